@@ -1,0 +1,6 @@
+"""What a model becomes at inference."""
+
+from pytest_layercount.folding.fold import fold
+from pytest_layercount.folding.plan import Plan, plan_fold
+
+__all__ = ["Plan", "fold", "plan_fold"]

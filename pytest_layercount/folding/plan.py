@@ -1,0 +1,249 @@
+"""Which affine layers of a model disappear, into what, and why the others stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_layercount.folding import reasons
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.result import Fold, Refusal
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.base import Stop, Weights
+from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
+from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.graph import ModelGraph, Value
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.readers.live import OpenModel
+
+ReadWeights = Callable[[int, tuple[str, ...]], Weights]
+PASSES = ("affine", "identity")
+
+_CONDITIONS = {
+    "zero_shift": "its shift is zero",
+    "nonnegative": "its scale is nowhere negative",
+    "unit_scale": "its scale is one",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What folding would do to a model. ``graph`` is the structure it leaves.
+
+    ``absorptions``, ``sources`` (the original number of each layer of
+    ``graph``) and ``values`` (where each unchanged value went) are for the
+    rewriter.
+    """
+
+    folds: tuple[Fold, ...]
+    refusals: tuple[Refusal, ...]
+    removed: tuple[str, ...]
+    graph: ModelGraph
+    absorptions: tuple[Absorption, ...]
+    sources: tuple[int, ...]
+    values: Mapping[Value, Value]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether any fold depends on weights that were not read."""
+        return any(fold.condition for fold in self.folds)
+
+
+def plan_graph(
+    graph: ModelGraph,
+    weights: ReadWeights | None = None,
+    *,
+    passes: tuple[str, ...] = PASSES,
+    sealed: Mapping[int, str] | None = None,
+) -> Plan:
+    """Plan the folds of ``graph``; without ``weights``, from structure alone.
+
+    ``sealed`` maps a layer's number to the reason why it must keep its weights.
+    """
+    wiring = Wiring(graph)
+    removed = _remove_inert(wiring) if "identity" in passes else ()
+    planner = _Planner(wiring, weights, sealed or {})
+    if "affine" in passes:
+        planner.run()
+    after, sources, values = wiring.finished()
+    return Plan(
+        folds=tuple(planner.folds[layer] for layer in sorted(planner.folds)),
+        refusals=tuple(planner.refusals[layer] for layer in sorted(planner.refusals)),
+        removed=removed,
+        graph=after,
+        absorptions=tuple(planner.absorptions),
+        sources=sources,
+        values=values,
+    )
+
+
+class _Planner:
+    """Takes affine layers out one by one until none of those left can go."""
+
+    def __init__(
+        self, wiring: Wiring, weights: ReadWeights | None, sealed: Mapping[int, str]
+    ) -> None:
+        self.wiring = wiring
+        self.weights = weights
+        self.search = Search(wiring, sealed)
+        self.maps: dict[int, Affine | Stop] = {}
+        self.folds: dict[int, Fold] = {}
+        self.refusals: dict[int, Refusal] = {}
+        self.absorptions: list[Absorption] = []
+
+    def run(self) -> None:
+        waiting = self._affine_layers()
+        progress = True
+        while progress:
+            refused = [layer for layer in waiting if not self._fold(layer)]
+            progress = len(refused) < len(waiting)
+            waiting = refused
+
+    def _affine_layers(self) -> list[int]:
+        for layer in range(len(self.wiring.layers)):
+            rule = rule_for(self.wiring.layers[layer])
+            calls = self.wiring.calls(layer)
+            if rule is not None and calls:
+                read = None if self.weights is None else self.weights(layer, rule.weights)
+                found = rule.affine(self.wiring.site(calls[0]), read)
+                if found is not None:
+                    self.maps[layer] = found
+        return sorted(self.maps, key=lambda layer: self.wiring.calls(layer)[0])
+
+    def _fold(self, layer: int) -> bool:
+        affine, calls = self.maps[layer], self.wiring.calls(layer)
+        stop = self._standing(layer, affine)
+        if stop is not None or isinstance(affine, Stop):
+            self._refuse(layer, stop, None)
+            return False
+        up = self.search.upstream(calls, affine)
+        if isinstance(up, Found) and not up.conditions:
+            return self._apply(layer, up, "after")
+        down = self.search.downstream(calls, affine)
+        if isinstance(down, Found) and not (down.conditions and isinstance(up, Found)):
+            return self._apply(layer, down, "before")
+        if isinstance(up, Found):
+            return self._apply(layer, up, "after")
+        assert isinstance(down, Blocked)
+        self._refuse(layer, up, down)
+        return False
+
+    def _standing(self, layer: int, affine: Affine | Stop) -> Blocked | None:
+        """What forbids taking the layer out, wherever its map might go."""
+        path = self.wiring.layers[layer].path
+        if isinstance(affine, Stop):
+            return Blocked(affine.reason, path)
+        for call in self.wiring.calls(layer):
+            if in_training(self.wiring.site(call)):
+                return Blocked("training-call", path)
+            if not _same_dtype(self.wiring, call):
+                return Blocked("data-type", path)
+        return None
+
+    def _apply(self, layer: int, found: Found, side: str) -> bool:
+        for absorption in found.absorptions:
+            self._absorb(absorption)
+        for value in found.altered:
+            self.wiring.alter(value)
+        for call in self.wiring.calls(layer):
+            self.wiring.bypass(call)
+        described = self.wiring.layers[layer]
+        into = tuple(self.wiring.layers[one.layer].path for one in found.absorptions)
+        condition = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
+        self.folds[layer] = Fold(described.path, described.type, into, side, condition)
+        self.refusals.pop(layer, None)
+        return True
+
+    def _absorb(self, absorption: Absorption) -> None:
+        self.absorptions.append(absorption)
+        number, answer = absorption.layer, absorption.answer
+        before = self.wiring.layers[number]
+        self.wiring.layers[number] = replace(
+            before,
+            config={**before.config, **answer.changes},
+            parameters=before.parameters + answer.adds,
+            trainable_parameters=before.trainable_parameters + answer.adds,
+        )
+        own = self.maps.get(number)
+        if isinstance(own, Affine):
+            taken = _spread_like(absorption.affine, own)
+            after = absorption.side == "after"
+            self.maps[number] = own.then(taken) if after else taken.then(own)
+
+    def _refuse(self, layer: int, up: Blocked | None, down: Blocked | None) -> None:
+        described = self.wiring.layers[layer]
+        before, after = (up, down) if up is not None else (down, None)
+        assert before is not None
+        first = before
+        if after is not None and before.reason in ("model-input", "fixed-weights"):
+            first = after
+        message = reasons.sentence(first.reason, first.blocker)
+        other = after if first is before else before
+        if other is not None and other != first:
+            side = "after" if other is after else "before"
+            message += f"; {side} it, {reasons.sentence(other.reason, other.blocker)}"
+        self.refusals[layer] = Refusal(
+            described.path, described.type, first.reason, first.blocker, message
+        )
+
+
+def _remove_inert(wiring: Wiring) -> tuple[str, ...]:
+    """Bypass every call that does nothing at inference; the layers wholly gone."""
+    gone: list[str] = []
+    for layer, described in enumerate(wiring.layers):
+        rule = rule_for(described)
+        if rule is None:
+            continue
+        removable = [call for call in wiring.calls(layer) if _removable(wiring, rule, call)]
+        if removable and len(removable) == len(wiring.calls(layer)):
+            gone.append(described.path)
+        for call in removable:
+            wiring.bypass(call)
+    return tuple(gone)
+
+
+def _removable(wiring: Wiring, rule: Rule, call: int) -> bool:
+    site = wiring.site(call)
+    if rule.training_matters and site.node.training is True:
+        return False
+    source = wiring.inputs[call][0]
+    returned = wiring.is_output(Value(call)) and source in wiring.entries
+    return rule.removable(site) and not returned and _same_dtype(wiring, call)
+
+
+def _same_dtype(wiring: Wiring, call: int) -> bool:
+    return wiring.graph.dtype(wiring.inputs[call][0]) == wiring.graph.dtype(Value(call))
+
+
+def _spread_like(affine: Affine, other: Affine) -> Affine:
+    if affine.axis is None and other.axis is not None:
+        return affine.along(other.axis, other.channels)
+    return affine
+
+
+def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
+    """Plan what :func:`pytest_layercount.fold` would do, without building anything.
+
+    ``model`` is anything that ``read_graph`` reads. By default no weight is
+    read, and folds that depend on values carry a ``condition``; with ``resolve``
+    the weights of a live or saved model decide these, as they do for ``fold``.
+
+    Raises:
+        ModelError: ``model`` is not a model, or its graph cannot be seen.
+    """
+    if isinstance(model, ModelGraph):
+        return plan_graph(model)
+    from pytest_layercount.model.readers import live_model
+    from pytest_layercount.model.readers.live import open_model
+
+    opened = open_model(live_model(model))
+    return plan_graph(opened.graph, weights_of(opened) if resolve else None)
+
+
+def weights_of(opened: OpenModel) -> ReadWeights:
+    """How to read the weights of a live model for planning."""
+    from pytest_layercount.model.readers.weights import read_weights
+
+    return lambda layer, names: read_weights(opened.layers[layer], names)

@@ -1,0 +1,95 @@
+"""Copying a layer from its configuration: what both Keras generations share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
+
+
+def with_dtype(config: Any, dtype: str) -> Any:
+    """``config`` with every floating-point data type in it, at any depth, set to ``dtype``."""
+    if isinstance(config, Mapping):
+        return {
+            key: dtype if key == "dtype" and _is_float(item) else with_dtype(item, dtype)
+            for key, item in config.items()
+        }
+    if isinstance(config, (list, tuple)):
+        return type(config)(with_dtype(item, dtype) for item in config)
+    return config
+
+
+def _is_float(dtype: Any) -> bool:
+    if isinstance(dtype, Mapping):  # a serialised policy
+        dtype = dtype.get("config", {}).get("name")
+    return str(getattr(dtype, "name", dtype)) in FLOATS
+
+
+def custom_objects(layer: Any) -> dict[str, Any]:
+    """Functions and classes that the configuration of ``layer`` may name without a module."""
+    found: dict[str, Any] = {}
+    pending, seen = [layer], set()
+    while pending:
+        owner = pending.pop()
+        if id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        found[type(owner).__name__] = type(owner)
+        for value in _attributes(owner):
+            if hasattr(value, "get_config") and hasattr(value, "__dict__"):
+                pending.append(value)
+            elif callable(value) and hasattr(value, "__name__"):
+                found[value.__name__] = value
+    return {name: value for name, value in found.items() if not _built_in(value)}
+
+
+def copy_variables(old: Any, new: Any) -> None:
+    """Give ``new`` the values of ``old``, part by part.
+
+    The parts are paired in the order in which Keras tracks them; the order of
+    ``layer.weights`` would depend on which of them are frozen.
+    """
+    old_parts, new_parts = list(old._flatten_layers()), list(new._flatten_layers())
+    if len(old_parts) != len(new_parts):
+        _assign(old.weights, new.weights)
+        return
+    for source, target in zip(old_parts, new_parts, strict=True):
+        if source.trainable != target.trainable:
+            target.trainable = source.trainable
+        _assign(_own(source), _own(target))
+
+
+def copy_learned_state(old: Any, new: Any) -> None:
+    """State that is not in variables: vocabularies, and statistics derived from variables."""
+    if hasattr(old, "get_vocabulary") and hasattr(new, "set_vocabulary"):
+        new.set_vocabulary(old.get_vocabulary(include_special_tokens=False))
+    if hasattr(new, "finalize_state"):
+        new.finalize_state()
+
+
+def _assign(sources: list[Any], targets: list[Any]) -> None:
+    if len(sources) == len(targets):
+        for source, target in zip(sources, targets, strict=True):
+            target.assign(source.numpy().astype(_numpy_dtype(target)))
+
+
+def _numpy_dtype(variable: Any) -> Any:
+    dtype = variable.dtype
+    return getattr(dtype, "as_numpy_dtype", dtype)
+
+
+def _own(layer: Any) -> list[Any]:
+    trainable = getattr(layer, "_trainable_variables", None)
+    if trainable is None or not hasattr(layer, "_non_trainable_variables"):
+        return [*layer._trainable_weights, *layer._non_trainable_weights]
+    return [*trainable, *layer._non_trainable_variables]
+
+
+def _attributes(owner: Any) -> Iterator[Any]:
+    for value in vars(owner).values():
+        yield from value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _built_in(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")

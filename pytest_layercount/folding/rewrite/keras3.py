@@ -1,0 +1,95 @@
+"""Making layers and models with Keras 3."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import tree
+
+from pytest_layercount.folding.rewrite.copying import (
+    copy_learned_state,
+    copy_variables,
+    custom_objects,
+    with_dtype,
+)
+from pytest_layercount.model.graph import Layer, Node
+
+
+class Keras3Writer:
+    """See :class:`pytest_layercount.folding.rewrite.build.Writer`."""
+
+    def input(self, live: Any, name: str, dtype: str | None) -> Any:
+        config = live.get_config()
+        config["name"] = name
+        if dtype is not None:
+            config = with_dtype(config, dtype)
+        return type(live).from_config(config).output
+
+    def copy(
+        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
+    ) -> Any:
+        if layer.kind == "operation":
+            return _copy_operation(live, name)
+        if type(live) is keras.layers.Lambda:
+            return _copy_lambda(live, name, dtype)
+        config = {**live.get_config(), **changes, "name": name}
+        if dtype is not None:
+            config = with_dtype(config, dtype)
+        with keras.saving.custom_object_scope(custom_objects(live)):
+            return type(live).from_config(config)
+
+    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        if node.training is not None and _takes(layer, "training"):
+            kwargs = {**kwargs, "training": node.training}
+        return list(tree.flatten(layer(*args, **kwargs)))
+
+    def copy_state(self, old: Any, new: Any) -> None:
+        copy_variables(old, new)
+        copy_learned_state(old, new)
+
+    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
+        model = keras.Model(inputs, outputs, name=old.name)
+        return _named_like(model, old)
+
+    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
+        entry = inputs._keras_history.operation
+        return keras.Sequential([entry, *layers], name=old.name)
+
+
+def _copy_operation(live: Any, name: str) -> Any:
+    """Raw operations hold no weights: a copy needs only a history of its own."""
+    new = copy.copy(live)
+    new._inbound_nodes, new._outbound_nodes = [], []
+    new.name = name
+    return new
+
+
+def _copy_lambda(live: Any, name: str, dtype: str | None) -> Any:
+    # From its configuration a Lambda would be rebuilt out of marshalled bytecode.
+    return keras.layers.Lambda(
+        live.function,
+        output_shape=live._output_shape,
+        mask=live.mask,
+        arguments=live.arguments,
+        name=name,
+        dtype=dtype or live.dtype_policy,
+    )
+
+
+def _takes(layer: Any, argument: str) -> bool:
+    parameters = inspect.signature(layer.call).parameters
+    return argument in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
+
+
+def _named_like(model: Any, old: Any) -> Any:
+    """Keep the names by which losses and metrics address the outputs."""
+    names = getattr(old, "output_names", None)
+    if names is not None and len(names) == len(model.outputs):
+        model.output_names = list(names)
+    return model

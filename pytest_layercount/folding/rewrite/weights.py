@@ -1,0 +1,58 @@
+"""The new weights of the layers that absorb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.model.readers.weights import read_weights, variable
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.readers.live import OpenModel
+
+
+def folded_weights(
+    opened: OpenModel, plan: Plan
+) -> tuple[dict[int, dict[str, Array]], dict[int, str]]:
+    """The float64 weights of each absorbing layer, and those that must not absorb.
+
+    The second dictionary maps a layer's number to ``"non-finite"`` (its weights
+    were so before) or ``"overflow"`` (they do not fit the variable's type).
+    """
+    new: dict[int, dict[str, Array]] = {}
+    unfit: dict[int, str] = {}
+    for absorption in plan.absorptions:
+        number, live = absorption.layer, opened.layers[absorption.layer]
+        rule = rule_for(absorption.site.layer)
+        assert rule is not None
+        if number not in new:
+            new[number] = read_weights(live, rule.weights)
+            if not _finite(new[number], live):
+                unfit[number] = "non-finite"
+        change = rule.after if absorption.side == "after" else rule.before
+        with np.errstate(all="ignore"):
+            new[number] = change(absorption.site, new[number], absorption.affine)
+    for number, weights in new.items():
+        if not _finite(weights, opened.layers[number]):
+            unfit.setdefault(number, "overflow")
+    return new, unfit
+
+
+def _finite(weights: dict[str, Array], live: Any) -> bool:
+    """Whether the weights are finite in the data type they will be stored in."""
+    with np.errstate(over="ignore"):
+        return all(
+            np.isfinite(array.astype(_dtype(live, name))).all() for name, array in weights.items()
+        )
+
+
+def _dtype(live: Any, name: str) -> Any:
+    stored = variable(live, name)
+    if stored is None:  # a bias that the fold adds has the kernel's type
+        stored = live.weights[0]
+    dtype = getattr(stored.dtype, "name", stored.dtype)
+    return np.float32 if dtype == "bfloat16" else np.dtype(dtype)

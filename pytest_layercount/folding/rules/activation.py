@@ -1,0 +1,52 @@
+"""Activations. Only those that are positively homogeneous let a scale through.
+
+``f(s x) = s f(x)`` for ``s >= 0`` holds for ReLU, LeakyReLU and PReLU (two
+straight lines that meet in zero). It holds for no bounded one (ReLU6) and for
+no curved one, and a shift moves through none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.base import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
+
+HOMOGENEOUS = ("relu", "leaky_relu")
+
+
+class Activation(Rule):
+    """Activation layers and the activations that have a layer or operation of their own."""
+
+    types = ("Activation", "LeakyReLU", "PReLU", "ReLU")
+    operations = HOMOGENEOUS
+
+    def removable(self, site: Site) -> bool:
+        return _function(site) == "linear"
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        route = _through(site, affine)
+        return route if isinstance(route, Stop) else (route,)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return _through(site, maps[0])
+
+
+def _through(site: Site, affine: Affine) -> Route | Stop:
+    function = _function(site)
+    if function == "linear":
+        return Route({0: affine})
+    if function in HOMOGENEOUS:
+        return Route({0: affine}, (ZERO_SHIFT, NONNEGATIVE))
+    return Stop("nonlinear")
+
+
+def _function(site: Site) -> str:
+    """The activation's name; ``"bounded"`` for a ReLU with a ceiling or another threshold."""
+    kind = site.layer.operation or site.layer.type
+    if kind == "Activation":
+        return str(site.config["activation"])
+    if kind == "ReLU":
+        plain = site.config["max_value"] is None and not site.config["threshold"]
+        return "relu" if plain else "bounded"
+    return "leaky_relu" if kind in ("LeakyReLU", "PReLU") else kind

@@ -1,0 +1,91 @@
+"""Arithmetic with a constant: ``x * c``, ``x + c``, ``x - c``, ``c - x`` and ``x / c``.
+
+Each is the affine map with scale c, 1, 1, -1 or 1 / c. It is per channel where
+the constant is a single number or varies along one axis only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import Rule, Site, Stop, Weights
+from pytest_layercount.model.graph import Value, map_tree
+
+
+class Divide(Rule):
+    """Division, which is a map where the divisor is a constant."""
+
+    operations = ("divide",)
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        return constant_map(site) if constants(site) else None
+
+
+def operands(site: Site) -> list[Any]:
+    """What is combined, values and constants, in order."""
+    found: list[Any] = []
+    kwargs = {name: value for name, value in site.node.kwargs.items() if name != "name"}
+    map_tree((site.node.args, [kwargs[name] for name in sorted(kwargs)]), found.append)
+    return found
+
+
+def constants(site: Site) -> list[Any]:
+    """The operands that are not values of the graph."""
+    return [operand for operand in operands(site) if not isinstance(operand, Value)]
+
+
+def constant_map(site: Site) -> Affine | Stop | None:
+    """The map of an operation between one value and one constant."""
+    both = operands(site)
+    if len(both) != 2 or len(constants(site)) != 1 or site.output != site.input:
+        return None
+    first = isinstance(both[0], Value)
+    constant = _as_array(both[1] if first else both[0])
+    if constant is None or site.input is None:
+        return None
+    axis = _axis(constant, len(site.input))
+    if axis is None and constant.size != 1:
+        return None
+    found = _scale_and_shift(site.layer.operation or site.layer.type.lower(), constant.ravel(), first)
+    if found is None:
+        return None
+    scale, shift = found
+    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
+        return Stop("non-finite")
+    return Affine.of(scale, shift, axis, ("layer", site.layer.path))
+
+
+def _scale_and_shift(kind: str, constant: Array, first: bool) -> tuple[Array, Array] | None:
+    one, zero = np.ones_like(constant), np.zeros_like(constant)
+    if kind == "multiply":
+        return constant, zero
+    if kind == "add":
+        return one, constant
+    if kind == "subtract":
+        return (one, -constant) if first else (-one, constant)
+    if kind == "divide" and first:
+        with np.errstate(divide="ignore"):
+            return 1 / constant, zero
+    return None
+
+
+def _as_array(constant: Any) -> Array | None:
+    """A number, array or eager tensor as float64; None for anything else."""
+    plain = constant.numpy() if type(constant).__name__ == "EagerTensor" else constant
+    if isinstance(plain, (bool, str)) or not isinstance(
+        plain, (int, float, list, tuple, np.ndarray, np.generic)
+    ):
+        return None
+    array = np.asarray(plain)
+    return array.astype(np.float64) if array.dtype.kind in "iuf" else None
+
+
+def _axis(constant: Array, rank: int) -> int | None:
+    """The only axis of a rank ``rank`` value along which the constant varies."""
+    if constant.ndim > rank:
+        return None
+    long = [axis for axis, size in enumerate(constant.shape) if size != 1]
+    return long[0] + rank - constant.ndim if len(long) == 1 else None

@@ -1,0 +1,153 @@
+"""The four questions a rule answers, and the forms an answer takes.
+
+1. ``affine``: is this call a per-channel affine map? Which?
+2. ``absorb_after``: can it take up a map applied to its output?
+3. ``absorb_before``: can it take up a map applied to its input?
+4. ``pass_up`` and ``pass_down``: can a map move through it?
+
+An answer never looks further than its own call: consumers, sharing, outputs
+and training are the planner's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_layercount.folding.affine import Affine, Array, Fact
+from pytest_layercount.model.graph import Layer, Node, Shape
+
+Weights = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One call of a layer, with all that a rule may look at."""
+
+    layer: Layer
+    node: Node
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The layer's normalised attributes."""
+        return self.layer.config
+
+    @property
+    def input(self) -> Shape:
+        """The shape of the first input."""
+        return self.inputs[0] if self.inputs else None
+
+    @property
+    def output(self) -> Shape:
+        """The shape of the first output."""
+        return self.outputs[0] if self.outputs else None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """No, for the reason with this code (see ``folding/reasons.py``)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """A fact that must hold for an answer to stand, and the reason if it does not."""
+
+    fact: Fact
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Absorbs:
+    """Yes, given ``needs``.
+
+    ``changes`` are the attributes of the layer that change with it and
+    ``adds`` the number of parameters that it gains.
+    """
+
+    needs: tuple[Need, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    adds: int = 0
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way on, given ``needs``: a map for each input slot (up) or for the output (down)."""
+
+    maps: Mapping[int, Affine]
+    needs: tuple[Need, ...] = ()
+
+
+ZERO_SHIFT = Need("zero_shift", "shift-not-zero")
+NONNEGATIVE = Need("nonnegative", "scale-negative")
+UNIT_SCALE = Need("unit_scale", "scale-not-one")
+
+
+class Rule:
+    """A layer family that answers "no" to everything; families override what they can.
+
+    ``types`` are exact class names of built-in layers, ``operations`` canonical
+    names of low-level operations. ``weights`` are the attributes of the live
+    layer that absorbing reads and writes. ``training_matters`` says that a call
+    with ``training=True`` computes something else, and ``removable`` that the
+    layer does nothing at inference.
+    """
+
+    types: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    training_matters = False
+
+    def removable(self, site: Site) -> bool:
+        """Whether this call returns its input unchanged at inference."""
+        return False
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        """The map this call is, ``None`` if it is none; symbolic where ``weights`` is None."""
+        return None
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        """Whether a map applied to the output can be taken up."""
+        return Stop("fixed-weights")
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        """Whether a map applied to the (only) input can be taken up."""
+        return Stop("fixed-weights")
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        """New weights with ``f'(x) = scale * f(x) + shift``."""
+        raise NotImplementedError
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        """New weights with ``f'(x) = f(scale * x + shift)``."""
+        raise NotImplementedError
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        """The maps on the inputs, in order of preference, that equal ``affine`` on the output."""
+        return Stop("nonlinear")
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        """The map on the output (as slot 0) that equals ``maps`` on the inputs."""
+        return Stop("nonlinear")
+
+
+def channel_axis(site: Site, shape: Shape) -> int | None:
+    """The channel axis of ``shape`` by the layer's own ``data_format``."""
+    if shape is None:
+        return None
+    return 1 if site.config.get("data_format") == "channels_first" else len(shape) - 1
+
+
+def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine | Stop:
+    """``affine`` along ``axis`` of ``shape``, or why it does not run there."""
+    if shape is None or axis is None or shape[axis] is None:
+        return Stop("unknown-shape")
+    channels = int(shape[axis] or 0)
+    if affine.axis not in (None, axis):
+        return Stop("channel-axis")
+    spread = affine.along(axis, channels)
+    return spread if spread.channels == channels else Stop("channel-axis")

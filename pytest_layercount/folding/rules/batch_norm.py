@@ -1,0 +1,114 @@
+"""BatchNormalization at inference, and how two maps in a row become one.
+
+With the moving statistics ``m`` and ``v``::
+
+    y = gamma * (x - m) / sqrt(v + epsilon) + beta  =  s x + t
+    s = gamma / sqrt(v + epsilon)        t = beta - s m
+
+``scale=False`` means gamma = 1 and ``center=False`` beta = 0. A layer that has
+never been trained (m = 0, v = 1 everywhere) has t = beta and s = gamma, up to
+epsilon; no fold may depend on that, because the next training step ends it.
+Where no weights are read, a shift is taken not to be zero: a trained one is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Stop, Weights, aligned
+
+
+class BatchNormalization(Rule):
+    """A map that can be read, and that takes up maps on either side of it."""
+
+    types = ("BatchNormalization", "SyncBatchNormalization")
+    weights = ("gamma", "beta", "moving_mean", "moving_variance")
+    training_matters = True
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        axis = normalised_axis(site)
+        if axis is None or site.input is None or site.input[axis] is None:
+            return Stop("unknown-shape")
+        token = ("layer", site.layer.path)
+        positive = None if site.config["scale"] else True
+        if weights is None:
+            channels = int(site.input[axis] or 0)
+            return Affine(
+                axis, channels, token, zero_shift=False, nonnegative=positive, unit_scale=False
+            )
+        scale, shift = scale_and_shift(site, weights)
+        if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
+            return Stop("non-finite")
+        affine = Affine.of(scale, shift, axis, token)
+        if untrained(weights):
+            return affine.untrusted(zero_shift=False, nonnegative=bool(positive))
+        return affine
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        return self._absorb(site, affine)
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        return self._absorb(site, affine)
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        gamma, beta = _gamma_beta(weights)
+        scale, shift = affine.scale, affine.shift
+        return self._with(site, weights, scale * gamma, scale * beta + shift)
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        # s (a x + b) + t with the statistics kept: gamma' = a gamma, beta' makes up the rest.
+        gamma, beta = _gamma_beta(weights)
+        deviation = np.sqrt(weights["moving_variance"] + site.config["epsilon"])
+        mean = weights["moving_mean"]
+        rest = affine.scale * mean + affine.shift - mean
+        return self._with(site, weights, affine.scale * gamma, beta + gamma * rest / deviation)
+
+    def _with(self, site: Site, weights: Weights, gamma: Any, beta: Any) -> dict[str, Array]:
+        shape = weights["moving_mean"].shape
+        statistics = {name: weights[name] for name in ("moving_mean", "moving_variance")}
+        return {
+            "gamma": np.broadcast_to(gamma, shape).copy(),
+            "beta": np.broadcast_to(beta, shape).copy(),
+            **statistics,
+        }
+
+    def _absorb(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        here = aligned(affine, site.input, normalised_axis(site))
+        if isinstance(here, Stop):
+            return here
+        missing = [name for name in ("scale", "center") if not site.config[name]]
+        return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * here.channels)
+
+
+def normalised_axis(site: Site) -> int | None:
+    """The one axis of the normalization as a position, None where that cannot be said."""
+    axis = site.config["axis"]
+    if isinstance(axis, tuple):
+        if len(axis) != 1:
+            return None
+        axis = axis[0]
+    if site.input is None or axis is None:
+        return None
+    return int(axis) % len(site.input)
+
+
+def scale_and_shift(site: Site, weights: Weights) -> tuple[Array, Array]:
+    """``s`` and ``t`` of the module docstring, each of shape ``(channels,)``."""
+    gamma, beta = _gamma_beta(weights)
+    mean = weights["moving_mean"]
+    with np.errstate(all="ignore"):
+        scale = gamma / np.sqrt(weights["moving_variance"] + site.config["epsilon"])
+        return scale, beta - scale * mean
+
+
+def untrained(weights: Weights) -> bool:
+    """Whether the moving statistics are still the initial ones."""
+    return not weights["moving_mean"].any() and bool((weights["moving_variance"] == 1).all())
+
+
+def _gamma_beta(weights: Weights) -> tuple[Array, Array]:
+    like = weights["moving_mean"]
+    return weights.get("gamma", np.ones_like(like)), weights.get("beta", np.zeros_like(like))

@@ -1,0 +1,39 @@
+"""Layers that do nothing at inference: a map passes through, and so could the tensor.
+
+Dropout and noise layers act only in training (a call with ``training=True`` is
+such a call); ActivityRegularization only adds a loss; ``Activation("linear")``
+and Identity are what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop
+
+
+class Inert(Rule):
+    """The identity at inference."""
+
+    types = (
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "Identity",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    )
+    training_matters = True
+
+    def removable(self, site: Site) -> bool:
+        return True
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        return (Route({0: affine}),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return Route({0: maps[0]})

@@ -1,0 +1,205 @@
+"""Layers and operations that combine several tensors.
+
+With ``A = (s, t)`` on the output::
+
+    s (x + y) + t  =  (s x + t) + s y             Add: the shift to one branch
+    s (x - y) + t  =  (s x + t) - s y             Subtract: the shift to the first
+    mean: A(mean(x, y)) = mean(A(x), A(y))        Average: all of it to all
+    s (x * y)      =  (s x) * y                   Multiply: the scale to one, no shift
+    A(max(x, y))   =  max(A(x), A(y)) if s >= 0   Maximum, Minimum
+    A(concat(x, y)) = concat(A1(x), A2(y))        Concatenate: the map is split
+
+and the same equations read from right to left for maps on the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_layercount.folding.affine import Affine, identity, joined
+from pytest_layercount.folding.rules.arithmetic import constant_map, constants
+from pytest_layercount.folding.rules.base import (
+    NONNEGATIVE,
+    UNIT_SCALE,
+    ZERO_SHIFT,
+    Route,
+    Rule,
+    Site,
+    Stop,
+    Weights,
+)
+from pytest_layercount.model.graph import Shape
+
+
+class Merge(Rule):
+    """A combination of tensors; with one constant operand it is an affine map itself."""
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        return constant_map(site) if constants(site) else None
+
+
+class Add(Merge):
+    """The sum of any number of tensors."""
+
+    types = ("Add",)
+    operations = ("add",)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if not _all_span(site, affine):
+            return Stop("channel-axis")
+        scale, slots = affine.scale_only(), range(len(site.inputs))
+        one = tuple(Route({slot: affine if slot == to else scale for slot in slots}) for to in slots)
+        share = affine.shift_times(1 / len(slots))
+        return one if affine.zero_shift else (*one, Route(dict.fromkeys(slots, share)))
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return _sum_down(site, maps, dict.fromkeys(range(len(site.inputs)), 1.0))
+
+
+class Subtract(Merge):
+    """The difference of two tensors."""
+
+    types = ("Subtract",)
+    operations = ("subtract",)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if not _all_span(site, affine):
+            return Stop("channel-axis")
+        return (Route({0: affine, 1: affine.scale_only()}),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return _sum_down(site, maps, {0: 1.0, 1: -1.0})
+
+
+class Average(Rule):
+    """The mean of any number of tensors."""
+
+    types = ("Average",)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if not _all_span(site, affine):
+            return Stop("channel-axis")
+        return (Route(dict.fromkeys(range(len(site.inputs)), affine)),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        count = len(site.inputs)
+        return _sum_down(site, maps, dict.fromkeys(range(count), 1 / count))
+
+
+class Multiply(Merge):
+    """The product of any number of tensors."""
+
+    types = ("Multiply",)
+    operations = ("multiply",)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        slots = [slot for slot, shape in enumerate(site.inputs) if _spans(site, shape, affine)]
+        if not slots:
+            return Stop("channel-axis")
+        return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in slots)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        if len(maps) != 1:
+            return Stop("nonlinear")
+        ((slot, affine),) = maps.items()
+        if not _spans(site, site.inputs[slot], affine):
+            return Stop("channel-axis")
+        return Route({0: affine}, (ZERO_SHIFT,))
+
+
+class Extremum(Rule):
+    """The largest or smallest of any number of tensors, element by element."""
+
+    types = ("Maximum", "Minimum")
+    operations = ("maximum", "minimum")
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if not _all_span(site, affine):
+            return Stop("channel-axis")
+        return (Route(dict.fromkeys(range(len(site.inputs)), affine), (NONNEGATIVE,)),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        first = next(iter(maps.values()))
+        alike = all(affine.token == first.token for affine in maps.values())
+        if not alike or len(maps) != len(site.inputs) or not _all_span(site, first):
+            return Stop("nonlinear")
+        return Route({0: first}, (NONNEGATIVE,))
+
+
+class Concatenate(Rule):
+    """Tensors side by side along ``axis``."""
+
+    types = ("Concatenate",)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        sizes = self._sizes(site)
+        if sizes is None:
+            return Stop("unknown-shape")
+        if affine.axis != self._axis(site):
+            return (Route(dict.fromkeys(range(len(sizes)), affine)),)
+        starts = [sum(sizes[:slot]) for slot in range(len(sizes))]
+        parts = {
+            slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)
+        }
+        return (Route(parts),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        sizes, axis = self._sizes(site), self._axis(site)
+        if sizes is None:
+            return Stop("unknown-shape")
+        first = next(iter(maps.values()))
+        if first.axis not in (None, axis):
+            alike = all(affine.token == first.token for affine in maps.values())
+            return Route({0: first}) if alike and len(maps) == len(sizes) else Stop("channel-axis")
+        if any(affine.axis not in (None, axis) for affine in maps.values()):
+            return Stop("channel-axis")
+        parts = [
+            maps[slot].along(axis, size) if slot in maps else identity(axis, size)
+            for slot, size in enumerate(sizes)
+        ]
+        return Route({0: joined(parts, axis)})
+
+    def _axis(self, site: Site) -> int:
+        assert site.output is not None
+        return int(site.config["axis"]) % len(site.output)
+
+    def _sizes(self, site: Site) -> list[int] | None:
+        if site.output is None or constants(site) or None in site.inputs:
+            return None
+        axis = self._axis(site)
+        sizes = [shape[axis] for shape in site.inputs if shape is not None]
+        return None if None in sizes else [int(size or 0) for size in sizes]
+
+
+def _spans(site: Site, shape: Shape, affine: Affine) -> bool:
+    """Whether an input has all the channels of the map, not one that is broadcast."""
+    if shape is None or site.output is None or len(shape) != len(site.output):
+        return False
+    if constants(site):
+        return False
+    return affine.axis is None or shape[affine.axis] == affine.channels
+
+
+def _all_span(site: Site, affine: Affine) -> bool:
+    return not constants(site) and all(_spans(site, shape, affine) for shape in site.inputs)
+
+
+def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, float]) -> Route | Stop:
+    """Maps on the terms of a weighted sum, as one map on the sum."""
+    if constants(site):
+        return Stop("fixed-weights")
+    first = next(iter(maps.values()))
+    if any(affine.axis != first.axis for affine in maps.values()):
+        return Stop("channel-axis")
+    if not all(_spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
+        return Stop("channel-axis")
+    scale = first.scale_only()
+    total = scale
+    for slot, affine in maps.items():
+        total = total.plus_shift(affine, factors[slot])
+    everywhere = len(maps) == len(site.inputs)
+    if everywhere and all(affine.scale_only().token == scale.token for affine in maps.values()):
+        return Route({0: total})
+    if len(maps) > 1:
+        return Stop("several-consumers")
+    return Route({0: total}, (UNIT_SCALE,))

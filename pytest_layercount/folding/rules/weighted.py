@@ -1,0 +1,251 @@
+"""What convolutions and dense layers have in common: a linear kernel, then a bias.
+
+For ``f(x) = K x + b`` and the map ``A(x) = s x + t``::
+
+    A(f(x)) = (s K) x + (s b + t)          absorbed after
+    f(A(x)) = (K s) x + (b + K t)          absorbed before
+
+Where the layer pads its input with zeros, ``f(A(x))`` would need the padding to
+be ``t``: before a padding layer only a map without shift is absorbed.
+An ``activation=`` inside stands between the kernel and whatever follows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import (
+    Absorbs,
+    Need,
+    Rule,
+    Site,
+    Stop,
+    Weights,
+    aligned,
+    channel_axis,
+)
+
+NO_PADDING = Need("zero_shift", "shift-meets-padding")
+
+
+class Weighted(Rule):
+    """A linear layer. Subclasses say how a vector of channels meets the kernel."""
+
+    def out_axis(self, site: Site) -> int | None:
+        """The channel axis of the output."""
+        return channel_axis(site, site.output)
+
+    def in_axis(self, site: Site) -> int | None:
+        """The channel axis of the input."""
+        return channel_axis(site, site.input)
+
+    def pads(self, site: Site) -> bool:
+        """Whether zeros that are not the input's own can meet the kernel."""
+        return False
+
+    def bias_size(self, site: Site) -> int:
+        """How many scalars a bias has."""
+        axis = self.out_axis(site)
+        return 0 if site.output is None or axis is None else int(site.output[axis] or 0)
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        """The kernels with each output channel multiplied by ``scale``."""
+        raise NotImplementedError
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        """The kernels with each input channel multiplied by ``scale``."""
+        raise NotImplementedError
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        """What the kernel makes of an input that is ``shift`` everywhere."""
+        raise NotImplementedError
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        if site.config.get("activation") not in (None, "linear"):
+            return Stop("activation")
+        return self._absorb(site, affine, aligned(affine, site.output, self.out_axis(site)))
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        needs = (NO_PADDING,) if self.pads(site) else ()
+        return self._absorb(site, affine, aligned(affine, site.input, self.in_axis(site)), needs)
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        axis = self.out_axis(site)
+        assert axis is not None
+        assert site.output is not None
+        scale, shift = _arrays(affine.along(axis, int(site.output[axis] or 0)))
+        new = self.scale_out(weights, scale)
+        if _keeps_bias(site, affine):
+            new["bias"] = scale * weights.get("bias", 0.0) + shift
+        return new
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        axis = self.in_axis(site)
+        assert axis is not None
+        assert site.input is not None
+        scale, shift = _arrays(affine.along(axis, int(site.input[axis] or 0)))
+        new = self.scale_in(site, weights, scale)
+        if _keeps_bias(site, affine):
+            new["bias"] = weights.get("bias", 0.0) + self.response(site, weights, shift)
+        return new
+
+    def _absorb(
+        self, site: Site, affine: Affine, here: Affine | Stop, needs: tuple[Need, ...] = ()
+    ) -> Absorbs | Stop:
+        if isinstance(here, Stop):
+            return here
+        if site.config.get("use_bias") or not _keeps_bias(site, affine):
+            return Absorbs(needs)
+        if needs:
+            return Absorbs(needs)  # only a map without shift gets through, so no bias appears
+        return Absorbs(needs, {"use_bias": True}, self.bias_size(site))
+
+
+class Convolution(Weighted):
+    """Conv1D, Conv2D and Conv3D; kernel ``(*kernel_size, in / groups, out)``.
+
+    Output channel ``o`` belongs to group ``o // (out / groups)`` and reads only
+    the input channels of that group.
+    """
+
+    types = ("Conv1D", "Conv2D", "Conv3D")
+    weights = ("kernel", "bias")
+
+    def pads(self, site: Site) -> bool:
+        return site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * scale}
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * self._seen(site, weights, scale)}
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        kernel = weights["kernel"]
+        axes = tuple(range(kernel.ndim - 1))
+        result: Array = (kernel * self._seen(site, weights, shift)).sum(axis=axes)
+        return result
+
+    def _seen(self, site: Site, weights: Weights, channels: Array) -> Array:
+        """``channels`` as ``(in / groups, out)``: what each output channel reads."""
+        out = weights["kernel"].shape[-1]
+        groups = int(site.config.get("groups") or 1)
+        return np.repeat(channels.reshape(groups, -1).T, out // groups, axis=1)
+
+
+class Depthwise(Weighted):
+    """DepthwiseConv1D and 2D; kernel ``(*kernel_size, in, depth_multiplier)``.
+
+    Output channel ``i * depth_multiplier + m`` reads input channel ``i``.
+    """
+
+    types = ("DepthwiseConv1D", "DepthwiseConv2D")
+    weights = ("depthwise_kernel", "bias")
+
+    pads = Convolution.pads
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        kernel = weights["depthwise_kernel"]
+        return {"depthwise_kernel": kernel * scale.reshape(kernel.shape[-2:])}
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"depthwise_kernel": weights["depthwise_kernel"] * scale[:, None]}
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        return depthwise_response(weights["depthwise_kernel"], shift)
+
+
+class Separable(Weighted):
+    """SeparableConv1D and 2D: a depthwise kernel, then a 1x1 (pointwise) kernel.
+
+    What follows goes into the pointwise kernel, what precedes into the depthwise.
+    """
+
+    types = ("SeparableConv1D", "SeparableConv2D")
+    weights = ("depthwise_kernel", "pointwise_kernel", "bias")
+
+    pads = Convolution.pads
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {
+            "depthwise_kernel": weights["depthwise_kernel"],
+            "pointwise_kernel": weights["pointwise_kernel"] * scale,
+        }
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {
+            "depthwise_kernel": weights["depthwise_kernel"] * scale[:, None],
+            "pointwise_kernel": weights["pointwise_kernel"],
+        }
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        middle = depthwise_response(weights["depthwise_kernel"], shift)
+        pointwise = weights["pointwise_kernel"]
+        result: Array = middle @ pointwise.reshape(-1, pointwise.shape[-1])
+        return result
+
+
+class Transposed(Weighted):
+    """Conv1DTranspose, 2D and 3D; kernel ``(*kernel_size, out, in)``.
+
+    At the borders, and between strides, an output position meets only part of
+    the kernel, as if the input were padded with zeros: a shift before the layer
+    is absorbed only by a 1x1 kernel with stride 1.
+    """
+
+    types = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
+    weights = ("kernel", "bias")
+
+    def pads(self, site: Site) -> bool:
+        return math.prod(site.config["kernel_size"]) * math.prod(site.config["strides"]) > 1
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * scale[:, None]}
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * scale}
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        kernel = weights["kernel"]
+        result: Array = (kernel @ shift).sum(axis=tuple(range(kernel.ndim - 2)))
+        return result
+
+
+class Dense(Weighted):
+    """Dense, on the last axis of an input of any rank; kernel ``(in, units)``."""
+
+    types = ("Dense",)
+    weights = ("kernel", "bias")
+
+    def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * scale}
+
+    def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
+        return {"kernel": weights["kernel"] * scale[:, None]}
+
+    def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        return shift @ weights["kernel"]
+
+
+def depthwise_response(kernel: Array, shift: Array) -> Array:
+    """What a depthwise kernel makes of an input that is ``shift`` everywhere."""
+    taps = kernel.sum(axis=tuple(range(kernel.ndim - 2)))
+    result: Array = (taps * shift[:, None]).reshape(-1)
+    return result
+
+
+def _arrays(affine: Affine) -> tuple[Array, Array]:
+    assert affine.scale is not None
+    assert affine.shift is not None
+    return affine.scale, affine.shift
+
+
+def _keeps_bias(site: Site, affine: Affine) -> bool:
+    """Whether the layer has a bias afterwards."""
+    return bool(site.config.get("use_bias")) or affine.zero_shift is not True
+
+

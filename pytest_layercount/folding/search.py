@@ -1,0 +1,239 @@
+"""Where a map can go: the walk to the layers that absorb it.
+
+Both walks work off a list of what is still to do, in topological order, so
+that branches that part and meet again are seen together and depth costs
+nothing. A walk ends with the absorptions found, or with what stopped it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.base import Absorbs, Need, Route, Rule, Site, Stop
+from pytest_layercount.folding.wiring import Use, Wiring
+from pytest_layercount.model.graph import Value
+
+Side = Literal["after", "before"]
+
+
+@dataclass(frozen=True)
+class Absorption:
+    """A layer takes up ``affine`` on one side. ``site`` is its call as it stood then."""
+
+    layer: int
+    node: int
+    side: Side
+    affine: Affine
+    site: Site
+    answer: Absorbs
+
+
+@dataclass(frozen=True)
+class Found:
+    """A way for a map to go. ``altered`` values will differ from the original model's."""
+
+    absorptions: tuple[Absorption, ...]
+    altered: frozenset[Value]
+    conditions: tuple[Need, ...]
+
+
+class Blocked(NamedTuple):
+    """What stopped a walk: a reason code and the layer it is about."""
+
+    reason: str
+    blocker: str
+
+
+class Obstacle(Exception):
+    """Raised inside a walk to end it."""
+
+    def __init__(self, reason: str, blocker: str) -> None:
+        super().__init__(reason)
+        self.blocked = Blocked(reason, blocker)
+
+
+@dataclass
+class _Walk:
+    """What has been found so far."""
+
+    absorptions: list[Absorption] = field(default_factory=list)
+    altered: set[Value] = field(default_factory=set)
+    conditions: list[Need] = field(default_factory=list)
+    demands: dict[Value, list[tuple[Affine, Use]]] = field(default_factory=dict)
+
+    def copy(self) -> _Walk:
+        demands = {value: list(uses) for value, uses in self.demands.items()}
+        return _Walk(list(self.absorptions), set(self.altered), list(self.conditions), demands)
+
+
+class Search:
+    """Walks over a :class:`Wiring`. ``sealed`` layers must not be rewritten, each with a reason."""
+
+    def __init__(self, wiring: Wiring, sealed: Mapping[int, str]) -> None:
+        self.wiring = wiring
+        self.sealed = sealed
+
+    def upstream(self, calls: Iterable[int], affine: Affine) -> Found | Blocked:
+        """The layers before ``calls`` that can together absorb ``affine``."""
+        start = _Walk()
+        for call in calls:
+            self._demand(start, self.wiring.inputs[call][0], affine, Use(call, 0))
+        alternatives, first = [start], None
+        while alternatives:
+            walk = alternatives.pop()
+            try:
+                while walk.demands:
+                    self._step_up(walk, alternatives)
+                return self._found(walk)
+            except Obstacle as obstacle:
+                first = first or obstacle.blocked
+        assert first is not None
+        return first
+
+    def downstream(self, calls: Iterable[int], affine: Affine) -> Found | Blocked:
+        """The layers after ``calls`` that can together absorb ``affine``."""
+        walk = _Walk()
+        pending: dict[int, dict[int, Affine]] = {}
+        try:
+            for call in calls:
+                self._spread(walk, pending, Value(call), affine)
+            while pending:
+                self._step_down(walk, pending, min(pending))
+            return self._found(walk)
+        except Obstacle as obstacle:
+            return obstacle.blocked
+
+    def _step_up(self, walk: _Walk, alternatives: list[_Walk]) -> None:
+        value = max(walk.demands, key=lambda value: value.node)
+        affine = self._agreed(value, walk.demands.pop(value))
+        walk.altered.add(value)
+        rule, site = self._ask(value.node)
+        answer = rule.absorb_after(site, affine)
+        if isinstance(answer, Absorbs):
+            self._absorb(walk, value.node, "after", affine, site, answer)
+            return
+        path = site.layer.path
+        if answer.reason != "fixed-weights":
+            raise Obstacle(answer.reason, path)
+        routes = rule.pass_up(site, affine)
+        if isinstance(routes, Stop):
+            raise Obstacle(routes.reason, path)
+        possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
+        if not possible:
+            self._require(walk, path, affine, routes[0].needs)
+        for route in reversed(possible[1:]):
+            alternatives.append(walk.copy())
+            self._follow(alternatives[-1], value.node, route, affine)
+        self._follow(walk, value.node, possible[0], affine)
+
+    def _follow(self, walk: _Walk, node: int, route: Route, affine: Affine) -> None:
+        self._require(walk, self.wiring.layer(node).path, affine, route.needs)
+        for slot, part in route.maps.items():
+            self._demand(walk, self.wiring.inputs[node][slot], part, Use(node, slot))
+
+    def _demand(self, walk: _Walk, value: Value, affine: Affine, use: Use) -> None:
+        walk.demands.setdefault(value, []).append((affine, use))
+
+    def _agreed(self, value: Value, demands: list[tuple[Affine, Use]]) -> Affine:
+        """The one map that every use of ``value`` asks for."""
+        path = self.wiring.layer(value.node).path
+        if value in self.wiring.entries:
+            raise Obstacle("model-input", path)
+        if self.wiring.is_output(value):
+            raise Obstacle("model-output", path)
+        affine = demands[0][0]
+        alike = all(other.token == affine.token for other, _ in demands)
+        if not alike or {use for _, use in demands} != set(self.wiring.uses(value)):
+            raise Obstacle("several-consumers", path)
+        return affine
+
+    def _step_down(
+        self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int
+    ) -> None:
+        maps = pending.pop(node)
+        rule, site = self._ask(node)
+        path, affine = site.layer.path, next(iter(maps.values()))
+        if set(maps) == {0}:
+            answer = rule.absorb_before(site, affine)
+            if isinstance(answer, Absorbs):
+                self._absorb(walk, node, "before", affine, site, answer)
+                return
+            if answer.reason != "fixed-weights":
+                raise Obstacle(answer.reason, path)
+        route = rule.pass_down(site, maps)
+        if isinstance(route, Stop):
+            raise Obstacle(route.reason, path)
+        for part in maps.values():
+            self._require(walk, path, part, route.needs)
+        self._spread(walk, pending, Value(node), route.maps[0])
+
+    def _spread(
+        self,
+        walk: _Walk,
+        pending: dict[int, dict[int, Affine]],
+        value: Value,
+        affine: Affine,
+    ) -> None:
+        """Carry the map that ``value`` now lacks to everything that reads it."""
+        if self.wiring.is_output(value):
+            raise Obstacle("model-output", self.wiring.layer(value.node).path)
+        walk.altered.add(value)
+        for use in self.wiring.uses(value):
+            pending.setdefault(use.node, {})[use.slot] = affine
+
+    def _ask(self, node: int) -> tuple[Rule, Site]:
+        """The rule and the call of ``node``, if it may be touched at all."""
+        site = self.wiring.site(node)
+        rule, path = rule_for(site.layer), site.layer.path
+        if rule is None or len(site.outputs) != 1:
+            raise Obstacle("unknown-layer" if rule is None else "nonlinear", path)
+        if rule.weights:
+            reason = site.layer.sealed or self.sealed.get(self.wiring.graph.nodes[node].layer)
+            if reason:
+                raise Obstacle(reason, path)
+        if rule.training_matters and in_training(site):
+            raise Obstacle("training-call", path)
+        return rule, site
+
+    def _absorb(
+        self, walk: _Walk, node: int, side: Side, affine: Affine, site: Site, answer: Absorbs
+    ) -> None:
+        self._require(walk, site.layer.path, affine, answer.needs)
+        layer = self.wiring.graph.nodes[node].layer
+        walk.absorptions.append(Absorption(layer, node, side, affine, site, answer))
+
+    def _require(
+        self, walk: _Walk, path: str, affine: Affine, needs: Iterable[Need]
+    ) -> None:
+        for need in needs:
+            fact = affine.fact(need.fact)
+            if fact is False:
+                raise Obstacle(need.otherwise, path)
+            if fact is None and need not in walk.conditions:
+                walk.conditions.append(need)
+
+    def _found(self, walk: _Walk) -> Found:
+        """The walk's end, if every call of every absorbing layer wants the same."""
+        by_layer: dict[int, list[Absorption]] = {}
+        for absorption in walk.absorptions:
+            by_layer.setdefault(absorption.layer, []).append(absorption)
+        for layer, wanted in by_layer.items():
+            alike = all(one.affine.token == wanted[0].affine.token for one in wanted)
+            if not alike or {one.node for one in wanted} != set(self.wiring.calls(layer)):
+                raise Obstacle("shared-layer", self.wiring.layers[layer].path)
+        once = tuple(wanted[0] for wanted in by_layer.values())
+        return Found(once, frozenset(walk.altered), tuple(walk.conditions))
+
+
+def affine_may(need: Need, affine: Affine) -> bool:
+    """Whether ``need`` can still hold."""
+    return affine.fact(need.fact) is not False
+
+
+def in_training(site: Site) -> bool:
+    """Whether this call computes what training does; a frozen layer never does."""
+    return site.node.training is True and site.config.get("trainable") is not False

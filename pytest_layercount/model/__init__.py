@@ -1,0 +1,1 @@
+"""What a model is: plain data, no opinion."""

@@ -1,0 +1,59 @@
+"""Counting views over a ModelGraph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pytest_layercount.model.graph import ModelGraph
+
+Count = Literal["layers", "nodes", "top"]
+COUNTS: tuple[str, ...] = get_args(Count)
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """How many layers a model has, by the definition named in ``count``.
+
+    ``by_type`` sums to ``total`` and is sorted by number, largest first.
+    ``parameters`` counts scalars, each variable once however often it is used.
+    """
+
+    total: int
+    count: Count
+    by_type: Mapping[str, int]
+    parameters: int
+    trainable_parameters: int
+    model: str
+    keras: str
+
+    def __int__(self) -> int:
+        return self.total
+
+
+def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
+    """Count ``graph`` by layer objects, by calls or as Keras lists them."""
+    if count not in COUNTS:
+        raise ValueError(f"count={count!r}: expected one of {', '.join(map(repr, COUNTS))}")
+    types = Counter(_types(graph, count))
+    return LayerCount(
+        total=sum(types.values()),
+        count=count,
+        by_type=dict(sorted(types.items(), key=lambda item: (-item[1], item[0]))),
+        parameters=sum(layer.parameters for layer in graph.layers),
+        trainable_parameters=sum(layer.trainable_parameters for layer in graph.layers),
+        model=graph.name,
+        keras=graph.keras,
+    )
+
+
+def _types(graph: ModelGraph, count: Count) -> list[str]:
+    if count == "top":
+        return list(graph.top)
+    if count == "nodes":
+        called = [graph.layer_of(number) for number in range(len(graph.nodes))]
+        return [layer.type for layer in called if layer.kind != "input"]
+    skipped = {"operation", "input"} if graph.sequential else {"operation"}
+    return [layer.type for layer in graph.layers if layer.kind not in skipped]

@@ -1,0 +1,146 @@
+"""A model's structure as plain, frozen data.
+
+A :class:`ModelGraph` is the *opened* model: nested models are replaced by the
+layers inside them. It imports neither Keras nor NumPy, so everything built on
+it can be tested in milliseconds and works on models of any Keras version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Shape = tuple[int | None, ...] | None
+"""A tensor's shape, batch included; ``None`` where a size (or the rank) is unknown."""
+
+Kind = Literal["input", "layer", "operation"]
+"""``operation``: a raw Keras 3 ``Operation``, which ``model.layers`` leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An edge's source: output number ``index`` of node number ``node``."""
+
+    node: int
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A distinct layer object.
+
+    ``type`` is the exact class name and ``builtin`` says that the class is
+    Keras's own: a user's subclass of Conv2D is not a Conv2D. ``config`` holds
+    the attributes that the folding rules ask about, normalised across Keras
+    versions (see ``model/attributes.py``). ``operation`` is the canonical name
+    of a low-level operation (``"multiply"``), whether Keras counts it as a
+    layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
+    the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.
+    """
+
+    path: str
+    type: str
+    kind: Kind = "layer"
+    builtin: bool = True
+    config: Mapping[str, Any] = field(default_factory=dict)
+    operation: str | None = None
+    sealed: str | None = None
+    parameters: int = 0
+    trainable_parameters: int = 0
+
+    @property
+    def name(self) -> str:
+        """The layer's own name, without the models that enclose it."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call of a layer.
+
+    ``args`` and ``kwargs`` are what the layer was called with, each symbolic
+    tensor replaced by its :class:`Value`; ``shapes`` and ``dtypes`` are those of
+    its outputs. ``training`` is the flag this call
+    runs with when nothing overrides it, whether given to the call itself or to
+    a model that encloses it.
+    """
+
+    layer: int
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    shapes: tuple[Shape, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    training: bool | None = None
+
+    @cached_property
+    def inputs(self) -> tuple[Value, ...]:
+        """The values this call reads, in order; one used twice stands twice."""
+        return tuple(values_in((self.args, self.kwargs)))
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """An opened model: its layers, its calls in topological order, its ends.
+
+    ``inputs`` and ``outputs`` keep the structure (a value, list, tuple or
+    dictionary) in which the model takes and returns tensors. ``top`` holds the
+    types of ``model.layers`` as Keras itself lists them. ``sequential`` models
+    leave their InputLayer out of ``model.layers``, and so do our counts.
+    """
+
+    name: str
+    keras: str
+    layers: tuple[Layer, ...]
+    nodes: tuple[Node, ...]
+    inputs: Any
+    outputs: Any
+    top: tuple[str, ...] = ()
+    sequential: bool = False
+
+    def layer_of(self, node: int) -> Layer:
+        """The layer that node number ``node`` calls."""
+        return self.layers[self.nodes[node].layer]
+
+    def shape(self, value: Value) -> Shape:
+        """The shape of ``value``, batch dimension included."""
+        shapes = self.nodes[value.node].shapes
+        return shapes[value.index] if value.index < len(shapes) else None
+
+    def dtype(self, value: Value) -> str:
+        """The data type of ``value``, empty where it is not known."""
+        dtypes = self.nodes[value.node].dtypes
+        return dtypes[value.index] if value.index < len(dtypes) else ""
+
+    @cached_property
+    def calls(self) -> Mapping[int, tuple[int, ...]]:
+        """For each layer, the nodes that call it."""
+        calls: dict[int, list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            calls.setdefault(node.layer, []).append(number)
+        return {layer: tuple(numbers) for layer, numbers in calls.items()}
+
+
+def values_in(tree: Any) -> Iterator[Value]:
+    """The values in nested lists, tuples and dictionaries, dictionaries by key."""
+    if isinstance(tree, Value):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            yield from values_in(tree[key])
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from values_in(item)
+
+
+def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
+    """``tree`` with ``leaf`` applied to what is not a list, tuple or dictionary."""
+    if isinstance(tree, Mapping):
+        return {key: map_tree(item, leaf) for key, item in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(map_tree(item, leaf) for item in tree))
+    if isinstance(tree, (list, tuple)):
+        items = [map_tree(item, leaf) for item in tree]
+        return items if isinstance(tree, list) else tuple(items)
+    return leaf(tree)

@@ -1,0 +1,58 @@
+"""From what people have (live models, saved files) to a ModelGraph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.count import Count, LayerCount, count_graph
+from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.readers.dialect import generation
+
+
+def is_model(candidate: object) -> bool:
+    """Whether ``candidate`` is a Keras model of either generation or a ModelGraph.
+
+    Imports nothing: where Keras was never imported, nothing can be its model.
+    """
+    return isinstance(candidate, ModelGraph) or generation(candidate) is not None
+
+
+def read_graph(model: Any) -> ModelGraph:
+    """The structure of ``model``: a live Keras model, a saved one's path or a ModelGraph.
+
+    Raises:
+        ModelError: ``model`` is none of these, or its graph cannot be seen.
+    """
+    if isinstance(model, ModelGraph):
+        return model
+    from pytest_layercount.model.readers.live import open_model
+
+    return open_model(live_model(model)).graph
+
+
+def count_layers(model: Any, *, count: Count = "layers") -> LayerCount:
+    """Count the layers of ``model``, anything that :func:`read_graph` reads.
+
+    ``count`` is ``"layers"`` (distinct layer objects of the opened model),
+    ``"nodes"`` (calls of layers and operations) or ``"top"`` (``len(model.layers)``).
+
+    Raises:
+        ModelError: as :func:`read_graph`.
+    """
+    return count_graph(read_graph(model), count)
+
+
+def live_model(model: Any) -> Any:
+    """``model`` itself if it is live, or loaded with Keras's safe mode on if it is a path."""
+    if isinstance(model, (str, Path)):
+        from pytest_layercount.model.readers.load import load_model
+
+        return load_model(Path(model))
+    if generation(model) is None:
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise ModelError(
+            f"expected a Keras model or the path of a saved one, got an object of type {kind}"
+        )
+    return model

@@ -1,0 +1,103 @@
+"""The two Keras generations, and how each says the same things about a graph.
+
+Keras 3 is ``keras`` from 3.0; Keras 2 is ``keras`` up to 2.15 and ``tf_keras``.
+Both are recognised by the classes of the object at hand, never by importing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+
+class Call(NamedTuple):
+    """One call as Keras recorded it, symbolic tensors still Keras's own."""
+
+    layer: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: list[Any]
+    training: bool | None
+
+
+class Dialect(Protocol):
+    """What a reader must know of a Keras generation."""
+
+    def functional(self, model: Any) -> Any | None:
+        """The functional graph ``model`` runs, or None where its ``call`` is its own."""
+
+    def calls(self, functional: Any) -> Iterator[Call]:
+        """The calls that belong to this graph, in topological order."""
+
+    def ends(self, functional: Any) -> tuple[Any, Any, list[Any]]:
+        """Input structure, output structure and flat list of inputs."""
+
+    def shape(self, tensor: Any) -> tuple[int | None, ...] | None:
+        """The shape of a symbolic tensor."""
+
+    def operation(self, layer: Any) -> str | None:
+        """The canonical name of a low-level operation, None for an ordinary layer."""
+
+    def counted(self, layer: Any) -> bool:
+        """Whether ``model.layers`` lists this object."""
+
+    def training(self, outer: bool | None, own: bool | None) -> bool | None:
+        """The flag in force for a call inside a model that was itself called with one."""
+
+
+def generation(candidate: object) -> int | None:
+    """2 or 3 for a Keras model of that generation, None for anything else."""
+    library = library_of(candidate)
+    if library is None:
+        return None
+    return 3 if _version(library).startswith("3.") else 2
+
+
+def library_of(candidate: object) -> str | None:
+    """``"keras"`` or ``"tf_keras"``, whichever the class of a model comes from."""
+    for base in type(candidate).__mro__:
+        if base.__name__ == "Model":
+            root = base.__module__.partition(".")[0]
+            if root in ("keras", "tf_keras"):
+                return root
+    return None
+
+
+def keras_label(candidate: object) -> str:
+    """What a report calls this model's Keras: ``"Keras 3.15.1"``, ``"tf_keras 2.21.0"``."""
+    library = library_of(candidate) or "keras"
+    return f"{'Keras' if library == 'keras' else library} {_version(library)}"
+
+
+def dialect_of(model: object) -> Dialect:
+    """The dialect to read ``model`` in."""
+    if generation(model) == 3:
+        from pytest_layercount.model.readers.keras3 import Keras3
+
+        return Keras3()
+    from pytest_layercount.model.readers.keras2 import Keras2
+
+    return Keras2()
+
+
+def canonical_operation(name: str) -> str:
+    """One name for an operation, whatever TensorFlow or Keras calls it."""
+    return _OPERATIONS.get(name.lower(), name.lower())
+
+
+_OPERATIONS: Mapping[str, str] = {
+    "addv2": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "true_divide": "divide",
+    "truedivide": "divide",
+    "realdiv": "divide",
+    "getitem": "get_item",
+    "getitem_": "get_item",
+}
+
+
+def _version(library: str) -> str:
+    return str(getattr(sys.modules.get(library), "__version__", "?"))

@@ -1,0 +1,67 @@
+"""How Keras 2 (``tf.keras`` up to TensorFlow 2.15, ``tf_keras``) says what a graph is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_layercount.model.readers.dialect import Call, canonical_operation, library_of
+
+
+class Keras2:
+    """Keras 2.15 and tf_keras."""
+
+    def functional(self, model: Any) -> Any | None:
+        keras = sys.modules[library_of(model) or "keras"]
+        functional = next((b for b in type(model).__mro__ if b.__name__ == "Functional"), None)
+        if isinstance(model, keras.Sequential):
+            own = type(model).call is keras.Sequential.call
+            return model if own and model._graph_initialized else None
+        if functional is not None and type(model).call is functional.call:
+            return model
+        return None
+
+    def calls(self, functional: Any) -> Iterator[Call]:
+        by_depth = functional._nodes_by_depth
+        for depth in sorted(by_depth, reverse=True):
+            for node in by_depth[depth]:
+                args, kwargs = tuple(node.call_args), dict(node.call_kwargs)
+                training = kwargs.pop("training", None)
+                names = node.layer._call_spec.arg_names if len(args) > 1 else []
+                if "training" in names[: len(args)]:
+                    position = names.index("training")
+                    training = args[position]
+                    args = (*args[:position], None, *args[position + 1 :])
+                outputs = _flatten(node.outputs)
+                yield Call(node.layer, args, kwargs, outputs, _flag(training))
+
+    def ends(self, functional: Any) -> tuple[Any, Any, list[Any]]:
+        return functional._nested_inputs, functional._nested_outputs, list(functional.inputs)
+
+    def shape(self, tensor: Any) -> tuple[int | None, ...] | None:
+        shape = getattr(tensor, "shape", None)
+        return None if shape is None or shape.rank is None else tuple(shape.as_list())
+
+    def operation(self, layer: Any) -> str | None:
+        if type(layer).__module__.endswith("tf_op_layer"):
+            symbol = str(getattr(layer, "symbol", None) or type(layer).__name__)
+            return canonical_operation(symbol.rpartition(".")[2])
+        return None
+
+    def counted(self, layer: Any) -> bool:
+        return True
+
+    def training(self, outer: bool | None, own: bool | None) -> bool | None:
+        # A Keras 2 layer obeys the flag given to its own call first.
+        return outer if own is None else own
+
+
+def _flag(training: Any) -> bool | None:
+    return None if training is None else bool(training)
+
+
+def _flatten(tensors: Any) -> list[Any]:
+    from tensorflow import nest
+
+    return list(nest.flatten(tensors))

@@ -1,0 +1,58 @@
+"""How Keras 3 says what a graph is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_layercount.model.readers.dialect import Call, canonical_operation
+
+
+class Keras3:
+    """Keras 3.3 and later, any backend."""
+
+    def functional(self, model: Any) -> Any | None:
+        from keras import Sequential
+        from keras.src.models.functional import Functional
+
+        if isinstance(model, Sequential):
+            own = type(model).call is Sequential.call
+            return model._functional if own else None
+        if isinstance(model, Functional) and type(model).call is Functional.call:
+            return model
+        return None
+
+    def calls(self, functional: Any) -> Iterator[Call]:
+        by_depth = functional._nodes_by_depth
+        for depth in sorted(by_depth, reverse=True):
+            for node in by_depth[depth]:
+                kwargs = dict(node.arguments.kwargs)
+                training = kwargs.pop("training", None)
+                if kwargs.get("mask", self) is None:
+                    del kwargs["mask"]  # Keras 3.3 records the mask that was not given
+                yield Call(
+                    node.operation, tuple(node.arguments.args), kwargs, node.outputs, training
+                )
+
+    def ends(self, functional: Any) -> tuple[Any, Any, list[Any]]:
+        return functional._inputs_struct, functional._outputs_struct, list(functional._inputs)
+
+    def shape(self, tensor: Any) -> tuple[int | None, ...] | None:
+        shape = getattr(tensor, "shape", None)
+        return None if shape is None else tuple(shape)
+
+    def operation(self, layer: Any) -> str | None:
+        return None if self.counted(layer) else canonical_operation(_snake(type(layer).__name__))
+
+    def counted(self, layer: Any) -> bool:
+        from keras import Layer
+
+        return isinstance(layer, Layer)
+
+    def training(self, outer: bool | None, own: bool | None) -> bool | None:
+        # A Keras 3 model hands its own flag to every layer it calls, over theirs.
+        return own if outer is None else outer
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

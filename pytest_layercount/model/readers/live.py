@@ -1,0 +1,222 @@
+"""Open a live Keras model: nested models replaced by the layers inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.attributes import ATTRIBUTES, normalise
+from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
+from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A graph and the live layer behind each of ``graph.layers``."""
+
+    graph: ModelGraph
+    layers: tuple[Any, ...]
+    model: Any
+
+
+def open_model(model: Any) -> OpenModel:
+    """Read a live model.
+
+    Raises:
+        ModelError: a subclassed model, or a Sequential without an input shape.
+    """
+    dialect = dialect_of(model)
+    functional = dialect.functional(model)
+    if functional is None:
+        raise ModelError(_unseen(model))
+    opening = _Opening(dialect)
+    inputs, outputs = opening.root(functional)
+    graph = ModelGraph(
+        name=str(model.name),
+        keras=keras_label(model),
+        layers=tuple(opening.described()),
+        nodes=tuple(opening.nodes),
+        inputs=inputs,
+        outputs=outputs,
+        top=tuple(type(layer).__name__ for layer in model.layers),
+        sequential=_is_sequential(model),
+    )
+    return OpenModel(graph, tuple(opening.layers), model)
+
+
+@dataclass
+class _Opening:
+    """The graph so far. ``known`` maps a symbolic tensor's id to its value."""
+
+    dialect: Dialect
+    layers: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    index: dict[int, int] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+
+    def root(self, functional: Any) -> tuple[Any, Any]:
+        inputs, outputs, flat = self.dialect.ends(functional)
+        known: dict[int, Value] = {}
+        for call in self.dialect.calls(functional):
+            if call.outputs and any(call.outputs[0] is tensor for tensor in flat):
+                self._add_node(call, "", known, None)
+        self._walk(functional, "", known, None)
+        return _valued(inputs, known), _valued(outputs, known)
+
+    def _walk(
+        self, functional: Any, prefix: str, known: dict[int, Value], training: bool | None
+    ) -> None:
+        for call in self.dialect.calls(functional):
+            if all(id(tensor) in known for tensor in call.outputs):
+                continue  # an input, fed by whoever opened this model
+            inner = self.dialect.functional(call.layer) if _is_model(call.layer) else None
+            if inner is None:
+                self._add_node(call, prefix, known, training)
+            else:
+                flag = self.dialect.training(training, call.training)
+                path = f"{prefix}{call.layer.name}/"
+                self._open_nested(call, inner, path, known, flag)
+
+    def _open_nested(
+        self, call: Call, inner: Any, path: str, known: dict[int, Value], training: bool | None
+    ) -> None:
+        structure, outputs, flat = self.dialect.ends(inner)
+        given = _valued(call.args[0] if call.args else next(iter(call.kwargs.values())), known)
+        inside = dict(_matched(structure, flat, given))
+        self._walk(inner, path, inside, training)
+        for tensor, value in zip(call.outputs, _leaves(outputs), strict=True):
+            known[id(tensor)] = inside[id(value)]
+
+    def _add_node(
+        self, call: Call, prefix: str, known: dict[int, Value], training: bool | None
+    ) -> None:
+        number = self.index.get(id(call.layer))
+        if number is None:
+            number = self.index[id(call.layer)] = len(self.layers)
+            self.layers.append(call.layer)
+            self.paths.append(prefix + str(call.layer.name))
+        node = Node(
+            layer=number,
+            args=_valued(call.args, known),
+            kwargs=_valued(call.kwargs, known),
+            shapes=tuple(map(self.dialect.shape, call.outputs)),
+            dtypes=tuple(map(_dtype, call.outputs)),
+            training=self.dialect.training(training, call.training),
+        )
+        for position, tensor in enumerate(call.outputs):
+            known[id(tensor)] = Value(len(self.nodes), position)
+        self.nodes.append(node)
+
+    def described(self) -> Iterator[Layer]:
+        """The layers as plain data, each variable's size counted once."""
+        owners: dict[int, int] = {}
+        variables = [_variables(layer) for layer in self.layers]
+        for own in variables:
+            for variable in own:
+                owners[id(variable)] = owners.get(id(variable), 0) + 1
+        counted: set[int] = set()
+        for layer, path, own in zip(self.layers, self.paths, variables, strict=True):
+            tied = any(owners[id(variable)] > 1 for variable in own)
+            fresh = [variable for variable in own if id(variable) not in counted]
+            counted.update(map(id, fresh))
+            yield self._describe(layer, path, fresh, tied)
+
+    def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
+        cls = type(layer)
+        builtin = cls.__module__.partition(".")[0] in ("keras", "tf_keras")
+        names = ATTRIBUTES.get(cls.__name__, ()) if builtin else ()
+        trainable = {id(variable) for variable in getattr(layer, "trainable_weights", ())}
+        return Layer(
+            path=path,
+            type=cls.__name__,
+            kind=self._kind(layer),
+            builtin=builtin,
+            config={name: normalise(getattr(layer, name, None)) for name in names},
+            operation=self.dialect.operation(layer),
+            sealed=_seal(layer) or ("tied" if tied else None),
+            parameters=sum(map(_size, own)),
+            trainable_parameters=sum(_size(v) for v in own if id(v) in trainable),
+        )
+
+    def _kind(self, layer: Any) -> Kind:
+        if type(layer).__name__ == "InputLayer":
+            return "input"
+        return "layer" if self.dialect.counted(layer) else "operation"
+
+
+def _is_model(layer: Any) -> bool:
+    return any(base.__name__ == "Model" for base in type(layer).__mro__)
+
+
+def _is_sequential(model: Any) -> bool:
+    return any(base.__name__ == "Sequential" for base in type(model).__mro__)
+
+
+def _variables(layer: Any) -> list[Any]:
+    unique = {id(variable): variable for variable in getattr(layer, "weights", ())}
+    return list(unique.values())
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for dimension in variable.shape:
+        size *= int(dimension)
+    return size
+
+
+def _dtype(tensor: Any) -> str:
+    dtype = getattr(tensor, "dtype", "")
+    return str(getattr(dtype, "name", dtype))
+
+
+def _seal(layer: Any) -> str | None:
+    policy = str(getattr(getattr(layer, "dtype_policy", None), "name", ""))
+    if getattr(layer, "quantization_mode", None) or "int8" in policy or "float8" in policy:
+        return "quantized"
+    return "lora" if getattr(layer, "lora_enabled", False) else None
+
+
+def _valued(tree: Any, known: dict[int, Value]) -> Any:
+    return map_tree(tree, lambda leaf: known.get(id(leaf), leaf))
+
+
+def _leaves(tree: Any) -> list[Any]:
+    found: list[Any] = []
+    if isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            found += _leaves(tree[key])
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            found += _leaves(item)
+    else:
+        found.append(tree)
+    return found
+
+
+def _matched(structure: Any, flat: list[Any], given: Any) -> Iterator[tuple[int, Value]]:
+    """Pair a nested model's input tensors with the values it was called with."""
+    if isinstance(given, Mapping) and not isinstance(structure, Mapping):
+        named = {tensor_name(tensor): tensor for tensor in flat}
+        if set(given) <= set(named):
+            return ((id(named[key]), value) for key, value in given.items())
+    return zip(map(id, _leaves(structure)), _leaves(given), strict=True)
+
+
+def tensor_name(tensor: Any) -> str:
+    """The name of the InputLayer behind an input tensor."""
+    layer = getattr(tensor._keras_history, "operation", None) or tensor._keras_history[0]
+    return str(layer.name)
+
+
+def _unseen(model: Any) -> str:
+    if _is_sequential(model) and not model.built:
+        return (
+            f"the Sequential model {model.name!r} has no input shape yet, so its graph is "
+            "unknown: begin it with an Input or call model.build(input_shape) first"
+        )
+    return (
+        f"{type(model).__name__} {model.name!r} is a subclassed model: its layers are called "
+        "from Python code, so its graph cannot be seen; build it with the functional API"
+    )
