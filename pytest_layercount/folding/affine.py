@@ -41,11 +41,20 @@ class Affine:
     trusted: bool = True
 
     @classmethod
-    def of(
-        cls, scale: Array, shift: Array, axis: int | None, token: tuple[Any, ...]
-    ) -> Affine:
+    def of(cls, scale: Array, shift: Array, axis: int | None, token: tuple[Any, ...]) -> Affine:
         """A numeric map whose facts are read off its arrays."""
         return cls(axis, len(scale), token, scale, shift)._with_facts()
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether only facts are known, no arrays."""
+        return self.scale is None or self.shift is None
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Scale and shift of a numeric map."""
+        assert self.scale is not None
+        assert self.shift is not None
+        return self.scale, self.shift
 
     def fact(self, name: Fact) -> bool | None:
         """The fact called ``name``."""
@@ -62,9 +71,7 @@ class Affine:
         """The map along ``axis``; one that maps every element alike is spread over it."""
         if self.axis is not None:
             return replace(self, axis=axis)
-        spread = replace(
-            self, axis=axis, channels=channels, token=("along", self.token, channels)
-        )
+        spread = replace(self, axis=axis, channels=channels, token=("along", self.token, channels))
         return spread._indexed(np.zeros(channels, dtype=np.intp))
 
     def take(self, index: Sequence[int] | NDArray[np.intp], axis: int | None) -> Affine:
@@ -106,10 +113,9 @@ class Affine:
     def then(self, other: Affine) -> Affine:
         """First this map, then ``other``, along the same axis."""
         scale = shift = None
-        if self.scale is not None and self.shift is not None:
-            if other.scale is not None and other.shift is not None:
-                scale = other.scale * self.scale
-                shift = other.scale * self.shift + other.shift
+        if not (self.symbolic or other.symbolic):
+            (a, b), (c, d) = self.arrays(), other.arrays()
+            scale, shift = c * a, c * b + d
         both = replace(
             self,
             token=("then", self.token, other.token),

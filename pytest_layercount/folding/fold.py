@@ -32,7 +32,7 @@ def fold(model: Any, *, passes: tuple[str, ...] = PASSES) -> FoldResult:
         if not unfit:
             break
         sealed.update(unfit)  # these layers keep their weights: plan again without them
-    folded = build_model(opened, plan.graph, plan.sources, weights)
+    folded = build_model(opened, plan.graph, plan.sources, weights).model
     return FoldResult(
         model=folded,
         folds=plan.folds,

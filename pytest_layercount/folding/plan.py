@@ -10,7 +10,7 @@ from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Stop, Weights
+from pytest_layercount.folding.rules.base import Rule, Stop, Weights
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import ModelGraph, Value

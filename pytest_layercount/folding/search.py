@@ -151,9 +151,7 @@ class Search:
             raise Obstacle("several-consumers", path)
         return affine
 
-    def _step_down(
-        self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int
-    ) -> None:
+    def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
         maps = pending.pop(node)
         rule, site = self._ask(node)
         path, affine = site.layer.path, next(iter(maps.values()))
@@ -206,9 +204,7 @@ class Search:
         layer = self.wiring.graph.nodes[node].layer
         walk.absorptions.append(Absorption(layer, node, side, affine, site, answer))
 
-    def _require(
-        self, walk: _Walk, path: str, affine: Affine, needs: Iterable[Need]
-    ) -> None:
+    def _require(self, walk: _Walk, path: str, affine: Affine, needs: Iterable[Need]) -> None:
         for need in needs:
             fact = affine.fact(need.fact)
             if fact is False:

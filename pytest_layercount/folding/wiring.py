@@ -119,9 +119,7 @@ class Wiring:
         return graph, kept, values
 
     @staticmethod
-    def _moved_node(
-        node: Node, moved: Callable[[Any], Any], renumbered: dict[int, int]
-    ) -> Node:
+    def _moved_node(node: Node, moved: Callable[[Any], Any], renumbered: dict[int, int]) -> Node:
         args = map_tree(node.args, moved)
         kwargs = map_tree(node.kwargs, moved)
         return replace(node, layer=renumbered[node.layer], args=args, kwargs=kwargs)
@@ -140,4 +138,3 @@ class Wiring:
                 alive.add(node)
                 pending += [value.node for value in self.inputs[node]]
         return sorted(alive)
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_layercount.errors import ModelError
@@ -39,6 +40,15 @@ class Writer(Protocol):
         """A Sequential model of these layers."""
 
 
+@dataclass(frozen=True)
+class Built:
+    """A new model, and the live layer behind each layer of the graph it was built from."""
+
+    model: Any
+    graph: ModelGraph
+    layers: tuple[Any, ...]
+
+
 def build_model(
     opened: OpenModel,
     graph: ModelGraph,
@@ -46,7 +56,7 @@ def build_model(
     weights: Mapping[int, Mapping[str, Array]],
     *,
     dtype: str | None = None,
-) -> Any:
+) -> Built:
     """A new model of the structure ``graph``.
 
     ``sources`` gives, for each layer of ``graph``, the number of the live layer
@@ -61,7 +71,7 @@ def build_model(
     for number, new in enumerate(builder.layers):
         if new is not None and graph.layers[number].kind == "layer":
             builder.fill(new, sources[number], weights.get(sources[number], {}))
-    return model
+    return Built(model, graph, tuple(builder.layers))
 
 
 class _Builder:
@@ -79,9 +89,7 @@ class _Builder:
         for number, node in enumerate(self.graph.nodes):
             if self.graph.layers[node.layer].kind == "input":
                 live = self.opened.layers[self.sources[node.layer]]
-                tensors[Value(number)] = self.writer.input(
-                    live, self.names[node.layer], self.dtype
-                )
+                tensors[Value(number)] = self.writer.input(live, self.names[node.layer], self.dtype)
             elif chain:
                 self._layer(node.layer)
             else:

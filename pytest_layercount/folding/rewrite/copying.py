@@ -16,7 +16,8 @@ def with_dtype(config: Any, dtype: str) -> Any:
             for key, item in config.items()
         }
     if isinstance(config, (list, tuple)):
-        return type(config)(with_dtype(item, dtype) for item in config)
+        items = [with_dtype(item, dtype) for item in config]
+        return tuple(items) if isinstance(config, tuple) else items
     return config
 
 

@@ -8,18 +8,20 @@ no curved one, and a shift moves through none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules.base import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
 
 HOMOGENEOUS = ("relu", "leaky_relu")
+_CONFIGURED = ("ReLU", "re_l_u")  # the layer; the operation behind Keras 3's activations.relu
 
 
 class Activation(Rule):
     """Activation layers and the activations that have a layer or operation of their own."""
 
     types = ("Activation", "LeakyReLU", "PReLU", "ReLU")
-    operations = HOMOGENEOUS
+    operations = (*HOMOGENEOUS, "re_l_u")
 
     def removable(self, site: Site) -> bool:
         return _function(site) == "linear"
@@ -29,7 +31,7 @@ class Activation(Rule):
         return route if isinstance(route, Stop) else (route,)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return _through(site, maps[0])
+        return _through(site, maps[0]) if set(maps) == {0} else Stop("nonlinear")
 
 
 def _through(site: Site, affine: Affine) -> Route | Stop:
@@ -46,7 +48,18 @@ def _function(site: Site) -> str:
     kind = site.layer.operation or site.layer.type
     if kind == "Activation":
         return str(site.config["activation"])
-    if kind == "ReLU":
-        plain = site.config["max_value"] is None and not site.config["threshold"]
-        return "relu" if plain else "bounded"
+    if kind in _CONFIGURED:
+        return _relu(site.config["max_value"], site.config["threshold"])
+    if kind == "relu":
+        return _relu(_given(site, 2, "max_value"), _given(site, 3, "threshold"))
     return "leaky_relu" if kind in ("LeakyReLU", "PReLU") else kind
+
+
+def _relu(ceiling: Any, threshold: Any) -> str:
+    return "relu" if ceiling is None and not threshold else "bounded"
+
+
+def _given(site: Site, place: int, name: str) -> Any:
+    """An argument of Keras 2's ``relu(x, alpha, max_value, threshold)``."""
+    args = site.node.args
+    return args[place] if place < len(args) else site.node.kwargs.get(name)

@@ -49,7 +49,8 @@ def constant_map(site: Site) -> Affine | Stop | None:
     axis = _axis(constant, len(site.input))
     if axis is None and constant.size != 1:
         return None
-    found = _scale_and_shift(site.layer.operation or site.layer.type.lower(), constant.ravel(), first)
+    kind = site.layer.operation or site.layer.type.lower()
+    found = _scale_and_shift(kind, constant.ravel(), first)
     if found is None:
         return None
     scale, shift = found

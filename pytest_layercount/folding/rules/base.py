@@ -135,6 +135,59 @@ class Rule:
         return Stop("nonlinear")
 
 
+class Through(Rule):
+    """A layer with one input that maps move through, changed on the way where it must be."""
+
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        """What a map must fulfil to get through."""
+        return ()
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        """The map on the input that equals ``affine`` on the output."""
+        raise NotImplementedError
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        """The map on the output that equals ``affine`` on the input."""
+        raise NotImplementedError
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        found = self.up(site, affine)
+        return found if isinstance(found, Stop) else (Route({0: found}, self.needs(site)),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        if set(maps) != {0}:
+            return Stop("nonlinear")
+        found = self.down(site, maps[0])
+        return found if isinstance(found, Stop) else Route({0: found}, self.needs(site))
+
+
+class Channelwise(Through):
+    """A layer that moves or combines positions, in every channel alike."""
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        return moved(affine, self.out_axis(site), self.in_axis(site))
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        return moved(affine, self.in_axis(site), self.out_axis(site))
+
+    def in_axis(self, site: Site) -> int | None:
+        """The channel axis of the input."""
+        return channel_axis(site, site.input)
+
+    def out_axis(self, site: Site) -> int | None:
+        """The channel axis of the output."""
+        return channel_axis(site, site.output)
+
+
+def moved(affine: Affine, start: int | None, end: int | None) -> Affine | Stop:
+    """A map that must run along axis ``start``, now along ``end``."""
+    if affine.axis is None:
+        return affine
+    if start is None or end is None:
+        return Stop("unknown-shape")
+    return affine.along(end, affine.channels) if affine.axis == start else Stop("channel-axis")
+
+
 def channel_axis(site: Site, shape: Shape) -> int | None:
     """The channel axis of ``shape`` by the layer's own ``data_format``."""
     if shape is None:

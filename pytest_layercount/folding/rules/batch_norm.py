@@ -29,6 +29,8 @@ class BatchNormalization(Rule):
     training_matters = True
 
     def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        if not _one_axis(site):
+            return Stop("channel-axis")
         axis = normalised_axis(site)
         if axis is None or site.input is None or site.input[axis] is None:
             return Stop("unknown-shape")
@@ -55,7 +57,7 @@ class BatchNormalization(Rule):
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         gamma, beta = _gamma_beta(weights)
-        scale, shift = affine.scale, affine.shift
+        scale, shift = affine.arrays()
         return self._with(site, weights, scale * gamma, scale * beta + shift)
 
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
@@ -63,8 +65,9 @@ class BatchNormalization(Rule):
         gamma, beta = _gamma_beta(weights)
         deviation = np.sqrt(weights["moving_variance"] + site.config["epsilon"])
         mean = weights["moving_mean"]
-        rest = affine.scale * mean + affine.shift - mean
-        return self._with(site, weights, affine.scale * gamma, beta + gamma * rest / deviation)
+        scale, shift = affine.arrays()
+        rest = scale * mean + shift - mean
+        return self._with(site, weights, scale * gamma, beta + gamma * rest / deviation)
 
     def _with(self, site: Site, weights: Weights, gamma: Any, beta: Any) -> dict[str, Array]:
         shape = weights["moving_mean"].shape
@@ -76,6 +79,8 @@ class BatchNormalization(Rule):
         }
 
     def _absorb(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        if not _one_axis(site):
+            return Stop("channel-axis")
         here = aligned(affine, site.input, normalised_axis(site))
         if isinstance(here, Stop):
             return here
@@ -84,15 +89,11 @@ class BatchNormalization(Rule):
 
 
 def normalised_axis(site: Site) -> int | None:
-    """The one axis of the normalization as a position, None where that cannot be said."""
+    """The axis of the normalization as a position, None where that cannot be said."""
     axis = site.config["axis"]
     if isinstance(axis, tuple):
-        if len(axis) != 1:
-            return None
         axis = axis[0]
-    if site.input is None or axis is None:
-        return None
-    return int(axis) % len(site.input)
+    return None if site.input is None else int(axis) % len(site.input)
 
 
 def scale_and_shift(site: Site, weights: Weights) -> tuple[Array, Array]:
@@ -107,6 +108,13 @@ def scale_and_shift(site: Site, weights: Weights) -> tuple[Array, Array]:
 def untrained(weights: Weights) -> bool:
     """Whether the moving statistics are still the initial ones."""
     return not weights["moving_mean"].any() and bool((weights["moving_variance"] == 1).all())
+
+
+def _one_axis(site: Site) -> bool:
+    """Whether statistics run along one axis; Keras 2 knows others, with and without batches."""
+    axis = site.config["axis"]
+    several = isinstance(axis, tuple) and len(axis) != 1
+    return not several and site.config.get("virtual_batch_size") is None
 
 
 def _gamma_beta(weights: Weights) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 Dropout and noise layers act only in training (a call with ``training=True`` is
 such a call); ActivityRegularization only adds a loss; ``Activation("linear")``
-and Identity are what they say.
+and Identity are what they say. StochasticDepth is the one of ``keras.applications``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Inert(Rule):
         "SpatialDropout1D",
         "SpatialDropout2D",
         "SpatialDropout3D",
+        "StochasticDepth",
     )
     training_matters = True
 
@@ -36,4 +37,4 @@ class Inert(Rule):
         return (Route({0: affine}),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return Route({0: maps[0]})
+        return Route({0: maps[0]}) if set(maps) == {0} else Stop("nonlinear")

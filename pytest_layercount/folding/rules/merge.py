@@ -48,7 +48,7 @@ class Add(Merge):
         if not _all_span(site, affine):
             return Stop("channel-axis")
         scale, slots = affine.scale_only(), range(len(site.inputs))
-        one = tuple(Route({slot: affine if slot == to else scale for slot in slots}) for to in slots)
+        one = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
         share = affine.shift_times(1 / len(slots))
         return one if affine.zero_shift else (*one, Route(dict.fromkeys(slots, share)))
 
@@ -138,9 +138,7 @@ class Concatenate(Rule):
         if affine.axis != self._axis(site):
             return (Route(dict.fromkeys(range(len(sizes)), affine)),)
         starts = [sum(sizes[:slot]) for slot in range(len(sizes))]
-        parts = {
-            slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)
-        }
+        parts = {slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)}
         return (Route(parts),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
@@ -175,13 +173,18 @@ def _spans(site: Site, shape: Shape, affine: Affine) -> bool:
     """Whether an input has all the channels of the map, not one that is broadcast."""
     if shape is None or site.output is None or len(shape) != len(site.output):
         return False
+    if affine.axis is None:
+        return True
+    return shape[affine.axis] == site.output[affine.axis] == affine.channels
+
+
+def _off(site: Site, affine: Affine) -> Stop | None:
+    """What stops a map that every input would have to take."""
     if constants(site):
-        return False
-    return affine.axis is None or shape[affine.axis] == affine.channels
-
-
-def _all_span(site: Site, affine: Affine) -> bool:
-    return not constants(site) and all(_spans(site, shape, affine) for shape in site.inputs)
+        return Stop("fixed-weights")
+    if all(_spans(site, shape, affine) for shape in site.inputs):
+        return None
+    return Stop("channel-axis")
 
 
 def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, float]) -> Route | Stop:

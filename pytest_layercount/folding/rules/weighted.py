@@ -13,7 +13,6 @@ An ``activation=`` inside stands between the kernel and whatever follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -77,7 +76,7 @@ class Weighted(Rule):
         axis = self.out_axis(site)
         assert axis is not None
         assert site.output is not None
-        scale, shift = _arrays(affine.along(axis, int(site.output[axis] or 0)))
+        scale, shift = affine.along(axis, int(site.output[axis] or 0)).arrays()
         new = self.scale_out(weights, scale)
         if _keeps_bias(site, affine):
             new["bias"] = scale * weights.get("bias", 0.0) + shift
@@ -87,7 +86,7 @@ class Weighted(Rule):
         axis = self.in_axis(site)
         assert axis is not None
         assert site.input is not None
-        scale, shift = _arrays(affine.along(axis, int(site.input[axis] or 0)))
+        scale, shift = affine.along(axis, int(site.input[axis] or 0)).arrays()
         new = self.scale_in(site, weights, scale)
         if _keeps_bias(site, affine):
             new["bias"] = weights.get("bias", 0.0) + self.response(site, weights, shift)
@@ -238,14 +237,6 @@ def depthwise_response(kernel: Array, shift: Array) -> Array:
     return result
 
 
-def _arrays(affine: Affine) -> tuple[Array, Array]:
-    assert affine.scale is not None
-    assert affine.shift is not None
-    return affine.scale, affine.shift
-
-
 def _keeps_bias(site: Site, affine: Affine) -> bool:
     """Whether the layer has a bias afterwards."""
     return bool(site.config.get("use_bias")) or affine.zero_shift is not True
-
-

@@ -1,0 +1,93 @@
+"""A pytest plugin that tests the structure of TensorFlow/Keras models.
+
+The public names are imported on first use: importing this package, which
+pytest does in every process of every test run, imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_layercount.criteria import ArgumentError
+    from pytest_layercount.errors import LayercountError, ModelError
+    from pytest_layercount.fixtures import (
+        AssertEquivalentAfterFold,
+        AssertFoldable,
+        AssertLayerCount,
+    )
+    from pytest_layercount.folding import fold, plan_fold
+    from pytest_layercount.folding.equivalence import (
+        Equivalence,
+        FoldCheck,
+        OutputDifference,
+        check_equivalence,
+        check_fold,
+    )
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.folding.result import Fold, FoldResult, Refusal
+    from pytest_layercount.model.count import LayerCount
+    from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
+    from pytest_layercount.model.readers import count_layers, read_graph
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "AssertEquivalentAfterFold",
+    "AssertFoldable",
+    "AssertLayerCount",
+    "Equivalence",
+    "Fold",
+    "FoldCheck",
+    "FoldResult",
+    "Layer",
+    "LayerCount",
+    "LayercountError",
+    "ModelError",
+    "ModelGraph",
+    "Node",
+    "OutputDifference",
+    "Plan",
+    "Refusal",
+    "Value",
+    "check_equivalence",
+    "check_fold",
+    "count_layers",
+    "fold",
+    "plan_fold",
+    "read_graph",
+]
+
+_HOMES = {
+    "criteria": ("ArgumentError",),
+    "errors": ("LayercountError", "ModelError"),
+    "fixtures": ("AssertEquivalentAfterFold", "AssertFoldable", "AssertLayerCount"),
+    "folding": ("fold", "plan_fold"),
+    "folding.equivalence": (
+        "Equivalence",
+        "FoldCheck",
+        "OutputDifference",
+        "check_equivalence",
+        "check_fold",
+    ),
+    "folding.plan": ("Plan",),
+    "folding.result": ("Fold", "FoldResult", "Refusal"),
+    "model.count": ("LayerCount",),
+    "model.graph": ("Layer", "ModelGraph", "Node", "Value"),
+    "model.readers": ("count_layers", "read_graph"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,186 @@
+"""What may be asked of a layer count, and the one place that judges it."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pytest_layercount import messages
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.model.count import COUNTS, Count
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.count import LayerCount
+
+LIMITS = ("max", "min", "exactly", "types", "max_parameters")
+"""The keywords that can fail a model; the others say what to count."""
+
+
+class ArgumentError(LayercountError, ValueError):
+    """Arguments that mean nothing, or contradict each other."""
+
+    def __init__(self, arguments: Mapping[str, object], problem: str) -> None:
+        super().__init__(problem)
+        self.arguments = arguments
+        self.problem = problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criteria:
+    """The limits a model has to keep, and how its layers are counted."""
+
+    max: int | None = None
+    min: int | None = None
+    exactly: int | None = None
+    count: Count = "layers"
+    folded: bool = False
+    types: Mapping[str, int] | None = None
+    max_parameters: int | None = None
+
+    def violations(self, measured: LayerCount) -> tuple[Violation, ...]:
+        """The limits that ``measured`` does not keep, the most telling first."""
+        return tuple(self._violations(measured))
+
+    def _violations(self, measured: LayerCount) -> Iterator[Violation]:
+        total = measured.total
+        if self.exactly is not None and total != self.exactly:
+            yield Violation("exactly", total, self.exactly)
+        if self.max is not None and total > self.max:
+            yield Violation("max", total, self.max)
+        if self.min is not None and total < self.min:
+            yield Violation("min", total, self.min)
+        for name, most in (self.types or {}).items():
+            if measured.by_type.get(name, 0) > most:
+                yield Violation("types", measured.by_type[name], most, name)
+        if self.max_parameters is not None and measured.parameters > self.max_parameters:
+            yield Violation("max_parameters", measured.parameters, self.max_parameters)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that was not kept: the keyword that set it, and both numbers."""
+
+    keyword: str
+    value: int
+    limit: int
+    type: str = ""
+
+
+def checked(arguments: Mapping[str, object]) -> dict[str, Any]:
+    """``arguments`` normalised one by one; ``None`` stands for "not given"."""
+    return {
+        name: None if value is None else _check(name, value) for name, value in arguments.items()
+    }
+
+
+def criteria(arguments: Mapping[str, Any]) -> Criteria:
+    """Criteria from checked ``arguments``, which must be able to fail a model."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if not limited(given):
+        raise ArgumentError(given, messages.NO_LIMIT)
+    low, high, exactly = given.get("min"), given.get("max"), given.get("exactly")
+    if low is not None and high is not None and low > high:
+        raise ArgumentError({"min": low, "max": high}, messages.MIN_ABOVE_MAX)
+    if exactly is not None and (low is not None or high is not None):
+        clash: dict[str, object] = {
+            name: given[name] for name in ("exactly", "min", "max") if name in given
+        }
+        raise ArgumentError(clash, messages.EXACTLY_AND_BOUNDS)
+    if given.get("folded") and given.get("count") == "top":
+        raise ArgumentError({"folded": True, "count": "top"}, messages.FOLDED_AND_TOP)
+    return Criteria(**given)
+
+
+def limited(arguments: Mapping[str, object]) -> bool:
+    """Whether one of ``arguments`` can fail a model."""
+    return any(arguments.get(limit) is not None for limit in LIMITS)
+
+
+def guess_keyword(value: object) -> str:
+    """The keyword that a lone positional ``value`` was most likely meant for."""
+    if isinstance(value, Mapping):
+        return "types"
+    if isinstance(value, str):
+        if value in COUNTS:
+            return "count"
+        return "max_parameters" if _SIZE.fullmatch(value) else "model"
+    return "max"
+
+
+def _check(name: str, value: object) -> Any:
+    try:
+        return CHECKS[name](value)
+    except _BadValueError as error:
+        raise ArgumentError({name: value}, str(error)) from None
+
+
+class _BadValueError(Exception):
+    pass
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise _BadValueError(messages.NOT_WHOLE)
+    number = operator.index(value)
+    if number < 0:
+        raise _BadValueError(messages.NEGATIVE)
+    return number
+
+
+_SIZE = re.compile(r"(\d[\d_]*(?:\.\d+)?)([kKmMbBgG]?)")
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
+
+
+def _size(value: object) -> int:
+    if not isinstance(value, str):
+        return _whole(value)
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        raise _BadValueError(messages.NOT_A_SIZE)
+    number = Decimal(match[1].replace("_", "")) * _UNITS[match[2].lower()]
+    if number != int(number):
+        raise _BadValueError(messages.NOT_WHOLE)
+    return int(number)
+
+
+def _count(value: object) -> str:
+    if not isinstance(value, str) or value not in COUNTS:
+        raise _BadValueError(messages.unknown_count(COUNTS))
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _BadValueError(messages.NOT_A_FLAG)
+    return value
+
+
+def _types(value: object) -> dict[str, int]:
+    if not isinstance(value, Mapping) or not value:
+        raise _BadValueError(messages.NOT_TYPES)
+    if not all(isinstance(name, str) for name in value):
+        raise _BadValueError(messages.NOT_TYPES)
+    return {name: _whole(most) for name, most in value.items()}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _BadValueError(messages.NOT_TEXT)
+    return value
+
+
+CHECKS: Mapping[str, Callable[[object], Any]] = {
+    "max": _whole,
+    "min": _whole,
+    "exactly": _whole,
+    "count": _count,
+    "folded": _flag,
+    "types": _types,
+    "max_parameters": _size,
+    "model": _text,
+    "reason": _text,
+}

@@ -1,0 +1,170 @@
+"""The ``assert_*`` fixtures and the types to annotate them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.criteria import ArgumentError, checked, criteria
+from pytest_layercount.failure import Failed
+from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
+from pytest_layercount.measure import measure, plan, said_plainly
+
+if TYPE_CHECKING:
+    from pytest_layercount.folding.equivalence import FoldCheck
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.count import Count, LayerCount
+
+
+class AssertLayerCount(Protocol):
+    """The type of the :func:`assert_layer_count` fixture."""
+
+    def __call__(
+        self,
+        model: Any,
+        *,
+        max: int | None = None,
+        min: int | None = None,
+        exactly: int | None = None,
+        count: Count = "layers",
+        folded: bool = False,
+        types: Mapping[str, int] | None = None,
+        max_parameters: int | str | None = None,
+        info: str | None = None,
+    ) -> LayerCount:
+        """Fail unless ``model`` keeps the limits; return what was counted."""
+
+
+class AssertFoldable(Protocol):
+    """The type of the :func:`assert_foldable` fixture."""
+
+    def __call__(
+        self,
+        model: Any,
+        *,
+        types: Sequence[str] = BATCH_NORMS,
+        except_: Mapping[str, str] | None = None,
+        info: str | None = None,
+    ) -> Plan:
+        """Fail unless every layer of ``types`` folds; return the plan."""
+
+
+class AssertEquivalentAfterFold(Protocol):
+    """The type of the :func:`assert_equivalent_after_fold` fixture."""
+
+    def __call__(
+        self,
+        model: Any,
+        *,
+        inputs: Any = None,
+        seed: int = 0,
+        info: str | None = None,
+    ) -> FoldCheck:
+        """Fail unless folding keeps the outputs; return what was compared."""
+
+
+@pytest.fixture(scope="session")
+def assert_layer_count() -> AssertLayerCount:
+    """Assert how many layers a model has.
+
+    ``max``, ``min``, ``exactly``, ``types`` (a maximum for each layer type) and
+    ``max_parameters`` are the limits; at least one must be given. ``count`` says
+    what a layer is and ``folded=True`` judges what is left after folding. The
+    model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
+    """
+    return _assert_layer_count
+
+
+@pytest.fixture(scope="session")
+def assert_foldable() -> AssertFoldable:
+    """Assert that a model's batch normalizations disappear at inference.
+
+    ``types`` names the layer types to judge instead. ``except_`` maps the paths
+    of layers that may stay to the reason why; an exception that no longer
+    applies fails too. So does a model in which nothing is there to judge:
+    it would pass for the wrong reason. That a model has no batch normalization
+    *left* is ``assert_layer_count(model, types={"BatchNormalization": 0})``.
+    """
+    return _assert_foldable
+
+
+@pytest.fixture(scope="session")
+def assert_equivalent_after_fold() -> AssertEquivalentAfterFold:
+    """Assert that folding a model keeps its outputs.
+
+    Both models run on the same inputs: ``inputs``, or ones made from the model's
+    own input specification and ``seed``. Where the batch normalizations are
+    untrained, a copy with randomised statistics is folded instead, because
+    with the initial ones a wrong fold goes unnoticed. A model in which nothing
+    folds fails: there is nothing to compare.
+    """
+    return _assert_equivalent_after_fold
+
+
+def _assert_layer_count(
+    model: Any,
+    *,
+    max: int | None = None,
+    min: int | None = None,
+    exactly: int | None = None,
+    count: Count = "layers",
+    folded: bool = False,
+    types: Mapping[str, int] | None = None,
+    max_parameters: int | str | None = None,
+    info: str | None = None,
+) -> LayerCount:
+    __tracebackhide__ = True
+    limits: dict[str, object] = {"max": max, "min": min, "exactly": exactly, "types": types}
+    how: dict[str, object] = {"max_parameters": max_parameters, "count": count, "folded": folded}
+    try:
+        asked = criteria(checked(limits | how))
+    except ArgumentError as error:
+        raise _named(error, "assert_layer_count") from None
+    measured = measure(model, asked)
+    violations = asked.violations(measured)
+    if violations:
+        raise Failed(messages.layer_count(measured, violations, folded=asked.folded, note=info))
+    return measured
+
+
+def _assert_foldable(
+    model: Any,
+    *,
+    types: Sequence[str] = BATCH_NORMS,
+    except_: Mapping[str, str] | None = None,
+    info: str | None = None,
+) -> Plan:
+    __tracebackhide__ = True
+    try:
+        names, exceptions = check_types(types), check_exceptions(except_)
+    except ArgumentError as error:
+        raise _named(error, "assert_foldable") from None
+    planned = plan(model)
+    result = foldability(planned, names, exceptions)
+    if not result.good:
+        raise Failed(messages.foldable(planned.graph.name, result, names, note=info))
+    return planned
+
+
+def _assert_equivalent_after_fold(
+    model: Any, *, inputs: Any = None, seed: int = 0, info: str | None = None
+) -> FoldCheck:
+    __tracebackhide__ = True
+    with said_plainly(model):
+        from pytest_layercount.folding.equivalence import check_fold
+
+        check = check_fold(model, inputs=inputs, seed=seed)
+    name = check.result.before.model
+    if not (check.result.folds or check.result.removed):
+        raise Failed(messages.nothing_folded(name, check.result.refusals, note=info))
+    if not check.equivalence.equivalent:
+        raise Failed(messages.not_equivalent(name, check, note=info))
+    return check
+
+
+def _named(error: ArgumentError, function: str) -> ArgumentError:
+    sentence = messages.bad_arguments(function, error.arguments, error.problem)
+    return ArgumentError(error.arguments, sentence)

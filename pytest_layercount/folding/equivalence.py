@@ -1,0 +1,221 @@
+"""Two models on the same inputs: how far apart they are, and where it starts.
+
+Both models are rebuilt in float64, where a correct fold and a wrong one part:
+what is left of a correct one is the rounding of its weights. How much that may
+be is not a constant but measured on this model: its weights are moved at
+random by half a unit in the last place, and a value may differ by at most
+``MARGIN`` times what that does to it.
+
+Where the layers of the two models correspond, as those of a model and its fold
+do, every layer is also compared on its own, on random inputs of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.correspond import corresponding
+from pytest_layercount.folding.fold import fold
+from pytest_layercount.folding.inputs import UNKNOWN_SIZES, make_inputs
+from pytest_layercount.folding.result import FoldResult
+from pytest_layercount.folding.rewrite.copies import (
+    input_specs,
+    randomised_copy,
+    rounding_unit,
+    untrained_layers,
+)
+from pytest_layercount.folding.rewrite.measure import Bench, Gap
+from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
+from pytest_layercount.model.graph import Shape, values_in
+from pytest_layercount.model.readers import live_model
+from pytest_layercount.model.readers.live import OpenModel, open_model
+
+MARGIN = 4.0
+ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously
+DRAWS = 4  # how often the noise is measured: a single draw may be small by chance
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """One value of both models. All numbers are absolute and largest over the value."""
+
+    name: str
+    difference: float
+    limit: float
+    magnitude: float
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether rounding explains the difference."""
+        return self.difference <= self.limit
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """How two models compare.
+
+    ``layers`` are the layers whose output differs while their inputs agree, by
+    path, in the order of the model. ``compared`` is the number of layer outputs
+    compared so. ``dtype`` is the type in which both models were run.
+    """
+
+    outputs: tuple[OutputDifference, ...]
+    layers: tuple[OutputDifference, ...]
+    compared: int
+    dtype: str
+    seed: int
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the models agree, as a whole and layer by layer."""
+        return not self.layers and all(output.equivalent for output in self.outputs)
+
+    @property
+    def worst(self) -> OutputDifference:
+        """The output furthest beyond its limit; the first such layer if no output is."""
+        worst = max(self.outputs, key=lambda output: output.difference / output.limit)
+        return self.layers[0] if worst.equivalent and self.layers else worst
+
+    @property
+    def first(self) -> str:
+        """The first layer that differs while its inputs agree; empty if none was found."""
+        return self.layers[0].name if self.layers else ""
+
+
+@dataclass(frozen=True)
+class FoldCheck:
+    """A fold and whether it changed the outputs.
+
+    ``randomised`` says that the model had untrained batch normalizations, so
+    that a copy with random statistics was folded and compared instead.
+    """
+
+    result: FoldResult
+    equivalence: Equivalence
+    randomised: bool
+
+
+def check_fold(model: Any, *, inputs: Any = None, seed: int = 0) -> FoldCheck:
+    """Fold ``model``, and compare the result with it by :func:`check_equivalence`.
+
+    Raises:
+        ModelError: as ``fold`` and ``check_equivalence``.
+    """
+    opened = open_model(live_model(model))
+    fresh = bool(untrained_layers(opened))
+    subject = randomised_copy(opened, seed) if fresh else opened.model
+    result = fold(subject)
+    return FoldCheck(
+        result, check_equivalence(subject, result.model, inputs=inputs, seed=seed), fresh
+    )
+
+
+def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int = 0) -> Equivalence:
+    """Compare the inference outputs of two models.
+
+    Both are given the same inputs: ``inputs`` in the form that ``model`` takes,
+    or seeded ones made from its input specification. Outputs are compared
+    before a last softmax, sigmoid or tanh, which would hide differences.
+
+    Raises:
+        ModelError: one of them is not a model, their inputs or outputs do not
+            correspond, or the outputs are not finite.
+    """
+    one, two = open_model(live_model(model)), open_model(live_model(other))
+    _check_ends(one, two)
+    bench, dtype = _bench(one, two)
+    outputs, segments = _measured(bench, one, two, inputs, seed)
+    if not all(np.isfinite(gap.magnitude) for gap in outputs):
+        raise ModelError(
+            f"the outputs of model {one.graph.name!r} are not finite, so nothing can be "
+            "compared; check its weights, or give realistic inputs="
+        )
+    names = output_names(one)
+    paths = [one.graph.layer_of(value.node).path for value, _ in bench.pairs]
+    layers = [_difference(path, gap) for path, gap in zip(paths, segments, strict=True)]
+    return Equivalence(
+        outputs=tuple(_difference(name, gap) for name, gap in zip(names, outputs, strict=True)),
+        layers=tuple(layer for layer in layers if not layer.equivalent),
+        compared=len(layers),
+        dtype=dtype,
+        seed=seed,
+    )
+
+
+def _bench(one: OpenModel, two: OpenModel) -> tuple[Bench, str]:
+    """Both models in float64, or as they are where a layer cannot compute in float64."""
+    pairs = corresponding(one, two)
+    try:
+        return Bench(one, two, pairs, "float64"), "float64"
+    except Exception:  # noqa: BLE001  whatever a layer raises that insists on its own type
+        return Bench(one, two, pairs, None), "its own type"
+
+
+def _measured(
+    bench: Bench, one: OpenModel, two: OpenModel, given: Any, seed: int
+) -> tuple[list[Gap], list[Gap]]:
+    inputs = _runnable(bench, _candidates(one, given, seed), one.graph.name)
+    unit = max(rounding_unit(one.model), rounding_unit(two.model))
+    draws = [bench.measure(inputs, unit, seed + draw) for draw in range(DRAWS)]
+    outputs, segments = zip(*draws, strict=True)
+    return _noisiest(outputs), _noisiest(segments)
+
+
+def _runnable(bench: Bench, candidates: list[list[Any]], name: str) -> list[Any]:
+    """The first of ``candidates`` on which the model can be run at all."""
+    error: Exception | None = None
+    for inputs in candidates:
+        error = bench.refusal(inputs)
+        if error is None:
+            return inputs
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    raise ModelError(
+        f"model {name!r} cannot be run on inputs made from its specification ({text}); "
+        "give some with inputs="
+    ) from error
+
+
+def _noisiest(draws: tuple[list[Gap], ...]) -> list[Gap]:
+    """The first draw's gaps with the largest noise of all draws."""
+    return [
+        gaps[0]._replace(noise=max(gap.noise for gap in gaps)) for gaps in zip(*draws, strict=True)
+    ]
+
+
+def _candidates(one: OpenModel, given: Any, seed: int) -> list[list[Any]]:
+    if given is not None:
+        return [flat_inputs(one, given)]
+    specs = input_specs(one)
+    sizes = UNKNOWN_SIZES if any(None in spec.shape[1:] for spec in specs) else UNKNOWN_SIZES[:1]
+    return [make_inputs(specs, seed=seed, unknown=size) for size in sizes]
+
+
+def _difference(name: str, gap: Gap) -> OutputDifference:
+    limit = max(MARGIN * gap.noise, ROUNDING * gap.magnitude, float(np.finfo(np.float64).tiny))
+    return OutputDifference(name, gap.difference, limit, gap.magnitude)
+
+
+def _check_ends(one: OpenModel, two: OpenModel) -> None:
+    for what in ("inputs", "outputs"):
+        ours, theirs = (_shapes(opened, what) for opened in (one, two))
+        if len(ours) != len(theirs) or not all(map(_compatible, ours, theirs)):
+            raise ModelError(
+                f"the models cannot be compared: the {what} of {one.graph.name!r} have the "
+                f"shapes {ours}, those of {two.graph.name!r} {theirs}"
+            )
+
+
+def _shapes(opened: OpenModel, what: str) -> list[Shape]:
+    return [opened.graph.shape(value) for value in values_in(getattr(opened.graph, what))]
+
+
+def _compatible(one: Shape, two: Shape) -> bool:
+    if one is None or two is None:
+        return True
+    return len(one) == len(two) and all(
+        a == b or a is None or b is None for a, b in zip(one, two, strict=True)
+    )

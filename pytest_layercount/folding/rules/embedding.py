@@ -1,0 +1,28 @@
+"""Embedding: a table of rows.
+
+``s E[i] + t`` is row ``i`` of the table ``s E + t``, whatever ``i`` is, so every map
+along the last axis is absorbed after the layer. A mask (``mask_zero``) is made from
+the indices, which stay. A table that an output layer shares is tied, so sealed.
+"""
+
+from __future__ import annotations
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Stop, Weights, aligned
+
+
+class Embedding(Rule):
+    """Rows of ``embeddings``, shape (indices, channels)."""
+
+    types = ("Embedding",)
+    weights = ("embeddings",)
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        axis = None if site.output is None else len(site.output) - 1
+        here = aligned(affine, site.output, axis)
+        return here if isinstance(here, Stop) else Absorbs()
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        assert affine.scale is not None
+        assert affine.shift is not None
+        return {"embeddings": weights["embeddings"] * affine.scale + affine.shift}

@@ -1,0 +1,50 @@
+"""Built-in layers that are known, and known to let no per-channel map through.
+
+They answer "no" to every question. Being listed makes the reason "nonlinear"
+instead of "unknown-layer", which would ask the user to describe Keras's own layers.
+"""
+
+from __future__ import annotations
+
+from pytest_layercount.folding.rules.base import Rule
+
+
+class Nonlinear(Rule):
+    """Recurrent and attention layers, curved activations, dot products."""
+
+    types = (
+        "AdditiveAttention",
+        "Attention",
+        "Bidirectional",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "Dot",
+        "ELU",
+        "GRU",
+        "LSTM",
+        "RNN",
+        "SimpleRNN",
+        "Softmax",
+        "ThresholdedReLU",
+        "UnitNormalization",
+    )
+    operations = (
+        "elu",
+        "exp",
+        "gelu",
+        "hard_sigmoid",
+        "hard_swish",
+        "log",
+        "matmul",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "sqrt",
+        "square",
+        "swish",
+        "tanh",
+    )

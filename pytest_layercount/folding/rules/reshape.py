@@ -1,0 +1,197 @@
+"""Layers that rearrange: Flatten, Reshape, Permute, RepeatVector, and the raw operations.
+
+A reshape keeps the row-major order of the elements. Let the channels be axis
+``a`` of sizes ``n``, with ``I`` elements in all axes after it: element ``f`` has
+channel ``(f // I) % n[a]``. Let ``J`` be the number of elements after axis ``b``
+of the target sizes ``m``: there the coordinate is ``j = (f // J) % m[b]``. The
+channel depends on ``j`` alone exactly when
+
+* ``J`` divides ``I``: no step along ``b`` spans two channels, and
+* ``n[a] I`` divides ``m[b] J``: ``j`` starts anew only where the channels do;
+
+and then it is ``(j J // I) % n[a]``. Flatten after a convolution tiles the map,
+(H, W, C) to (H W, C) keeps it, and what splits channels stops it. Read from
+right to left, the same says which map on the input equals one on the output.
+
+Only sizes from the channel axis on are needed, so unknown sizes before it do no
+harm. Where they come after it, a channel axis that stays whole behind the same
+number of elements is followed by counting from the front.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.base import Rule, Site, Stop, Through, moved
+from pytest_layercount.model.graph import Shape, Value
+
+Sizes = tuple[int | None, ...]
+Index = NDArray[np.intp]
+
+
+def carried(
+    source: Sizes, axis: int, target: Sizes, *, same_batch: bool = True
+) -> tuple[int, Index] | Stop:
+    """Where the channels along ``axis`` of ``source`` are after a reshape to ``target``.
+
+    Returns an axis of ``target`` and, for each position along it, the channel
+    found there. Both shapes include the batch; ``same_batch`` says that the
+    reshape cannot mix it with anything.
+    """
+    channels = source[axis]
+    if channels is None:
+        return Stop("unknown-shape")
+    inner = _product(source[axis + 1 :])
+    for place, length in enumerate(target):
+        step = _product(target[place + 1 :])
+        if not inner or not step or not length:
+            continue  # unknown, or empty
+        if inner % step == 0 and (length * step) % (channels * inner) == 0:
+            return place, (np.arange(length) * step // inner) % channels
+    outer = _product(source[1:axis])
+    for place in range(1, len(target)):
+        whole = target[place] == channels and same_batch and axis > 0
+        if whole and outer is not None and _product(target[1:place]) == outer:
+            return place, np.arange(channels)
+    known = None not in (*source[axis:], *target[1:])
+    return Stop("channel-axis" if known else "unknown-shape")
+
+
+class Reshape(Through):
+    """Reshape, and the operations that only add or drop axes of size one."""
+
+    types = ("Reshape",)
+    operations = ("expand_dims", "reshape", "squeeze")
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        return _reshaped(site, affine, site.output, site.input)
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        return _reshaped(site, affine, site.input, site.output)
+
+
+class Flatten(Through):
+    """Flatten; of ``channels_first`` inputs the channels are first moved to the end."""
+
+    types = ("Flatten",)
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        order = _flattening_order(site)
+        if order is None or site.input is None:
+            return Stop("unknown-shape")
+        found = _reshaped(site, affine, site.output, tuple(site.input[axis] for axis in order))
+        if isinstance(found, Stop) or found.axis is None:
+            return found
+        return found.along(order[found.axis], found.channels)
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        order = _flattening_order(site)
+        if order is None or site.input is None:
+            return Stop("unknown-shape")
+        if affine.axis is not None:
+            affine = affine.along(order.index(affine.axis), affine.channels)
+        return _reshaped(site, affine, tuple(site.input[axis] for axis in order), site.output)
+
+
+class Permute(Through):
+    """Permute and transpose: output axis ``i`` is input axis ``order[i]``."""
+
+    types = ("Permute",)
+    operations = ("transpose",)
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        order = _order(site)
+        if order is None:
+            return Stop("unknown-shape")
+        return affine if affine.axis is None else moved(affine, affine.axis, order[affine.axis])
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        order = _order(site)
+        if order is None:
+            return Stop("unknown-shape")
+        if affine.axis is None:
+            return affine
+        return moved(affine, affine.axis, order.index(affine.axis))
+
+
+class RepeatVector(Through):
+    """(batch, channels) to (batch, n, channels)."""
+
+    types = ("RepeatVector",)
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        return moved(affine, 2, 1)
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        return moved(affine, 1, 2)
+
+
+RESHAPES: tuple[Rule, ...] = (Flatten(), Permute(), RepeatVector(), Reshape())
+
+
+def _reshaped(site: Site, affine: Affine, source: Shape, target: Shape) -> Affine | Stop:
+    if not _first_is_value(site):
+        return Stop("nonlinear")
+    if affine.axis is None:
+        return affine
+    if source is None or target is None:
+        return Stop("unknown-shape")
+    if source[affine.axis] not in (None, affine.channels):
+        return Stop("channel-axis")
+    if affine.channels == 1:
+        return affine.take([0], None)
+    found = carried(source, affine.axis, target, same_batch=site.layer.operation is None)
+    if isinstance(found, Stop):
+        return found
+    axis, index = found
+    if np.array_equal(index, np.arange(affine.channels)):
+        return affine.along(axis, affine.channels)
+    return affine.take(index, axis)
+
+
+def _flattening_order(site: Site) -> tuple[int, ...] | None:
+    if site.input is None:
+        return None
+    rank = len(site.input)
+    if site.config.get("data_format") == "channels_first" and rank > 1:
+        return (0, *range(2, rank), 1)
+    return tuple(range(rank))
+
+
+def _order(site: Site) -> tuple[int, ...] | None:
+    """The permutation with the batch in it, None where it cannot be read."""
+    if site.input is None or not _first_is_value(site):
+        return None
+    rank = len(site.input)
+    if site.layer.operation is None:
+        order: Any = (0, *site.config["dims"])
+    else:
+        order = _given_order(site, rank)
+    plain = isinstance(order, (list, tuple)) and all(isinstance(axis, int) for axis in order)
+    positive = tuple(axis % rank for axis in order) if plain else ()
+    return positive if sorted(positive) == list(range(rank)) else None
+
+
+def _given_order(site: Site, rank: int) -> Any:
+    """The order in which a raw transpose puts the axes: reversed where none is given."""
+    rest, kwargs = site.node.args[1:], site.node.kwargs
+    given = [*rest, *(kwargs[name] for name in ("perm", "axes") if name in kwargs)]
+    order = given[0] if given else site.config.get("axes")
+    return tuple(reversed(range(rank))) if order is None else order
+
+
+def _first_is_value(site: Site) -> bool:
+    """Whether the tensor is the first argument, as input slot 0 takes it to be."""
+    if site.layer.operation is None:
+        return True
+    return bool(site.node.args) and isinstance(site.node.args[0], Value)
+
+
+def _product(sizes: Sizes) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if len(known) == len(sizes) else None

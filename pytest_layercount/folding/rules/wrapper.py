@@ -1,0 +1,141 @@
+"""TimeDistributed: a layer applied to each time step by itself.
+
+The wrapper is what its inner layer is, with one more axis: axis 1, which the inner
+layer never sees. A map along that axis differs from step to step and cannot
+move; any other runs along one axis less inside. So each question is handed to the
+rule of the inner layer, with axis 1 taken out of shapes and map, and each answer
+is given one axis more. The weights are those of the inner layer.
+
+A fixed batch size makes Keras 2 loop over the steps and repeat the last result,
+or zeros, where a mask hides a step; no per-channel map is certain there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import Absorbs, Route, Rule, Site, Stop, Weights
+from pytest_layercount.model.graph import Layer, Shape
+
+_TIME = 1
+
+
+class TimeDistributed(Rule):
+    """The rule of a TimeDistributed whose inner layer has the rule ``inner``."""
+
+    def __init__(self, inner: Rule) -> None:
+        self.inner = inner
+        self.weights = tuple(f"layer.{name}" for name in inner.weights)
+        self.training_matters = inner.training_matters
+
+    def removable(self, site: Site) -> bool:
+        return self.inner.removable(_inside(site))
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        inner = None if weights is None else _own(weights)
+        found = self.inner.affine(_inside(site), inner)
+        if isinstance(found, Affine) and _looped(site):
+            return Stop("unknown-shape")
+        return _outward(found) if isinstance(found, Affine) else found
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        inward = _inward(site, affine)
+        if isinstance(inward, Stop):
+            return inward
+        return _changed(site, self.inner.absorb_after(_inside(site), inward))
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        inward = _inward(site, affine)
+        if isinstance(inward, Stop):
+            return inward
+        return _changed(site, self.inner.absorb_before(_inside(site), inward))
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        return _named(self.inner.after(_inside(site), _own(weights), _sure(site, affine)))
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        return _named(self.inner.before(_inside(site), _own(weights), _sure(site, affine)))
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        inward = _inward(site, affine)
+        if isinstance(inward, Stop):
+            return inward
+        routes = self.inner.pass_up(_inside(site), inward)
+        return routes if isinstance(routes, Stop) else tuple(map(_widened, routes))
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        inward: dict[int, Affine] = {}
+        for slot, affine in maps.items():
+            found = _inward(site, affine)
+            if isinstance(found, Stop):
+                return found
+            inward[slot] = found
+        route = self.inner.pass_down(_inside(site), inward)
+        return route if isinstance(route, Stop) else _widened(route)
+
+
+def inner_layer(layer: Layer) -> Layer | None:
+    """The layer inside a TimeDistributed, None for any other layer."""
+    inner = layer.config.get("layer") if layer.type == "TimeDistributed" else None
+    return inner if isinstance(inner, Layer) else None
+
+
+def _inside(site: Site) -> Site:
+    """The call of the inner layer for one time step."""
+    inner = inner_layer(site.layer)
+    assert inner is not None
+    inputs, outputs = (tuple(map(_without_time, shapes)) for shapes in (site.inputs, site.outputs))
+    return Site(inner, replace(site.node, shapes=outputs), inputs, outputs)
+
+
+def _without_time(shape: Shape) -> Shape:
+    return None if shape is None else (*shape[:_TIME], *shape[_TIME + 1 :])
+
+
+def _looped(site: Site) -> bool:
+    return site.input is None or site.input[0] is not None
+
+
+def _inward(site: Site, affine: Affine) -> Affine | Stop:
+    if _looped(site):
+        return Stop("unknown-shape")
+    if affine.axis is None:
+        return affine
+    if affine.axis <= _TIME:
+        return Stop("channel-axis")
+    return affine.along(affine.axis - 1, affine.channels)
+
+
+def _sure(site: Site, affine: Affine) -> Affine:
+    found = _inward(site, affine)
+    assert isinstance(found, Affine)
+    return found
+
+
+def _outward(affine: Affine) -> Affine:
+    if affine.axis is None:
+        return affine
+    return affine.along(affine.axis + (affine.axis >= _TIME), affine.channels)
+
+
+def _widened(route: Route) -> Route:
+    return replace(route, maps={slot: _outward(affine) for slot, affine in route.maps.items()})
+
+
+def _changed(site: Site, answer: Absorbs | Stop) -> Absorbs | Stop:
+    """Changes of the inner layer as a change of the wrapper."""
+    inner = inner_layer(site.layer)
+    if isinstance(answer, Stop) or not answer.changes or inner is None:
+        return answer
+    config = {**inner.config, **answer.changes}
+    return replace(answer, changes={"layer": replace(inner, config=config)})
+
+
+def _own(weights: Weights) -> Weights:
+    return {name.removeprefix("layer."): array for name, array in weights.items()}
+
+
+def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"layer.{name}": array for name, array in weights.items()}

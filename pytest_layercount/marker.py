@@ -1,0 +1,166 @@
+"""``@pytest.mark.layercount``: its schema, whose word counts, and its verdict."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.criteria import (
+    CHECKS,
+    ArgumentError,
+    Criteria,
+    checked,
+    criteria,
+    guess_keyword,
+    limited,
+)
+from pytest_layercount.failure import Failed
+from pytest_layercount.find import Found, find_models
+from pytest_layercount.measure import measure
+
+if TYPE_CHECKING:
+    from _pytest.nodes import Node
+
+NAME = "layercount"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the marks of one test add up to."""
+
+    criteria: Criteria
+    model: str | None = None
+    reason: str | None = None
+
+
+def read_rule(item: pytest.Item) -> Rule | None:
+    """The rule that the marks of ``item`` add up to.
+
+    Each keyword is the closest mark's; of several marks on the same thing, the
+    one applied last is the closest. Bounds on the total go together: a mark
+    that gives ``exactly`` drops an inherited ``max`` and ``min``, and the other
+    way around. ``None`` drops what was inherited; when that leaves no limit at
+    all, the test is exempt.
+    """
+    marks = [_keywords(mark) for node in item.listchain() for mark in _marks(node)]
+    if not marks:
+        return None
+    merged: dict[str, Any] = {}
+    for given in marks:
+        merged = _override(merged, given)
+    if not limited(merged):
+        if any(limited(given) for given in marks):
+            return None
+        raise ArgumentError(_given(merged), messages.NO_LIMIT)
+    model, reason = merged.pop("model", None), merged.pop("reason", None)
+    return Rule(criteria(merged), model, reason)
+
+
+def problems(collector: pytest.Collector, children: Iterable[object]) -> list[str]:
+    """What is wrong with the marks of ``collector`` and of the tests directly in it."""
+    try:
+        for mark in _marks(collector):
+            _keywords(mark)
+    except ArgumentError as error:
+        return [_located(error, collector)]
+    found = (_problem(child) for child in children if isinstance(child, pytest.Item))
+    return list(dict.fromkeys(problem for problem in found if problem))
+
+
+def request_model(item: pytest.Item) -> str | None:
+    """Have pytest set up the fixture that ``model=`` names, and return the name."""
+    if item.get_closest_marker(NAME) is None or not isinstance(item, pytest.Function):
+        return None
+    try:
+        rule = read_rule(item)
+    except ArgumentError:
+        return None  # A mark added after collection: judge() will say what is wrong.
+    if rule is None or rule.model is None:
+        return None
+    if rule.model not in item.fixturenames:
+        # A new list, because all parameters of a test function share the old one.
+        item.fixturenames = [*item.fixturenames, rule.model]
+    return rule.model
+
+
+def judge(item: pytest.Item) -> None:
+    """Fail ``item`` unless its models keep the limits of its marks."""
+    if item.get_closest_marker(NAME) is None:
+        return
+    try:
+        rule = read_rule(item)
+    except ArgumentError as error:
+        raise Failed(_located(error, item), pytrace=False) from None
+    if rule is None:
+        return
+    verdicts = [_verdict(found, rule) for found in find_models(item, rule.model)]
+    failures = [verdict for verdict in verdicts if verdict]
+    if failures:
+        raise Failed(messages.joined(failures), pytrace=False)
+
+
+def _verdict(found: Found, rule: Rule) -> str:
+    try:
+        measured = measure(found.model, rule.criteria)
+    except Failed as error:
+        return str(error)
+    violations = rule.criteria.violations(measured)
+    if not violations:
+        return ""
+    return messages.layer_count(
+        measured,
+        violations,
+        folded=rule.criteria.folded,
+        place=found.place,
+        note=rule.reason,
+    )
+
+
+def _marks(node: Node) -> list[pytest.Mark]:
+    return [mark for mark in node.own_markers if mark.name == NAME]
+
+
+def _keywords(mark: pytest.Mark) -> dict[str, Any]:
+    if mark.args:
+        value = mark.args[0]
+        raise ArgumentError({"": value}, messages.positional(guess_keyword(value), value))
+    for name, value in mark.kwargs.items():
+        if name not in CHECKS:
+            close = difflib.get_close_matches(name, CHECKS, n=1)
+            raise ArgumentError({name: value}, messages.unknown_argument(name, close, CHECKS))
+    return checked(mark.kwargs)
+
+
+def _override(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    dropped: set[str] = set()
+    if inner.get("exactly") is not None:
+        dropped |= {"max", "min"}
+    if inner.get("max") is not None or inner.get("min") is not None:
+        dropped |= {"exactly"}
+    return {name: value for name, value in outer.items() if name not in dropped} | dict(inner)
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _problem(item: pytest.Item) -> str:
+    try:
+        read_rule(item)
+    except ArgumentError as error:
+        return _located(error, item)
+    return ""
+
+
+def _located(error: ArgumentError, node: Node) -> str:
+    file, _, name = node.nodeid.partition("::")
+    line = None
+    if isinstance(node, (pytest.Function, pytest.Class)):
+        line = node.reportinfo()[1]
+    sentence = messages.bad_arguments(NAME, error.arguments, error.problem)
+    return messages.located(sentence, file, line, name)

@@ -1,0 +1,64 @@
+"""From whatever a test hands over to numbers, with errors a reader can act on.
+
+The engine is imported here and only when a model is there to be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_layercount import messages
+from pytest_layercount.errors import ModelError
+from pytest_layercount.failure import Failed
+from pytest_layercount.model.count import count_graph
+from pytest_layercount.model.graph import ModelGraph
+
+if TYPE_CHECKING:
+    from pytest_layercount.criteria import Criteria
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.count import LayerCount
+
+FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "h5py")
+
+
+def is_model(value: object) -> bool:
+    """Whether ``value`` can be judged as it is: a Keras model or a ModelGraph."""
+    from pytest_layercount.model import readers
+
+    return readers.is_model(value)
+
+
+def measure(model: Any, criteria: Criteria) -> LayerCount:
+    """Count ``model`` as ``criteria`` says, after folding if they do."""
+    __tracebackhide__ = True
+    if criteria.folded:
+        return count_graph(plan(model).graph, criteria.count)
+    from pytest_layercount.model import readers
+
+    with said_plainly(model):
+        return count_graph(readers.read_graph(model), criteria.count)
+
+
+def plan(model: Any) -> Plan:
+    """What folds in ``model``; its values decide where the structure cannot."""
+    __tracebackhide__ = True
+    with said_plainly(model):
+        from pytest_layercount.folding import plan_fold
+
+        return plan_fold(model, resolve=not isinstance(model, ModelGraph))
+
+
+@contextmanager
+def said_plainly(model: object) -> Iterator[None]:
+    """Turn what keeps ``model`` from being read into a failure of one sentence."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except ModelError as error:
+        raise Failed(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in FRAMEWORKS:
+            raise
+        raise Failed(messages.install_tensorflow(model)) from None

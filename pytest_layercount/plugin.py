@@ -1,0 +1,60 @@
+"""The pytest hooks, and the fixtures for pytest to find."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_layercount import marker, messages
+from pytest_layercount.failure import Failed
+from pytest_layercount.fixtures import (
+    assert_equivalent_after_fold,
+    assert_foldable,
+    assert_layer_count,
+)
+
+__all__ = ["assert_equivalent_after_fold", "assert_foldable", "assert_layer_count"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known, also to ``--strict-markers``."""
+    config.addinivalue_line("markers", messages.marker_help())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Report bad mark arguments as pytest reports a test file it cannot import."""
+    report = yield
+    if report.passed:
+        problems = marker.problems(collector, report.result or ())
+        if problems:
+            report.outcome = "failed"
+            report.longrepr = messages.bad_marks(problems)
+            report.result = []
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Set up the fixture that a mark names, like those that the test requests."""
+    fixture = marker.request_model(item)
+    try:
+        return (yield)
+    except pytest.FixtureLookupError as error:
+        if fixture is None or error.argname != fixture:
+            raise
+        raise Failed(messages.unknown_fixture(fixture), pytrace=False) from None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge the test's models before its body runs.
+
+    Inside all other wrappers, so that xfail and captured output treat the
+    verdict as they treat the body.
+    """
+    marker.judge(item)
+    return (yield)

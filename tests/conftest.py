@@ -1,0 +1,36 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+# Imported before any test does: pytester forgets the modules that a run imports,
+# and NumPy must not be imported a second time.
+import numpy as np  # noqa: F401
+import pytest
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parent.parent
+
+
+def has_keras() -> bool:
+    """Whether a Keras of either generation is installed, without importing it."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """An empty test suite of a user, which may import ``tests.graphs``."""
+    for variable in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+    # The path stands in the settings, where workers see it too. Hypothesis is not
+    # needed inside, and takes a second to be imported each time.
+    addopts = "addopts = --strict-markers -p no:hypothesispytest"
+    pytester.makeini(f"[pytest]\npythonpath = {ROOT}\n{addopts}\n")
+    return pytester

@@ -1,0 +1,62 @@
+"""Limits: what they mean as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_layercount.criteria import ArgumentError, checked, criteria
+from pytest_layercount.model.count import count_graph
+from tests.graphs import chain, of_size
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (5_000_000, 5_000_000),
+        (np.int64(7), 7),
+        ("5M", 5_000_000),
+        ("5_000_000", 5_000_000),
+        ("1.2B", 1_200_000_000),
+        ("1.2G", 1_200_000_000),
+        ("300k", 300_000),
+        ("300K", 300_000),
+        ("2.5k", 2_500),
+        ("0", 0),
+        ("17", 17),
+    ],
+)
+def test_parameters_are_numbers_or_text(given, meant):
+    assert criteria(checked({"max_parameters": given})).max_parameters == meant
+
+
+@pytest.mark.parametrize("given", ["", "M", "-5M", "5 M", "5MM", "0.5", "1e6", "five", [5], True])
+def test_what_is_no_number_of_parameters(given):
+    with pytest.raises(ArgumentError, match="must"):
+        checked({"max_parameters": given})
+
+
+def test_violations_come_in_a_fixed_order_with_both_numbers():
+    limits = {"min": 9, "types": {"Dense": 1, "Conv2D": 0}, "max_parameters": 20}
+    asked = criteria(checked(limits))
+    found = asked.violations(count_graph(of_size(4)))
+    assert [(item.keyword, item.type, item.value, item.limit) for item in found] == [
+        ("min", "", 4, 9),
+        ("types", "Dense", 3, 1),
+        ("max_parameters", "", 30, 20),
+    ]
+
+
+def test_limits_that_are_met_exactly_are_kept():
+    limits = {"min": 3, "max": 3, "types": {"Dense": 2}, "max_parameters": 20}
+    assert not criteria(checked(limits)).violations(count_graph(of_size(3)))
+
+
+def test_none_is_not_given():
+    asked = criteria(checked({"max": 3, "min": None, "count": None}))
+    assert (asked.max, asked.min, asked.count) == (3, None, "layers")
+
+
+def test_a_type_that_is_not_there_is_zero():
+    asked = criteria(checked({"types": {"BatchNormalization": 0}}))
+    assert not asked.violations(count_graph(chain("InputLayer", "Dense")))

@@ -1,0 +1,108 @@
+"""The plugin as pytest sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+import pytest_layercount
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+# Importing a module that is None here fails as it does where it is not installed.
+for name in ("tensorflow", "keras", "tf_keras", "h5py"):
+    sys.modules[name] = None
+"""
+
+
+def test_the_mark_is_listed(suite):
+    result = suite.runpytest("--markers")
+    result.stdout.fnmatch_lines(["@pytest.mark.layercount([*], max=, min=, exactly=, *"])
+
+
+def test_the_fixtures_are_listed_with_what_they_are_for(suite):
+    result = suite.runpytest("--fixtures")
+    result.stdout.fnmatch_lines_random(
+        [
+            "assert_layer_count [[]session scope] -- *",
+            "    Assert how many layers a model has.",
+            "assert_foldable [[]session scope] -- *",
+            "    Assert that a model's batch normalizations disappear at inference.",
+            "assert_equivalent_after_fold [[]session scope] -- *",
+            "    Assert that folding a model keeps its outputs.",
+        ]
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_it_can_be_switched_off(suite, options):
+    suite.makeini("[pytest]\naddopts = -p no:hypothesispytest")
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.layercount(maximum=3)
+        def test_mark(): pass
+
+        def test_fixture(assert_layer_count): pass
+        """
+    )
+    # In a process of its own, because pytest remembers the marks it has seen.
+    result = suite.runpytest_subprocess("-p", "no:layercount", *options)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines_random(
+        ["*fixture 'assert_layer_count' not found", "*PytestUnknownMarkWarning*layercount*"]
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_without_tensorflow_everything_starts_and_one_sentence_says_what_to_install(suite, options):
+    suite.makeconftest(WITHOUT_TENSORFLOW)
+    (suite.path / "net.keras").touch()
+    suite.makepyfile(
+        """
+        import pytest
+        from tests.graphs import of_size
+
+        def test_plain(): pass
+
+        def test_graph(assert_layer_count):
+            assert assert_layer_count(of_size(3), max=3).total == 3
+
+        def test_count(assert_layer_count):
+            assert_layer_count("net.keras", max=3)
+
+        def test_foldable(assert_foldable):
+            assert_foldable("net.keras")
+
+        def test_equivalent(assert_equivalent_after_fold):
+            assert_equivalent_after_fold("net.keras")
+
+        @pytest.fixture
+        def saved():
+            return "net.keras"
+
+        @pytest.mark.layercount(max=3, model="saved")
+        def test_mark(): pass
+        """
+    )
+    result = suite.runpytest_subprocess(*options)
+    result.assert_outcomes(passed=2, failed=4)
+    sentence = '*pip install "pytest-layercount[[]tensorflow]"*'
+    result.stdout.fnmatch_lines([sentence] * 4)
+    result.stdout.no_fnmatch_line("*ModuleNotFoundError*")
+
+
+@pytest.mark.parametrize("name", pytest_layercount.__all__)
+def test_public_names_are_there_and_documented(name):
+    assert getattr(pytest_layercount, name).__doc__
+
+
+def test_other_names_are_not():
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        _ = pytest_layercount.nope
+
+
+def test_every_public_name_has_one_home():
+    homes = [name for names in pytest_layercount._HOMES.values() for name in names]
+    assert sorted(homes) == pytest_layercount.__all__
