@@ -61,6 +61,10 @@ class Affine:
         value: bool | None = getattr(self, name)
         return value
 
+    def equals(self, other: Affine) -> bool:
+        """Whether both are the same map whatever the weights, along the same axis."""
+        return (self.token, self.axis) == (other.token, other.axis)
+
     def untrusted(self, *, zero_shift: bool, nonnegative: bool) -> Affine:
         """This map with facts that hold for any statistics, not just its present ones."""
         return replace(

@@ -60,7 +60,8 @@ class Equivalence:
 
     ``layers`` are the layers whose output differs while their inputs agree, by
     path, in the order of the model. ``compared`` is the number of layer outputs
-    compared so. ``dtype`` is the type in which both models were run.
+    compared so; a layer that was copied is compared by its weights. ``dtype`` is
+    the type in which both models were run.
     """
 
     outputs: tuple[OutputDifference, ...]
@@ -135,12 +136,12 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
             "compared; check its weights, or give realistic inputs="
         )
     names = output_names(one)
-    paths = [one.graph.layer_of(value.node).path for value, _ in bench.pairs]
+    paths = [one.graph.layer_of(value.node).path for value, _ in bench.changed]
     layers = [_difference(path, gap) for path, gap in zip(paths, segments, strict=True)]
     return Equivalence(
         outputs=tuple(_difference(name, gap) for name, gap in zip(names, outputs, strict=True)),
         layers=tuple(layer for layer in layers if not layer.equivalent),
-        compared=len(layers),
+        compared=len(bench.pairs),
         dtype=dtype,
         seed=seed,
     )

@@ -169,6 +169,7 @@ class _Planner:
         own = self.maps.get(number)
         if isinstance(own, Affine):
             taken = _spread_like(absorption.affine, own)
+            own = _spread_like(own, taken)
             after = absorption.side == "after"
             self.maps[number] = own.then(taken) if after else taken.then(own)
 

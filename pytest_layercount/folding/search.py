@@ -146,7 +146,7 @@ class Search:
         if self.wiring.is_output(value):
             raise Obstacle("model-output", path)
         affine = demands[0][0]
-        alike = all(other.token == affine.token for other, _ in demands)
+        alike = all(other.equals(affine) for other, _ in demands)
         if not alike or {use for _, use in demands} != set(self.wiring.uses(value)):
             raise Obstacle("several-consumers", path)
         return affine
@@ -218,7 +218,7 @@ class Search:
         for absorption in walk.absorptions:
             by_layer.setdefault(absorption.layer, []).append(absorption)
         for layer, wanted in by_layer.items():
-            alike = all(one.affine.token == wanted[0].affine.token for one in wanted)
+            alike = all(one.affine.equals(wanted[0].affine) for one in wanted)
             if not alike or {one.node for one in wanted} != set(self.wiring.calls(layer)):
                 raise Obstacle("shared-layer", self.wiring.layers[layer].path)
         once = tuple(wanted[0] for wanted in by_layer.values())

@@ -6,6 +6,7 @@ saved configuration, so that rules see one vocabulary whatever the source.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ _CONV = (
 _DEPTHWISE = (*_CONV, "depth_multiplier")
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
+_BATCH_NORM = ("axis", "epsilon", "center", "scale", "trainable", "virtual_batch_size")
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     **{f"Conv{n}D": _CONV for n in (1, 2, 3)},
@@ -30,16 +32,23 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     **{f"DepthwiseConv{n}D": _DEPTHWISE for n in (1, 2)},
     **{f"SeparableConv{n}D": _DEPTHWISE for n in (1, 2)},
     **{f"{kind}Pooling{n}D": _POOL for kind in ("Average", "Max") for n in (1, 2, 3)},
+    **{
+        f"Adaptive{kind}Pooling{n}D": ("output_size", "data_format")
+        for kind in ("Average", "Max")
+        for n in (1, 2, 3)
+    },
     **{f"Global{kind}Pooling{n}D": _GLOBAL_POOL for kind in ("Average", "Max") for n in (1, 2, 3)},
     **{f"ZeroPadding{n}D": ("padding", "data_format") for n in (1, 2, 3)},
     **{f"Cropping{n}D": ("cropping", "data_format") for n in (1, 2, 3)},
     **{f"UpSampling{n}D": ("size", "data_format", "interpolation") for n in (1, 2, 3)},
     "Dense": ("units", "use_bias", "activation"),
     "EinsumDense": ("equation", "bias_axes", "activation"),
-    "BatchNormalization": ("axis", "epsilon", "center", "scale", "trainable", "renorm"),
+    "BatchNormalization": _BATCH_NORM,
+    "SyncBatchNormalization": _BATCH_NORM,
     "LayerNormalization": ("axis", "epsilon", "center", "scale", "rms_scaling"),
     "GroupNormalization": ("axis", "epsilon", "center", "scale"),
-    "Normalization": ("axis", "invert"),
+    "RMSNormalization": ("axis", "epsilon"),
+    "Normalization": ("axis", "invert", "input_mean"),
     "Rescaling": ("scale", "offset"),
     "Activation": ("activation",),
     "ReLU": ("max_value", "negative_slope", "threshold"),
@@ -47,16 +56,56 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "Flatten": ("data_format",),
     "Reshape": ("target_shape",),
     "Permute": ("dims",),
+    "Transpose": ("axes",),
+    "RepeatVector": ("n",),
+    "Resizing": ("interpolation", "pad_to_aspect_ratio", "data_format"),
     "Embedding": ("output_dim", "mask_zero"),
+    "MultiHeadAttention": ("use_bias",),
+    "GroupedQueryAttention": ("use_bias",),
+}
+
+# What some layers ask Keras for at every call.
+_SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "Rescaling": (("data_format", "image_data_format"),),
+    "Normalization": (("epsilon", "epsilon"),),
 }
 
 
+def attributes_of(layer: Any) -> dict[str, Any]:
+    """The attributes of a live built-in layer that decide what it computes."""
+    cls = type(layer)
+    found = {name: _attribute(layer, name) for name in ATTRIBUTES.get(cls.__name__, ())}
+    library = sys.modules.get(cls.__module__.partition(".")[0])
+    for name, setting in _SETTINGS.get(cls.__name__, ()):
+        found[name] = getattr(library.backend, setting)() if library else None
+    return found
+
+
 def normalise(value: Any) -> Any:
-    """``value`` as plain data: functions by name, sequences as tuples, ``None`` kept."""
+    """``value`` as plain data: Keras's own functions by name, sequences as tuples.
+
+    A function of the user's is ``"custom"`` even if it is called ``relu``, and so
+    is any other object that can be called.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)) or type(value).__name__ == "ListWrapper":
         return tuple(normalise(item) for item in value)
+    if type(value).__module__ == "numpy" and hasattr(value, "ndim"):
+        return tuple(normalise(item) for item in value) if value.ndim else value[()]
     if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
+        return value.__name__ if _is_own_function(value) else "custom"
     return value
+
+
+def _attribute(layer: Any, name: str) -> Any:
+    """The attribute, under the private name that some versions of Keras give it."""
+    return normalise(getattr(layer, name, getattr(layer, f"_{name}", None)))
+
+
+def _is_own_function(value: Any) -> bool:
+    """Whether ``value`` is what Keras or TensorFlow itself defines under its name."""
+    name, module = getattr(value, "__name__", ""), str(getattr(value, "__module__", ""))
+    if module.partition(".")[0] not in ("keras", "tensorflow", "tf_keras"):
+        return False
+    return bool(name) and getattr(sys.modules.get(module), name, None) is value

@@ -110,7 +110,7 @@ class _Builder:
         if self.layers[number] is None:
             live, layer = self.opened.layers[self.sources[number]], self.graph.layers[number]
             before = self.opened.graph.layers[self.sources[number]].config
-            changes = {key: new for key, new in layer.config.items() if before.get(key) != new}
+            changes = _changes(before, layer.config)
             try:
                 self.layers[number] = self.writer.copy(
                     live, layer, self.names[number], changes, self.dtype
@@ -168,6 +168,15 @@ def _chain(graph: ModelGraph) -> bool:
         and node.training is None
         for number, node in enumerate(graph.nodes[1:])
     )
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that differ; those of a layer inside another as a mapping of their own."""
+    return {
+        key: _changes(before[key].config, new.config) if isinstance(new, Layer) else new
+        for key, new in after.items()
+        if before.get(key) != new
+    }
 
 
 def _filled(tree: Any, tensors: Mapping[Value, Any]) -> Any:

@@ -27,6 +27,18 @@ def _is_float(dtype: Any) -> bool:
     return str(getattr(dtype, "name", dtype)) in FLOATS
 
 
+def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``config`` with ``changes``; those of a layer inside it are a mapping of their own."""
+    merged = dict(config)
+    for name, change in changes.items():
+        if isinstance(change, Mapping):
+            inner = config[name]
+            merged[name] = {**inner, "config": with_changes(inner["config"], change)}
+        else:
+            merged[name] = change
+    return merged
+
+
 def custom_objects(layer: Any) -> dict[str, Any]:
     """Functions and classes that the configuration of ``layer`` may name without a module."""
     found: dict[str, Any] = {}

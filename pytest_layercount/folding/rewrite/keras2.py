@@ -13,6 +13,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_learned_state,
     copy_variables,
     custom_objects,
+    with_changes,
     with_dtype,
 )
 from pytest_layercount.model.graph import Layer, Node
@@ -38,7 +39,7 @@ class Keras2Writer:
             return _copy_operation(live, name)
         if type(live) is self.keras.layers.Lambda:
             return self._copy_lambda(live, name, dtype)
-        config = {**live.get_config(), **changes, "name": name}
+        config = {**with_changes(live.get_config(), changes), "name": name}
         if dtype is not None:
             config = with_dtype(config, dtype)
         with self.keras.utils.custom_object_scope(custom_objects(live)):

@@ -14,6 +14,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_learned_state,
     copy_variables,
     custom_objects,
+    with_changes,
     with_dtype,
 )
 from pytest_layercount.model.graph import Layer, Node
@@ -36,7 +37,7 @@ class Keras3Writer:
             return _copy_operation(live, name)
         if type(live) is keras.layers.Lambda:
             return _copy_lambda(live, name, dtype)
-        config = {**live.get_config(), **changes, "name": name}
+        config = {**with_changes(live.get_config(), changes), "name": name}
         if dtype is not None:
             config = with_dtype(config, dtype)
         with keras.saving.custom_object_scope(custom_objects(live)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pytest_layercount.folding.rewrite.copies import copy_model, measurable, perturb
 from pytest_layercount.folding.rewrite.run import Tensors, compiled, fed, run
 from pytest_layercount.model.graph import Value, values_in
@@ -39,12 +41,14 @@ class Bench:
             zip(values_in(self.one.graph.outputs), values_in(self.two.graph.outputs), strict=True)
         )
         entries = set(values_in(self.two.graph.inputs))
-        self.pairs = [(o, t) for t, o in sorted(pairs.items(), key=_order) if t not in entries]
+        ordered = sorted(pairs.items(), key=_order)
+        self.pairs = [(o, t) for t, o in ordered if t not in entries]
+        self.copied = {t for _, t in self.pairs if self._is_copy(t, pairs)}
         self._run = compiled(self._outputs)
         self._measure = compiled(self._trace)
 
     def measure(self, inputs: Sequence[Any], unit: float, seed: int) -> tuple[list[Gap], list[Gap]]:
-        """The gaps at the outputs, and at ``self.pairs`` on random inputs of each."""
+        """The gaps at the outputs, and at ``self.changed`` on random inputs of each."""
         perturb(self.moved.model, self.two.model, unit, seed)
         outputs, segments = self._measure(inputs)
         return [Gap(*map(float, gap)) for gap in outputs], [Gap(*map(float, g)) for g in segments]
@@ -57,20 +61,52 @@ class Bench:
             return error
         return None
 
+    @property
+    def changed(self) -> list[tuple[Value, Value]]:
+        """The pairs that are not made by the same layer, with the same weights, from pairs."""
+        return [(o, t) for o, t in self.pairs if t not in self.copied]
+
+    def _is_copy(self, there: Value, pairs: Mapping[Value, Value]) -> bool:
+        one, two = self.one.graph, self.two.graph
+        a, b = one.nodes[pairs[there].node], two.nodes[there.node]
+        layer, other = one.layers[a.layer], two.layers[b.layer]
+        if tuple(pairs.get(value) for value in b.inputs) != a.inputs:
+            return False
+        if (layer.type, layer.config) != (other.type, other.config):
+            return False
+        weights, others = (
+            getattr(live, "weights", [])
+            for live in (self.one.layers[a.layer], self.two.layers[b.layer])
+        )
+        return len(weights) == len(others) and all(
+            np.array_equal(w.numpy(), v.numpy()) for w, v in zip(weights, others, strict=True)
+        )
+
     def _outputs(self, inputs: Sequence[Any]) -> Any:
-        values = run(self.one, fed(self.one, inputs))
-        return [values[value] for value, _ in self.ends]
+        ends = [value for value, _ in self.ends]
+        values = run(self.one, fed(self.one, inputs), ends)
+        return [values[value] for value in ends]
 
     def _trace(self, inputs: Sequence[Any]) -> Any:
         builds = (self.one, self.two, self.moved)
         feeds = [fed(built, inputs) for built in builds]
-        whole = [run(built, feed) for built, feed in zip(builds, feeds, strict=True)]
+        ends = ([o for o, _ in self.ends], [t for _, t in self.ends])
+        seen = [*ends[0], *(o for o, _ in self.pairs)]
+        whole = [
+            run(self.one, feeds[0], seen),
+            run(self.two, feeds[1], ends[1]),
+            run(self.moved, feeds[2], ends[1]),
+        ]
         outputs = [_gap(whole, o, t) for o, t in self.ends]
         noise = {o: _replaced(whole[0][o], index) for index, (o, _) in enumerate(self.pairs)}
         there = {t: noise[o] for o, t in self.pairs}
-        sets = zip(builds, feeds, (noise, there, there), strict=True)
-        forced = [run(built, feed, replaced) for built, feed, replaced in sets]
-        return outputs, [_gap(forced, o, t) for o, t in self.pairs]
+        targets = ([o for o, _ in self.changed], [t for _, t in self.changed])
+        forced = [
+            run(self.one, feeds[0], targets[0], noise),
+            run(self.two, feeds[1], targets[1], there),
+            run(self.moved, feeds[2], targets[1], there),
+        ]
+        return outputs, [_gap(forced, o, t) for o, t in self.changed]
 
 
 def _gap(runs: list[Tensors], one: Value, two: Value) -> Any:

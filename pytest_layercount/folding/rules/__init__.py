@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pytest_layercount.folding.rules.activation import Activation
 from pytest_layercount.folding.rules.arithmetic import Divide
+from pytest_layercount.folding.rules.attention import Attention
 from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
+from pytest_layercount.folding.rules.einsum_dense import EinsumDense
+from pytest_layercount.folding.rules.embedding import Embedding
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.merge import (
     Add,
@@ -15,6 +20,22 @@ from pytest_layercount.folding.rules.merge import (
     Multiply,
     Subtract,
 )
+from pytest_layercount.folding.rules.nonlinear import Nonlinear
+from pytest_layercount.folding.rules.normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+)
+from pytest_layercount.folding.rules.padding import Cropping, Padding
+from pytest_layercount.folding.rules.pooling import (
+    GlobalMaxPooling,
+    GlobalPooling,
+    MaxPooling,
+    Pooling,
+)
+from pytest_layercount.folding.rules.resampling import Resampling
+from pytest_layercount.folding.rules.reshape import Flatten, Permute, RepeatVector, Reshape
+from pytest_layercount.folding.rules.scaling import LayerScale, Normalization, Rescaling
 from pytest_layercount.folding.rules.weighted import (
     Convolution,
     Dense,
@@ -22,21 +43,43 @@ from pytest_layercount.folding.rules.weighted import (
     Separable,
     Transposed,
 )
+from pytest_layercount.folding.rules.wrapper import TimeDistributed, inner_layer
 from pytest_layercount.model.graph import Layer
 
 RULES: tuple[Rule, ...] = (
     Activation(),
     Add(),
+    Attention(),
     Average(),
     BatchNormalization(),
     Concatenate(),
     Convolution(),
+    Cropping(),
     Dense(),
     Depthwise(),
     Divide(),
+    EinsumDense(),
+    Embedding(),
     Extremum(),
+    Flatten(),
+    GlobalMaxPooling(),
+    GlobalPooling(),
+    GroupNormalization(),
     Inert(),
+    LayerNormalization(),
+    LayerScale(),
+    MaxPooling(),
     Multiply(),
+    Nonlinear(),
+    Normalization(),
+    Padding(),
+    Permute(),
+    Pooling(),
+    RMSNormalization(),
+    RepeatVector(),
+    Resampling(),
+    Rescaling(),
+    Reshape(),
     Separable(),
     Subtract(),
     Transposed(),
@@ -50,4 +93,15 @@ def rule_for(layer: Layer) -> Rule | None:
     """The rule for exactly this layer's type, or None: nothing is known about it."""
     if layer.operation is not None:
         return _BY_OPERATION.get(layer.operation)
-    return _BY_TYPE.get(layer.type) if layer.builtin else None
+    if not layer.builtin:
+        return None
+    inner = inner_layer(layer)
+    if inner is None:
+        return _BY_TYPE.get(layer.type)
+    rule = rule_for(inner)
+    return None if rule is None else _in_time(rule)
+
+
+@cache
+def _in_time(inner: Rule) -> Rule:
+    return TimeDistributed(inner)

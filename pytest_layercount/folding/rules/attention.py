@@ -38,9 +38,8 @@ class Attention(Rule):
         return Absorbs(() if site.config["use_bias"] else (ZERO_SHIFT,))
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        assert affine.scale is not None
-        assert affine.shift is not None
-        new = {_KERNEL: weights[_KERNEL] * affine.scale}
+        scale, shift = affine.arrays()
+        new = {_KERNEL: weights[_KERNEL] * scale}
         if _BIAS in weights:
-            new[_BIAS] = weights[_BIAS] * affine.scale + affine.shift
+            new[_BIAS] = weights[_BIAS] * scale + shift
         return new

@@ -100,11 +100,10 @@ def _letters(site: Site) -> Letters | None:
     equation = str(site.config["equation"])
     operands, output = equation.split("->")
     given, kernel = operands.split(",")
-    if any(len(set(part.replace(".", ""))) < len(part.replace(".", "")) for part in
-           (given, kernel, output)):
+    parts = [part.strip(".") for part in (given, kernel, output)]
+    if any(len(set(part)) < len(part) for part in parts):
         return None
-    strip = (given.strip("."), kernel, output.strip("."))
-    return Letters(*strip, left=given.startswith("."))
+    return Letters(parts[0], parts[1], parts[2], left=given.startswith("."))
 
 
 def _here(letters: Letters | None, side: str, affine: Affine, shape: Shape) -> str | Stop:
@@ -128,10 +127,7 @@ def _parts(site: Site, affine: Affine, *, after: bool) -> tuple[Letters, str, Ar
     assert isinstance(here, str)
     assert shape is not None
     axis = letters.axis(side, here, len(shape))
-    spread = affine.along(axis, int(shape[axis] or 0))
-    assert spread.scale is not None
-    assert spread.shift is not None
-    return letters, here, spread.scale, spread.shift
+    return letters, here, *affine.along(axis, int(shape[axis] or 0)).arrays()
 
 
 def _axes_after(site: Site, here: str, affine: Affine) -> str:

@@ -23,6 +23,5 @@ class Embedding(Rule):
         return here if isinstance(here, Stop) else Absorbs()
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        assert affine.scale is not None
-        assert affine.shift is not None
-        return {"embeddings": weights["embeddings"] * affine.scale + affine.shift}
+        scale, shift = affine.arrays()
+        return {"embeddings": weights["embeddings"] * scale + shift}

@@ -45,8 +45,8 @@ class Add(Merge):
     operations = ("add",)
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if not _all_span(site, affine):
-            return Stop("channel-axis")
+        if off := _off(site, affine):
+            return off
         scale, slots = affine.scale_only(), range(len(site.inputs))
         one = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
         share = affine.shift_times(1 / len(slots))
@@ -63,8 +63,8 @@ class Subtract(Merge):
     operations = ("subtract",)
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if not _all_span(site, affine):
-            return Stop("channel-axis")
+        if off := _off(site, affine):
+            return off
         return (Route({0: affine, 1: affine.scale_only()}),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
@@ -77,8 +77,8 @@ class Average(Rule):
     types = ("Average",)
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if not _all_span(site, affine):
-            return Stop("channel-axis")
+        if off := _off(site, affine):
+            return off
         return (Route(dict.fromkeys(range(len(site.inputs)), affine)),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
@@ -93,6 +93,8 @@ class Multiply(Merge):
     operations = ("multiply",)
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if constants(site):
+            return Stop("fixed-weights")
         slots = [slot for slot, shape in enumerate(site.inputs) if _spans(site, shape, affine)]
         if not slots:
             return Stop("channel-axis")
@@ -114,14 +116,14 @@ class Extremum(Rule):
     operations = ("maximum", "minimum")
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if not _all_span(site, affine):
-            return Stop("channel-axis")
+        if off := _off(site, affine):
+            return off
         return (Route(dict.fromkeys(range(len(site.inputs)), affine), (NONNEGATIVE,)),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
         first = next(iter(maps.values()))
-        alike = all(affine.token == first.token for affine in maps.values())
-        if not alike or len(maps) != len(site.inputs) or not _all_span(site, first):
+        alike = all(affine.equals(first) for affine in maps.values())
+        if not alike or len(maps) != len(site.inputs) or _off(site, first):
             return Stop("nonlinear")
         return Route({0: first}, (NONNEGATIVE,))
 
@@ -147,7 +149,7 @@ class Concatenate(Rule):
             return Stop("unknown-shape")
         first = next(iter(maps.values()))
         if first.axis not in (None, axis):
-            alike = all(affine.token == first.token for affine in maps.values())
+            alike = all(affine.equals(first) for affine in maps.values())
             return Route({0: first}) if alike and len(maps) == len(sizes) else Stop("channel-axis")
         if any(affine.axis not in (None, axis) for affine in maps.values()):
             return Stop("channel-axis")

@@ -68,7 +68,7 @@ class Normalizing(Rule):
         assert listed is not None
         assert site.output is not None
         shape = tuple(site.output[axis] or 0 for axis in axes)
-        scale, shift = (_laid(array, affine.axis, axes) for array in _arrays(affine))
+        scale, shift = (_laid(array, affine.axis, axes) for array in affine.arrays())
         kept_shape = tuple(site.output[axis] or 0 for axis in listed)
         gamma = weights.get("gamma", np.ones(shape)).reshape(shape) * scale
         beta = weights.get("beta", np.zeros(shape)).reshape(shape) * scale + shift
@@ -113,10 +113,7 @@ class RMSNormalization(Rule):
         return here if isinstance(here, Stop) else Absorbs((ZERO_SHIFT,))
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return {"scale": weights["scale"] * _arrays(affine)[0]}
-
-
-NORMALIZATIONS: tuple[Rule, ...] = (GroupNormalization(), LayerNormalization(), RMSNormalization())
+        return {"scale": weights["scale"] * affine.arrays()[0]}
 
 
 def _needed(affine: Affine) -> tuple[str, ...]:
@@ -128,9 +125,3 @@ def _needed(affine: Affine) -> tuple[str, ...]:
 def _laid(array: Array, axis: int | None, axes: tuple[int, ...]) -> Array:
     """A vector of channels in the rank of the weights."""
     return array if axis is None else array.reshape([-1 if each == axis else 1 for each in axes])
-
-
-def _arrays(affine: Affine) -> tuple[Array, Array]:
-    assert affine.scale is not None
-    assert affine.shift is not None
-    return affine.scale, affine.shift

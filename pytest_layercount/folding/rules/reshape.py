@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Rule, Site, Stop, Through, moved
+from pytest_layercount.folding.rules.base import Site, Stop, Through, moved
 from pytest_layercount.model.graph import Shape, Value
 
 Sizes = tuple[int | None, ...]
@@ -129,9 +129,6 @@ class RepeatVector(Through):
 
     def down(self, site: Site, affine: Affine) -> Affine | Stop:
         return moved(affine, 1, 2)
-
-
-RESHAPES: tuple[Rule, ...] = (Flatten(), Permute(), RepeatVector(), Reshape())
 
 
 def _reshaped(site: Site, affine: Affine, source: Shape, target: Shape) -> Affine | Stop:

@@ -44,7 +44,7 @@ class Rescaling(Rule):
 
     types = ("Rescaling",)
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop:
         if site.input is None:
             return Stop("unknown-shape")
         scale, offset = _number(site.config["scale"]), _number(site.config["offset"])
@@ -75,22 +75,16 @@ class Rescaling(Rule):
 
     def _absorb(self, site: Site, affine: Affine, *, after: bool) -> Absorbs | Stop:
         own = self.affine(site, None)
-        if not isinstance(own, Affine) or site.input is None:
-            return own or Stop("fixed-weights")
-        per_channel = affine.axis is not None
-        if per_channel and site.config.get("data_format") == "channels_first":
+        if not isinstance(own, Affine):
+            return own
+        last = site.config.get("data_format") != "channels_first"
+        if affine.axis is not None and not (last and affine.axis == len(site.input or ()) - 1):
             return Stop("channel-axis")
-        if affine.axis not in (None, len(site.input) - 1):
-            return Stop("channel-axis")
-        if affine.scale is None or affine.shift is None:
+        if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
         first, second = (own, affine) if after else (affine, own)
-        assert first.scale is not None
-        assert first.shift is not None
-        assert second.scale is not None
-        assert second.shift is not None
-        scale = second.scale * first.scale
-        offset = second.scale * first.shift + second.shift
+        (a, b), (c, d) = first.arrays(), second.arrays()
+        scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset):
             return Stop("overflow")
         return Absorbs(changes={"scale": _argument(scale), "offset": _argument(offset)})
@@ -154,13 +148,9 @@ class LayerScale(Rule):
     absorb_before = absorb_after
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        assert affine.scale is not None
-        return {"gamma": weights["gamma"] * affine.scale}
+        return {"gamma": weights["gamma"] * affine.arrays()[0]}
 
     before = after
-
-
-SCALINGS: tuple[Rule, ...] = (LayerScale(), Normalization(), Rescaling())
 
 
 def _normalising(site: Site, weights: Weights) -> tuple[Array, Array]:

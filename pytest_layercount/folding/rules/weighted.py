@@ -115,7 +115,7 @@ class Convolution(Weighted):
     weights = ("kernel", "bias")
 
     def pads(self, site: Site) -> bool:
-        return site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1
+        return bool(site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {"kernel": weights["kernel"] * scale}
@@ -200,7 +200,8 @@ class Transposed(Weighted):
     weights = ("kernel", "bias")
 
     def pads(self, site: Site) -> bool:
-        return math.prod(site.config["kernel_size"]) * math.prod(site.config["strides"]) > 1
+        config = site.config
+        return bool(math.prod(config["kernel_size"]) * math.prod(config["strides"]) > 1)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {"kernel": weights["kernel"] * scale[:, None]}

@@ -14,7 +14,7 @@ class Keras2:
 
     def functional(self, model: Any) -> Any | None:
         keras = sys.modules[library_of(model) or "keras"]
-        functional = next((b for b in type(model).__mro__ if b.__name__ == "Functional"), None)
+        functional: Any = next((b for b in type(model).__mro__ if b.__name__ == "Functional"), None)
         if isinstance(model, keras.Sequential):
             own = type(model).call is keras.Sequential.call
             return model if own and model._graph_initialized else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.attributes import ATTRIBUTES, normalise
+from pytest_layercount.model.attributes import attributes_of
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
 from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
 
@@ -126,14 +126,17 @@ class _Opening:
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
         cls = type(layer)
         builtin = cls.__module__.partition(".")[0] in ("keras", "tf_keras")
-        names = ATTRIBUTES.get(cls.__name__, ()) if builtin else ()
+        config = attributes_of(layer) if builtin else {}
+        if builtin and cls.__name__ == "TimeDistributed":
+            inner = layer.layer
+            config["layer"] = self._describe(inner, f"{path}/{inner.name}", [], tied)
         trainable = {id(variable) for variable in getattr(layer, "trainable_weights", ())}
         return Layer(
             path=path,
             type=cls.__name__,
             kind=self._kind(layer),
             builtin=builtin,
-            config={name: normalise(getattr(layer, name, None)) for name in names},
+            config=config,
             operation=self.dialect.operation(layer),
             sealed=_seal(layer) or ("tied" if tied else None),
             parameters=sum(map(_size, own)),
@@ -172,6 +175,12 @@ def _dtype(tensor: Any) -> str:
 
 
 def _seal(layer: Any) -> str | None:
+    """Why the weights must stay, for the layer or for any part of it."""
+    parts = layer._flatten_layers() if hasattr(layer, "_flatten_layers") else [layer]
+    return next(filter(None, map(_own_seal, parts)), None)
+
+
+def _own_seal(layer: Any) -> str | None:
     policy = str(getattr(getattr(layer, "dtype_policy", None), "name", ""))
     if getattr(layer, "quantization_mode", None) or "int8" in policy or "float8" in policy:
         return "quantized"
