@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -23,26 +24,27 @@ def load_model(path: Path) -> Any:
         raise ModelError(f"{path}: expected a model saved as {', '.join(SUFFIXES)}")
     if not path.exists():
         raise ModelError(f"{path}: no such file")
-    keras = _keras(path)
-    try:
-        # Keras 2.15 and 3 both know safe_mode; for .h5 files it guards Lambda layers.
-        return keras.models.load_model(str(path), compile=False, safe_mode=True)
-    except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"{path}: Keras {keras.__version__} cannot load this file: {first}"
-        ) from error
+    failed: list[tuple[str, Exception]] = []
+    for keras in _installed(path):
+        try:
+            return keras.models.load_model(str(path), compile=False, safe_mode=True)
+        except Exception as error:  # noqa: BLE001  whatever a damaged or foreign file causes
+            failed.append((f"{keras.__name__} {keras.__version__}", error))
+    said = "; ".join(f"{name} cannot load this file: {_first_line(e)}" for name, e in failed)
+    raise ModelError(f"{path}: {said}") from failed[0][1]
 
 
-def _keras(path: Path) -> Any:
-    """The Keras of this process: the one already imported, or what ``tf.keras`` means."""
-    if "keras" not in sys.modules and "tf_keras" in sys.modules:
-        return sys.modules["tf_keras"]
-    if importlib.util.find_spec("keras") is None:
+def _installed(path: Path) -> list[Any]:
+    """Every Keras there is, those that are imported already first."""
+    names = [name for name in ("keras", "tf_keras") if importlib.util.find_spec(name)]
+    if not names:
         raise ModelError(
             f"{path}: loading a model needs TensorFlow, which is not installed: "
             'pip install "pytest-layercount[tensorflow]"'
         )
-    import keras
+    names.sort(key=lambda name: name not in sys.modules)
+    return [importlib.import_module(name) for name in names]
 
-    return keras
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

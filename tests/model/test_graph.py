@@ -1,0 +1,30 @@
+"""ModelGraph and the helpers over nested structures."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from pytest_layercount.model.graph import Value, map_tree, values_in
+from tests.graphs import chain
+
+Pair = namedtuple("Pair", "left right")
+
+
+def test_values_in_dictionaries_come_by_key() -> None:
+    tree = {"b": Value(1), "a": [Value(2), (Value(3), 5)]}
+    assert list(values_in(tree)) == [Value(2), Value(3), Value(1)]
+
+
+def test_map_tree_keeps_the_structure() -> None:
+    tree = {"a": [1, (2, Pair(3, 4))]}
+    assert map_tree(tree, str) == {"a": ["1", ("2", Pair("3", "4"))]}
+
+
+def test_calls_lists_the_nodes_of_each_layer() -> None:
+    graph = chain("InputLayer", "Conv2D", "Dense")
+    assert graph.calls == {0: (0,), 1: (1,), 2: (2,)}
+
+
+def test_the_name_is_the_last_part_of_the_path() -> None:
+    graph = chain("InputLayer")
+    assert graph.layers[0].name == graph.layers[0].path
