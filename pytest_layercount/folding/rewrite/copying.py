@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
@@ -57,6 +58,14 @@ def custom_objects(layer: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if not _built_in(value)}
 
 
+def keep_functions(old: Any, new: Any, changes: Mapping[str, Any]) -> None:
+    """Give a copy the user's own functions: by its name one may pass for Keras's."""
+    for name, value in vars(old).items():
+        own = isinstance(value, FunctionType) and not _built_in(value) and name not in changes
+        if own and vars(new).get(name) is not value:
+            setattr(new, name, value)
+
+
 def copy_variables(old: Any, new: Any) -> None:
     """Give ``new`` the values of ``old``, part by part.
 
@@ -84,6 +93,8 @@ def copy_learned_state(old: Any, new: Any) -> None:
 def _assign(sources: list[Any], targets: list[Any]) -> None:
     if len(sources) == len(targets):
         for source, target in zip(sources, targets, strict=True):
+            if tuple(source.shape) != tuple(target.shape):
+                continue  # a bias that a fold has given more axes
             target.assign(source.numpy().astype(_numpy_dtype(target)))
 
 

@@ -13,6 +13,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_learned_state,
     copy_variables,
     custom_objects,
+    keep_functions,
     with_changes,
     with_dtype,
 )
@@ -43,7 +44,9 @@ class Keras2Writer:
         if dtype is not None:
             config = with_dtype(config, dtype)
         with self.keras.utils.custom_object_scope(custom_objects(live)):
-            return type(live).from_config(config)
+            new = type(live).from_config(config)
+        keep_functions(live, new, changes)
+        return new
 
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and layer._call_spec.expects_training_arg:
@@ -56,7 +59,7 @@ class Keras2Writer:
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         model = self.keras.Model(inputs, outputs, name=old.name)
-        if len(getattr(old, "output_names", ())) == len(model.outputs):
+        if len(getattr(old, "output_names", None) or ()) == len(model.outputs):
             model.output_names = list(old.output_names)
         return model
 

@@ -14,6 +14,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_learned_state,
     copy_variables,
     custom_objects,
+    keep_functions,
     with_changes,
     with_dtype,
 )
@@ -41,7 +42,9 @@ class Keras3Writer:
         if dtype is not None:
             config = with_dtype(config, dtype)
         with keras.saving.custom_object_scope(custom_objects(live)):
-            return type(live).from_config(config)
+            new = type(live).from_config(config)
+        keep_functions(live, new, changes)
+        return new
 
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and _takes(layer, "training"):

@@ -52,7 +52,8 @@ def _finite(weights: dict[str, Array], live: Any) -> bool:
 
 def _dtype(live: Any, name: str) -> Any:
     stored = variable(live, name)
-    if stored is None:  # a bias that the fold adds has the kernel's type
-        stored = live.weights[0]
-    dtype = getattr(stored.dtype, "name", stored.dtype)
+    # A weight that the fold adds has the type of the others, and of the layer if there are none.
+    stored = next(iter(live.weights), None) if stored is None else stored
+    dtype = live.variable_dtype if stored is None else stored.dtype
+    dtype = getattr(dtype, "name", dtype)
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)

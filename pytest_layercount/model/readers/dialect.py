@@ -27,6 +27,18 @@ class Dialect(Protocol):
     def functional(self, model: Any) -> Any | None:
         """The functional graph ``model`` runs, or None where its ``call`` is its own."""
 
+    def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """New symbolic arguments like those a subclassed model was first called with."""
+
+    def placeholder(self, tensor: Any) -> Any:
+        """A new symbolic input like a symbolic tensor."""
+
+    def is_tensor(self, leaf: Any) -> bool:
+        """Whether ``leaf`` is a symbolic tensor of this Keras."""
+
+    def join(self, inputs: list[Any], outputs: Any) -> Any:
+        """The functional graph between symbolic tensors."""
+
     def calls(self, functional: Any) -> Iterator[Call]:
         """The calls that belong to this graph, in topological order."""
 

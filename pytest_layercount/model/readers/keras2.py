@@ -22,6 +22,29 @@ class Keras2:
             return model
         return None
 
+    def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        from tensorflow import nest
+
+        keras = sys.modules[library_of(model) or "keras"]
+        spec = model.save_spec(dynamic_batch=True)
+        if spec is None:
+            return None
+        args, kwargs = nest.map_structure(
+            lambda tensor: keras.Input(tensor.shape[1:], dtype=tensor.dtype), spec
+        )
+        return tuple(args), dict(kwargs)
+
+    def placeholder(self, tensor: Any) -> Any:
+        keras = sys.modules[type(tensor).__module__.partition(".")[0]]
+        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+
+    def is_tensor(self, leaf: Any) -> bool:
+        return any(base.__name__ == "KerasTensor" for base in type(leaf).__mro__)
+
+    def join(self, inputs: list[Any], outputs: Any) -> Any:
+        keras = sys.modules[type(inputs[0]).__module__.partition(".")[0]]
+        return keras.Model(inputs, outputs)
+
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
         for depth in sorted(by_depth, reverse=True):

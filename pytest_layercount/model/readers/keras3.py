@@ -22,6 +22,38 @@ class Keras3:
             return model
         return None
 
+    def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        import keras
+
+        shapes = getattr(model, "_build_shapes_dict", None)
+        if not model.built or not shapes:
+            return None
+
+        def entry(shape: Any) -> Any:
+            return keras.Input(shape=shape[1:], dtype=model.input_dtype)
+
+        arguments = {
+            name.removesuffix("_shape"): _map_shapes(shape, entry) for name, shape in shapes.items()
+        }
+        if list(arguments) == ["input"]:
+            return (arguments["input"],), {}
+        return (), arguments
+
+    def placeholder(self, tensor: Any) -> Any:
+        import keras
+
+        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+
+    def is_tensor(self, leaf: Any) -> bool:
+        from keras import KerasTensor
+
+        return isinstance(leaf, KerasTensor)
+
+    def join(self, inputs: list[Any], outputs: Any) -> Any:
+        import keras
+
+        return keras.Model(inputs, outputs)
+
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
         for depth in sorted(by_depth, reverse=True):
@@ -52,6 +84,14 @@ class Keras3:
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         # A Keras 3 model hands its own flag to every layer it calls, over theirs.
         return own if outer is None else outer
+
+
+def _map_shapes(tree: Any, leaf: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _map_shapes(item, leaf) for key, item in tree.items()}
+    if all(size is None or isinstance(size, int) for size in tree):
+        return leaf(tree)
+    return [_map_shapes(item, leaf) for item in tree]
 
 
 def _snake(name: str) -> str:

@@ -10,6 +10,13 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.attributes import attributes_of
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
 from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+from pytest_layercount.model.readers.trace import (
+    Unseen,
+    composite,
+    leaving_no_trace,
+    trace,
+    trace_root,
+)
 
 
 @dataclass(frozen=True)
@@ -24,15 +31,19 @@ class OpenModel:
 def open_model(model: Any) -> OpenModel:
     """Read a live model.
 
+    A subclassed model is called on symbolic inputs, and so are the subclassed
+    models in it; layers of the user's own stay whole in a functional model and
+    are opened in a subclassed one, which has no list of layers to agree with.
+
     Raises:
-        ModelError: a subclassed model, or a Sequential without an input shape.
+        ModelError: a subclassed model whose call cannot be followed, or a
+            Sequential without an input shape.
     """
     dialect = dialect_of(model)
-    functional = dialect.functional(model)
-    if functional is None:
-        raise ModelError(_unseen(model))
-    opening = _Opening(dialect)
-    inputs, outputs = opening.root(functional)
+    subclassed = dialect.functional(model) is None
+    opening = _Opening(dialect, subclassed=subclassed, tracing=int(subclassed))
+    with leaving_no_trace(model):
+        inputs, outputs = opening.root(_graph_of(dialect, model))
     graph = ModelGraph(
         name=str(model.name),
         keras=keras_label(model),
@@ -46,17 +57,44 @@ def open_model(model: Any) -> OpenModel:
     return OpenModel(graph, tuple(opening.layers), model)
 
 
+def _graph_of(dialect: Dialect, model: Any) -> Any:
+    functional = dialect.functional(model)
+    if functional is not None:
+        return functional
+    if _is_sequential(model) and not model.built:
+        raise ModelError(
+            f"the Sequential model {model.name!r} has no input shape yet, so its graph is "
+            "unknown: begin it with an Input or call model.build(input_shape) first"
+        )
+    try:
+        return trace_root(dialect, model)
+    except Unseen as unseen:
+        raise ModelError(
+            f"{type(model).__name__} {model.name!r} is a subclassed model whose graph cannot "
+            f"be seen: {unseen}"
+        ) from unseen
+
+
 @dataclass
 class _Opening:
-    """The graph so far. ``known`` maps a symbolic tensor's id to its value."""
+    """The graph so far. ``known`` maps a symbolic tensor's id to its value.
+
+    ``traced`` keeps the graphs of subclassed models alive: ids are only unique
+    among objects that live.
+    """
 
     dialect: Dialect
     layers: list[Any] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     index: dict[int, int] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
+    traced: list[Any] = field(default_factory=list)
+    subclassed: bool = False
+    tracing: int = 0
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def root(self, functional: Any) -> tuple[Any, Any]:
+        self.traced.append(functional)
         inputs, outputs, flat = self.dialect.ends(functional)
         known: dict[int, Value] = {}
         for call in self.dialect.calls(functional):
@@ -71,20 +109,46 @@ class _Opening:
         for call in self.dialect.calls(functional):
             if all(id(tensor) in known for tensor in call.outputs):
                 continue  # an input, fed by whoever opened this model
-            inner = self.dialect.functional(call.layer) if _is_model(call.layer) else None
+            inner, given, traced = self._inside(call)
             if inner is None:
                 self._add_node(call, prefix, known, training)
-            else:
-                flag = self.dialect.training(training, call.training)
-                path = f"{prefix}{call.layer.name}/"
-                self._open_nested(call, inner, path, known, flag)
+                continue
+            flag = self.dialect.training(training, call.training)
+            path = f"{prefix}{call.layer.name}/"
+            self.tracing += traced
+            self._open_nested(call, inner, given, path, known, flag)
+            self.tracing -= traced
+
+    def _inside(self, call: Call) -> tuple[Any, Any, bool]:
+        """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
+        layer = call.layer
+        if _is_model(layer):
+            functional = self.dialect.functional(layer)
+            if functional is not None:
+                first = call.args[0] if call.args else next(iter(call.kwargs.values()))
+                return functional, first, False
+        elif not (self.subclassed and composite(layer)):
+            return None, None, False
+        try:
+            traced = trace(self.dialect, layer, call.args, call.kwargs)
+        except Unseen:
+            return None, None, False
+        self.traced.append(traced)
+        given: list[Any] = []
+        map_tree((call.args, call.kwargs), given.append)
+        return traced, [leaf for leaf in given if self.dialect.is_tensor(leaf)], True
 
     def _open_nested(
-        self, call: Call, inner: Any, path: str, known: dict[int, Value], training: bool | None
+        self,
+        call: Call,
+        inner: Any,
+        given: Any,
+        path: str,
+        known: dict[int, Value],
+        training: bool | None,
     ) -> None:
         structure, outputs, flat = self.dialect.ends(inner)
-        given = _valued(call.args[0] if call.args else next(iter(call.kwargs.values())), known)
-        inside = dict(_matched(structure, flat, given))
+        inside = dict(_matched(structure, flat, _valued(given, known)))
         self._walk(inner, path, inside, training)
         for tensor, value in zip(call.outputs, _leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
@@ -96,7 +160,7 @@ class _Opening:
         if number is None:
             number = self.index[id(call.layer)] = len(self.layers)
             self.layers.append(call.layer)
-            self.paths.append(prefix + str(call.layer.name))
+            self.paths.append(prefix + self._name(call.layer, prefix))
         node = Node(
             layer=number,
             args=_valued(call.args, known),
@@ -108,6 +172,17 @@ class _Opening:
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
         self.nodes.append(node)
+
+    def _name(self, layer: Any, prefix: str) -> str:
+        """The layer's name; that of what tracing made is numbered anew at every reading."""
+        operation = self.dialect.operation(layer)
+        if operation is None and self._kind(layer) != "input":
+            return str(layer.name)
+        if not self.tracing:
+            return str(layer.name)
+        name = operation or "input"
+        number = self.numbers[prefix + name] = self.numbers.get(prefix + name, -1) + 1
+        return f"{name}_{number}" if number else name
 
     def described(self) -> Iterator[Layer]:
         """The layers as plain data, each variable's size counted once."""
@@ -217,15 +292,3 @@ def tensor_name(tensor: Any) -> str:
     """The name of the InputLayer behind an input tensor."""
     layer = getattr(tensor._keras_history, "operation", None) or tensor._keras_history[0]
     return str(layer.name)
-
-
-def _unseen(model: Any) -> str:
-    if _is_sequential(model) and not model.built:
-        return (
-            f"the Sequential model {model.name!r} has no input shape yet, so its graph is "
-            "unknown: begin it with an Input or call model.build(input_shape) first"
-        )
-    return (
-        f"{type(model).__name__} {model.name!r} is a subclassed model: its layers are called "
-        "from Python code, so its graph cannot be seen; build it with the functional API"
-    )

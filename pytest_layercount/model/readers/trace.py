@@ -1,0 +1,81 @@
+"""See inside subclassed models: call them on symbolic inputs and read what was recorded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pytest_layercount.model.graph import map_tree
+from pytest_layercount.model.readers.dialect import Dialect
+
+
+class Unseen(Exception):
+    """A ``call`` that cannot be followed; its text says what stopped it."""
+
+
+def trace(dialect: Dialect, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The functional graph that ``layer.call`` records for arguments like these.
+
+    Its inputs stand in the order of the symbolic tensors in ``(args, kwargs)``.
+
+    Raises:
+        Unseen: the call fails on symbolic tensors, or returns something else.
+    """
+    inputs: list[Any] = []
+
+    def stand_in(leaf: Any) -> Any:
+        if not dialect.is_tensor(leaf):
+            return leaf
+        inputs.append(dialect.placeholder(leaf))
+        return inputs[-1]
+
+    inside = map_tree((args, kwargs), stand_in)
+    return _join(dialect, layer, inputs, inside)
+
+
+def trace_root(dialect: Dialect, model: Any) -> Any:
+    """The functional graph of a subclassed model that has been called or built.
+
+    Raises:
+        Unseen: as :func:`trace`, or what the model takes is not known yet.
+    """
+    inside = dialect.built_with(model)
+    if inside is None:
+        raise Unseen("it has not been called yet, so its inputs are unknown; call it once first")
+    inputs: list[Any] = []
+    map_tree(inside, lambda leaf: inputs.append(leaf) if dialect.is_tensor(leaf) else None)
+    return _join(dialect, model, inputs, inside)
+
+
+def _join(dialect: Dialect, layer: Any, inputs: list[Any], inside: Any) -> Any:
+    args, kwargs = inside
+    if "training" in inspect.signature(layer.call).parameters:
+        kwargs = {"training": None, **kwargs}
+    try:
+        outputs = layer.call(*args, **kwargs)
+        return dialect.join(inputs, outputs)
+    except Exception as error:  # whatever a user's code does with tensors that hold no numbers
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Unseen(f"its call() cannot be followed on symbolic inputs ({first})") from error
+
+
+def composite(layer: Any) -> bool:
+    """Whether a layer is the user's own and made of other layers."""
+    if type(layer).__module__.partition(".")[0] in ("keras", "tf_keras"):
+        return False
+    return len(list(layer._flatten_layers())) > 1 if hasattr(layer, "_flatten_layers") else False
+
+
+@contextmanager
+def leaving_no_trace(model: Any) -> Iterator[None]:
+    """Take back the nodes that symbolic calls add to the layers of ``model``."""
+    layers = list(model._flatten_layers())
+    before = [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, (inbound, outbound) in zip(layers, before, strict=True):
+            del layer._inbound_nodes[inbound:]
+            del layer._outbound_nodes[outbound:]
