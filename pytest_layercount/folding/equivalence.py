@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.correspond import corresponding
+from pytest_layercount.folding.correspond import corresponding, kept
 from pytest_layercount.folding.fold import fold
 from pytest_layercount.folding.inputs import UNKNOWN_SIZES, make_inputs
 from pytest_layercount.folding.result import FoldResult
@@ -30,7 +30,7 @@ from pytest_layercount.folding.rewrite.copies import (
 )
 from pytest_layercount.folding.rewrite.measure import Bench, Gap
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
-from pytest_layercount.model.graph import Shape, values_in
+from pytest_layercount.model.graph import Shape, Value, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 
@@ -110,9 +110,7 @@ def check_fold(model: Any, *, inputs: Any = None, seed: int = 0) -> FoldCheck:
     fresh = bool(untrained_layers(opened))
     subject = randomised_copy(opened, seed) if fresh else opened.model
     result = fold(subject)
-    return FoldCheck(
-        result, check_equivalence(subject, result.model, inputs=inputs, seed=seed), fresh
-    )
+    return FoldCheck(result, check_equivalence(subject, result, inputs=inputs, seed=seed), fresh)
 
 
 def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int = 0) -> Equivalence:
@@ -122,13 +120,21 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
     or seeded ones made from its input specification. Outputs are compared
     before a last softmax, sigmoid or tanh, which would hide differences.
 
+    If ``other`` is a model folded from ``model`` with the default passes, or the
+    result of any ``fold``, the models are also compared layer by layer; so are
+    two models of the same structure. A result is compared on the outputs kept.
+
     Raises:
         ModelError: one of them is not a model, their inputs or outputs do not
             correspond, or the outputs are not finite.
     """
-    one, two = open_model(live_model(model)), open_model(live_model(other))
+    one, plan = open_model(live_model(model)), None
+    if isinstance(other, FoldResult):
+        plan, other = other.plan, other.model
+        one = kept(one, plan)
+    two = open_model(live_model(other))
     _check_ends(one, two)
-    bench, dtype = _bench(one, two)
+    bench, dtype = _bench(one, two, corresponding(one, two, plan))
     outputs, segments = _measured(bench, one, two, inputs, seed)
     if not all(np.isfinite(gap.magnitude) for gap in outputs):
         raise ModelError(
@@ -147,9 +153,8 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
     )
 
 
-def _bench(one: OpenModel, two: OpenModel) -> tuple[Bench, str]:
+def _bench(one: OpenModel, two: OpenModel, pairs: dict[Value, Value]) -> tuple[Bench, str]:
     """Both models in float64, or as they are where a layer cannot compute in float64."""
-    pairs = corresponding(one, two)
     try:
         return Bench(one, two, pairs, "float64"), "float64"
     except Exception:  # noqa: BLE001  whatever a layer raises that insists on its own type

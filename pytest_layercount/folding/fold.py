@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from pytest_layercount.folding.plan import PASSES, plan_graph, weights_of
+from pytest_layercount.folding.outputs import keep_outputs
+from pytest_layercount.folding.plan import PASSES, Plan, plan_graph, weights_of
 from pytest_layercount.folding.result import FoldResult
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.weights import folded_weights
+from pytest_layercount.folding.unshare import unshare_where_it_helps
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.readers import live_model
-from pytest_layercount.model.readers.live import open_model
+from pytest_layercount.model.readers.live import OpenModel, open_model
 
 
-def fold(model: Any, *, passes: tuple[str, ...] = PASSES) -> FoldResult:
+def fold(
+    model: Any,
+    *,
+    outputs: Any = None,
+    passes: tuple[str, ...] = PASSES,
+    unshare: bool = False,
+) -> FoldResult:
     """Fold every affine layer of ``model`` that can go, leaving its outputs as they are.
 
     ``model`` is a live Keras model or the path of a saved one; it is not
     changed, and the new model shares nothing with it. Arithmetic is done in
     float64 and cast once to each variable's own type.
 
+    ``passes`` chooses what is done, each of it exact at inference: ``affine``
+    (batch normalizations and other affine maps), ``identity`` (dropout, noise
+    and the like), and, when asked for, ``activation`` (an Activation layer into
+    ``activation=`` of the layer before), ``padding`` (ZeroPadding into the
+    convolution after it) and ``collapse`` (linear layers in a row or side by side
+    into one). ``outputs`` names the outputs to keep, by name or position;
+    everything that only the others need goes. ``unshare`` gives the calls of a
+    shared layer copies of their own where that lets more fold.
+
     Raises:
         ModelError: ``model`` is not a model, its graph cannot be seen, or one of
             its layers cannot be copied.
     """
-    opened = open_model(live_model(model))
+    given = open_model(live_model(model))
+    opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     sealed: dict[int, str] = {}
+
+    def plan_of(opened: OpenModel) -> Plan:
+        return plan_graph(opened.graph, weights_of(opened), passes=passes, sealed=sealed)
+
     while True:
-        plan = plan_graph(opened.graph, weights_of(opened), passes=passes, sealed=sealed)
+        plan = plan_of(opened)
+        if unshare:
+            opened, plan = unshare_where_it_helps(opened, plan, plan_of)
         weights, unfit = folded_weights(opened, plan)
         if not unfit:
             break
@@ -38,7 +63,7 @@ def fold(model: Any, *, passes: tuple[str, ...] = PASSES) -> FoldResult:
         folds=plan.folds,
         refusals=plan.refusals,
         removed=plan.removed,
-        before=count_graph(opened.graph),
+        before=count_graph(given.graph),
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )

@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.folding import reasons
+from pytest_layercount.folding.activation import fuse_activations
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.collapse import Merge, collapse
+from pytest_layercount.folding.inert import remove_inert, same_dtype, same_mask
+from pytest_layercount.folding.padding import absorb_padding
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Rule, Stop, Weights
+from pytest_layercount.folding.rules.base import Stop, Weights
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import ModelGraph, Value
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 ReadWeights = Callable[[int, tuple[str, ...]], Weights]
 PASSES = ("affine", "identity")
+ALL_PASSES = (*PASSES, "activation", "padding", "collapse")
 
 _CONDITIONS = {
     "zero_shift": "its shift is zero",
@@ -32,7 +37,7 @@ _CONDITIONS = {
 class Plan:
     """What folding would do to a model. ``graph`` is the structure it leaves.
 
-    ``absorptions``, ``sources`` (the original number of each layer of
+    ``absorptions``, ``merges``, ``sources`` (the original number of each layer of
     ``graph``) and ``values`` (where each unchanged value went) are for the
     rewriter.
     """
@@ -42,6 +47,7 @@ class Plan:
     removed: tuple[str, ...]
     graph: ModelGraph
     absorptions: tuple[Absorption, ...]
+    merges: tuple[Merge, ...]
     sources: tuple[int, ...]
     values: Mapping[Value, Value]
 
@@ -62,18 +68,29 @@ def plan_graph(
 
     ``sealed`` maps a layer's number to the reason why it must keep its weights.
     """
+    unknown = [name for name in passes if name not in ALL_PASSES]
+    if unknown:
+        raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
     wiring = Wiring(graph)
-    removed = _remove_inert(wiring) if "identity" in passes else ()
+    removed = remove_inert(wiring) if "identity" in passes else ()
     planner = _Planner(wiring, weights, sealed or {})
     if "affine" in passes:
         planner.run()
+    removed += absorb_padding(wiring) if "padding" in passes else ()
+    merges, merged = collapse(wiring, planner.affine_maps()) if "collapse" in passes else ((), ())
+    removed += merged
+    removed += fuse_activations(wiring) if "activation" in passes else ()
+    gone = set(removed)
     after, sources, values = wiring.finished()
     return Plan(
         folds=tuple(planner.folds[layer] for layer in sorted(planner.folds)),
-        refusals=tuple(planner.refusals[layer] for layer in sorted(planner.refusals)),
+        refusals=tuple(
+            refusal for _, refusal in sorted(planner.refusals.items()) if refusal.layer not in gone
+        ),
         removed=removed,
         graph=after,
         absorptions=tuple(planner.absorptions),
+        merges=merges,
         sources=sources,
         values=values,
     )
@@ -93,6 +110,12 @@ class _Planner:
         self.refusals: dict[int, Refusal] = {}
         self.absorptions: list[Absorption] = []
 
+    def affine_maps(self) -> Mapping[int, Affine | Stop]:
+        """The maps of the affine layers that still stand."""
+        if not self.maps:
+            self._affine_layers()
+        return {layer: found for layer, found in self.maps.items() if layer not in self.folds}
+
     def run(self) -> None:
         waiting = self._affine_layers()
         progress = True
@@ -107,9 +130,9 @@ class _Planner:
             calls = self.wiring.calls(layer)
             if rule is not None and calls:
                 read = None if self.weights is None else self.weights(layer, rule.weights)
-                found = rule.affine(self.wiring.site(calls[0]), read)
-                if found is not None:
-                    self.maps[layer] = found
+                found = [rule.affine(self.wiring.site(call), read) for call in calls]
+                if found[0] is not None:
+                    self.maps[layer] = _common(found)
         return sorted(self.maps, key=lambda layer: self.wiring.calls(layer)[0])
 
     def _fold(self, layer: int) -> bool:
@@ -138,8 +161,10 @@ class _Planner:
         for call in self.wiring.calls(layer):
             if in_training(self.wiring.site(call)):
                 return Blocked("training-call", path)
-            if not _same_dtype(self.wiring, call):
+            if not same_dtype(self.wiring, call):
                 return Blocked("data-type", path)
+            if not same_mask(self.wiring, call):
+                return Blocked("mask", path)
         return None
 
     def _apply(self, layer: int, found: Found, side: str) -> bool:
@@ -190,32 +215,14 @@ class _Planner:
         )
 
 
-def _remove_inert(wiring: Wiring) -> tuple[str, ...]:
-    """Bypass every call that does nothing at inference; the layers wholly gone."""
-    gone: list[str] = []
-    for layer, described in enumerate(wiring.layers):
-        rule = rule_for(described)
-        if rule is None:
-            continue
-        removable = [call for call in wiring.calls(layer) if _removable(wiring, rule, call)]
-        if removable and len(removable) == len(wiring.calls(layer)):
-            gone.append(described.path)
-        for call in removable:
-            wiring.bypass(call)
-    return tuple(gone)
-
-
-def _removable(wiring: Wiring, rule: Rule, call: int) -> bool:
-    site = wiring.site(call)
-    if rule.training_matters and site.node.training is True:
-        return False
-    source = wiring.inputs[call][0]
-    returned = wiring.is_output(Value(call)) and source in wiring.entries
-    return rule.removable(site) and not returned and _same_dtype(wiring, call)
-
-
-def _same_dtype(wiring: Wiring, call: int) -> bool:
-    return wiring.graph.dtype(wiring.inputs[call][0]) == wiring.graph.dtype(Value(call))
+def _common(found: list[Affine | Stop | None]) -> Affine | Stop:
+    """The map that a layer is at each of its calls."""
+    first = found[0]
+    assert first is not None
+    if isinstance(first, Stop):
+        return first
+    alike = all(isinstance(each, Affine) and each.equals(first) for each in found)
+    return first if alike else Stop("shared-layer")
 
 
 def _spread_like(affine: Affine, other: Affine) -> Affine:

@@ -74,6 +74,10 @@ REASONS: Mapping[str, Reason] = {
         "{blocker} computes in another data type than its input has",
         "give both layers the same dtype policy",
     ),
+    "mask": Reason(
+        "{blocker} ends the mask of its input, which without it would reach the layers after it",
+        "use a layer that passes masks on, or an input without one",
+    ),
     "quantized": Reason(
         "the weights of {blocker} are quantized",
         "fold before quantizing",

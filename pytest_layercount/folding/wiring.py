@@ -64,20 +64,35 @@ class Wiring:
         """Note that ``value`` will not be what it was in the original model."""
         self._equal[value] = set()
 
-    def bypass(self, node: int) -> None:
-        """Take out ``node``: whoever read its output reads its first input."""
-        gone, instead = Value(node), self.inputs[node][0]
+    def bypass(self, node: int, slot: int = 0) -> None:
+        """Take out ``node``: whoever read its output reads its input number ``slot``."""
+        gone, instead = Value(node), self.inputs[node][slot]
         self.alias[gone] = instead
         moved = self._uses.pop(gone, [])
         for use in moved:
             self.inputs[use.node][use.slot] = instead
-        for slot, value in enumerate(self.inputs[node]):
-            self._uses[value] = [use for use in self._uses[value] if use != Use(node, slot)]
-        self._uses.setdefault(instead, []).extend(moved)
-        self._uses[instead].sort()
+        self._uses[instead] = sorted([*self.uses(instead), *moved])
         self.outputs[instead] += self.outputs.pop(gone, 0)
         self._equal[instead] = self._same(instead) | self._same(gone)
-        self.inputs[node] = []
+        self._release(node)
+
+    def _release(self, node: int) -> None:
+        """Forget what ``node`` reads, and the nodes that only it read."""
+        pending = [node]
+        while pending:
+            node = pending.pop()
+            values, self.inputs[node] = self.inputs[node], []
+            for slot, value in enumerate(values):
+                self._uses[value] = [use for use in self._uses[value] if use != Use(node, slot)]
+            pending += {
+                value.node
+                for value in values
+                if not any(map(self.uses, self._made_by(value.node)))
+                and not any(map(self.is_output, self._made_by(value.node)))
+            }
+
+    def _made_by(self, node: int) -> list[Value]:
+        return [Value(node, index) for index in range(len(self.graph.nodes[node].shapes))]
 
     def resolved(self, value: Value) -> Value:
         """What stands in for ``value`` now."""

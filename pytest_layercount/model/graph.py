@@ -64,7 +64,7 @@ class Node:
     tensor replaced by its :class:`Value`; ``shapes`` and ``dtypes`` are those of
     its outputs. ``training`` is the flag this call
     runs with when nothing overrides it, whether given to the call itself or to
-    a model that encloses it.
+    a model that encloses it. ``masked`` says which outputs carry a mask.
     """
 
     layer: int
@@ -73,6 +73,7 @@ class Node:
     shapes: tuple[Shape, ...] = ()
     dtypes: tuple[str, ...] = ()
     training: bool | None = None
+    masked: tuple[bool, ...] = ()
 
     @cached_property
     def inputs(self) -> tuple[Value, ...]:
@@ -112,6 +113,11 @@ class ModelGraph:
         """The data type of ``value``, empty where it is not known."""
         dtypes = self.nodes[value.node].dtypes
         return dtypes[value.index] if value.index < len(dtypes) else ""
+
+    def is_masked(self, value: Value) -> bool:
+        """Whether Keras carries a mask along with ``value``."""
+        masked = self.nodes[value.node].masked
+        return value.index < len(masked) and masked[value.index]
 
     @cached_property
     def calls(self) -> Mapping[int, tuple[int, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -67,7 +69,8 @@ def build_model(
         ModelError: a layer cannot be copied from its configuration.
     """
     builder = _Builder(opened, graph, sources, dtype)
-    model = builder.build()
+    with _deep_enough_for(len(graph.nodes)):
+        model = builder.build()
     for number, new in enumerate(builder.layers):
         if new is not None and graph.layers[number].kind == "layer":
             builder.fill(new, sources[number], weights.get(sources[number], {}))
@@ -128,6 +131,19 @@ class _Builder:
             if target is None:
                 raise AssertionError(f"{new.name} has no {name}")
             target.assign(array)
+        if weights and hasattr(new, "finalize_state"):
+            new.finalize_state()  # what is derived from the weights
+
+
+@contextmanager
+def _deep_enough_for(nodes: int) -> Iterator[None]:
+    """Keras walks a new model recursively, a few frames a layer; we do not."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 1000 + 10 * nodes))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def writer_for(model: Any) -> Writer:
@@ -165,7 +181,7 @@ def _chain(graph: ModelGraph) -> bool:
         graph.layers[node.layer].kind == "layer"
         and node.args == (Value(number),)
         and not node.kwargs
-        and node.training is None
+        and node.training is not True
         for number, node in enumerate(graph.nodes[1:])
     )
 

@@ -41,6 +41,9 @@ class Bench:
             zip(values_in(self.one.graph.outputs), values_in(self.two.graph.outputs), strict=True)
         )
         entries = set(values_in(self.two.graph.inputs))
+        returned = set(values_in(two.graph.outputs))  # those may be without their activation now
+        pairs = {t: o for t, o in pairs.items() if t not in returned}
+        pairs.update((t, o) for o, t in self.ends)
         ordered = sorted(pairs.items(), key=_order)
         self.pairs = [(o, t) for t, o in ordered if t not in entries]
         self.copied = {t for _, t in self.pairs if self._is_copy(t, pairs)}

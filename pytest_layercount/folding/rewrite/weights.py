@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.readers.weights import read_weights, variable
@@ -36,10 +37,22 @@ def folded_weights(
         change = rule.after if absorption.side == "after" else rule.before
         with np.errstate(all="ignore"):
             new[number] = change(absorption.site, new[number], absorption.affine)
+    for merge in plan.merges:
+        read = {layer: _current(opened, new, layer) for layer in merge.layers}
+        new[merge.target] = merged_weights(merge, read)
     for number, weights in new.items():
         if not _finite(weights, opened.layers[number]):
             unfit.setdefault(number, "overflow")
     return new, unfit
+
+
+def _current(opened: OpenModel, new: dict[int, dict[str, Array]], layer: int) -> dict[str, Array]:
+    """The weights of a layer as they are after the absorptions and merges so far."""
+    if layer in new:
+        return new[layer]
+    rule = rule_for(opened.graph.layers[layer])
+    assert rule is not None
+    return read_weights(opened.layers[layer], rule.weights)
 
 
 def _finite(weights: dict[str, Array], live: Any) -> bool:

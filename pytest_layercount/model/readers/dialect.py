@@ -107,7 +107,8 @@ _OPERATIONS: Mapping[str, str] = {
     "truedivide": "divide",
     "realdiv": "divide",
     "getitem": "get_item",
-    "getitem_": "get_item",
+    "leaky_re_lu": "leaky_relu",
+    "re_lu": "relu",
 }
 
 

@@ -168,6 +168,7 @@ class _Opening:
             shapes=tuple(map(self.dialect.shape, call.outputs)),
             dtypes=tuple(map(_dtype, call.outputs)),
             training=self.dialect.training(training, call.training),
+            masked=tuple(map(_is_masked, call.outputs)),
         )
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
@@ -247,6 +248,10 @@ def _size(variable: Any) -> int:
 def _dtype(tensor: Any) -> str:
     dtype = getattr(tensor, "dtype", "")
     return str(getattr(dtype, "name", dtype))
+
+
+def _is_masked(tensor: Any) -> bool:
+    return getattr(tensor, "_keras_mask", None) is not None
 
 
 def _seal(layer: Any) -> str | None:

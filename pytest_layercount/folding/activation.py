@@ -1,0 +1,75 @@
+"""The pass ``activation``: an activation layer goes into ``activation=`` of the layer before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_layercount.folding.inert import same_dtype
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.weighted import Weighted
+from pytest_layercount.folding.wiring import Use, Wiring
+from pytest_layercount.model.graph import Layer, Value
+
+FUSED = (
+    "elu",
+    "exponential",
+    "gelu",
+    "hard_sigmoid",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+)
+"""Activations that mean the same as a name as they do as a layer."""
+
+
+def fuse_activations(wiring: Wiring) -> tuple[str, ...]:
+    """Fuse what can be fused; the paths of the activation layers gone."""
+    gone: list[str] = []
+    for number, layer in enumerate(wiring.layers):
+        function, calls = _function(layer), wiring.calls(number)
+        if function not in FUSED or not calls:
+            continue
+        sources = [wiring.inputs[call][0] for call in calls]
+        before = {wiring.graph.nodes[source.node].layer for source in sources}
+        taker = min(before)
+        if len(before) == 1 and _can_take(wiring, taker, calls, sources):
+            config = {**wiring.layers[taker].config, "activation": function}
+            wiring.layers[taker] = replace(wiring.layers[taker], config=config)
+            for call, source in zip(calls, sources, strict=True):
+                wiring.alter(source)
+                wiring.bypass(call)
+            gone.append(layer.path)
+    return tuple(gone)
+
+
+def _function(layer: Layer) -> str | None:
+    if not layer.builtin or layer.operation is not None:
+        return None
+    if layer.type == "Activation":
+        return str(layer.config["activation"])
+    plain = layer.config.get("max_value") is None and not layer.config.get("threshold")
+    if layer.type == "ReLU" and plain and not layer.config.get("negative_slope"):
+        return "relu"
+    return None
+
+
+def _can_take(wiring: Wiring, taker: int, calls: tuple[int, ...], sources: list[Value]) -> bool:
+    """Whether every call of the layer goes into one of ``calls`` and nowhere else."""
+    layer = wiring.layers[taker]
+    return (
+        isinstance(rule_for(layer), Weighted)
+        and layer.config.get("activation") == "linear"
+        and {source.node for source in sources} == set(wiring.calls(taker))
+        and all(
+            wiring.uses(source) == [Use(call, 0)]
+            and not wiring.is_output(source)
+            and same_dtype(wiring, call)
+            for call, source in zip(calls, sources, strict=True)
+        )
+    )

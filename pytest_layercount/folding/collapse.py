@@ -1,0 +1,281 @@
+"""The pass ``collapse``: linear layers that follow or accompany each other become one.
+
+In a row, where nothing stands between them::
+
+    (x W1 + b1) W2 + b2  =  x (W1 W2) + (b1 W2 + b2)       Dense, Dense; convolution, 1x1
+
+Side by side, where an Add sums what convolutions with the same strides make of
+the same input (Ding et al., "RepVGG" (2021), section 3.3): the smaller kernels
+are set into the largest at the place where they meet the same input, the input
+itself is a kernel that is one in the middle, an affine map of it a scaled one.
+
+A row is merged only where that does not add parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.padding import same_padding
+from pytest_layercount.folding.rules.base import Site, Stop
+from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.graph import Value
+
+CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
+PLAIN = {"kernel_size": 1, "strides": 1, "dilation_rate": 1}
+
+
+class Term(NamedTuple):
+    """A branch beside the target: a layer, or the input itself, mapped if ``affine`` says so."""
+
+    layer: int | None
+    offset: tuple[int, ...]
+    affine: Affine | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """``target`` becomes itself plus ``terms`` (side by side), or itself and then ``last``."""
+
+    target: int
+    terms: tuple[Term, ...] = ()
+    last: int | None = None
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers whose weights are merged, the target among them."""
+        others = [term.layer for term in self.terms if term.layer is not None]
+        return (self.target, *others, *([] if self.last is None else [self.last]))
+
+
+def collapse(
+    wiring: Wiring, maps: Mapping[int, Affine | Stop]
+) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
+    """The merges to make, and the paths of the layers gone. ``maps`` are the affine layers'."""
+    before = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _alive(wiring)}
+    merges: list[Merge] = []
+    for node in _alive(wiring):
+        if wiring.inputs[node]:
+            merge = _side_by_side(wiring, maps, node) or _in_a_row(wiring, node)
+            merges += [] if merge is None else [merge]
+    after = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _alive(wiring)}
+    return tuple(merges), tuple(sorted(before - after))
+
+
+def merged_weights(merge: Merge, weights: Mapping[int, Mapping[str, Array]]) -> dict[str, Array]:
+    """The float64 weights of the merged layer, from those of ``merge.layers``."""
+    target = weights[merge.target]
+    if merge.last is not None:
+        return _row_weights(target, weights[merge.last])
+    kernel, bias = target["kernel"].copy(), np.zeros(target["kernel"].shape[-1])
+    bias += target.get("bias", 0.0)
+    for term in merge.terms:
+        added: Array
+        if term.layer is None:
+            added, shift = _identity_kernel(kernel, term.affine)
+        else:
+            added = weights[term.layer]["kernel"]
+            shift = weights[term.layer].get("bias", np.zeros(kernel.shape[-1]))
+        places = zip(term.offset, added.shape[: len(term.offset)], strict=True)
+        kernel[tuple(slice(start, start + size) for start, size in places)] += added
+        bias += shift
+    return {"kernel": kernel, "bias": bias}
+
+
+def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
+    *_, inner, out = second["kernel"].shape
+    last = second["kernel"].reshape(inner, out)
+    merged = {"kernel": first["kernel"] @ last}
+    if "bias" in first or "bias" in second:
+        merged["bias"] = first.get("bias", np.zeros(inner)) @ last + second.get("bias", 0.0)
+    return merged
+
+
+def _identity_kernel(like: Array, affine: Affine | None) -> tuple[Array, Array]:
+    """The 1x1 kernel and bias of ``scale * x + shift``, for grouped convolutions too."""
+    *_, inside, out = like.shape
+    scale, shift = (np.ones(out), np.zeros(out)) if affine is None else affine.arrays()
+    kernel = np.zeros((*[1] * (like.ndim - 2), inside, out))
+    for channel in range(out):
+        kernel[..., channel % inside, channel] = scale[channel]
+    return kernel, shift
+
+
+def _in_a_row(wiring: Wiring, node: int) -> Merge | None:
+    """Merge ``node`` into the layer that it follows, if both are linear and alone."""
+    source = wiring.inputs[node][0]
+    if len(wiring.inputs[node]) != 1 or not _mergeable(wiring, node):
+        return None
+    if not (_mergeable(wiring, source.node) and _only_use(wiring, source, node)):
+        return None
+    first, second = wiring.site(source.node), wiring.site(node)
+    if first.config["activation"] != "linear" or not _row(first, second):
+        return None
+    if _size(first, second) > first.layer.parameters + second.layer.parameters:
+        return None
+    taker, gone = wiring.graph.nodes[source.node].layer, wiring.graph.nodes[node].layer
+    bias = bool(first.config["use_bias"] or second.config["use_bias"])
+    width = "units" if first.layer.type == "Dense" else "filters"
+    config = {
+        **first.config,
+        "activation": second.config["activation"],
+        "use_bias": bias,
+        width: second.config[width],
+    }
+    wiring.layers[taker] = replace(
+        wiring.layers[taker], config=config, parameters=_size(first, second)
+    )
+    wiring.alter(source)
+    wiring.bypass(node)
+    return Merge(taker, last=gone)
+
+
+def _row(first: Site, second: Site) -> bool:
+    """Whether the second layer only mixes the channels that the first one makes."""
+    if first.layer.type == second.layer.type == "Dense":
+        return True
+    return (
+        first.layer.type in CONVOLUTIONS
+        and first.layer.type == second.layer.type
+        and second.config["groups"] == first.config["groups"] == 1
+        and first.config["data_format"] == second.config["data_format"]
+        and all(set(second.config[name]) == {one} for name, one in PLAIN.items())
+    )
+
+
+def _size(first: Site, second: Site) -> int:
+    """The parameters of two layers in a row once they are one."""
+    width = "units" if first.layer.type == "Dense" else "filters"
+    inner, out = int(first.config[width]), int(second.config[width])
+    kernel = first.layer.parameters - (inner if first.config["use_bias"] else 0)
+    biased = first.config["use_bias"] or second.config["use_bias"]
+    return kernel // inner * out + (out if biased else 0)
+
+
+def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) -> Merge | None:
+    """Merge the branches that ``node`` adds up, if all start from the same value."""
+    site = wiring.site(node)
+    added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
+    values = wiring.inputs[node]
+    if not added or len(values) < 2 or len(set(values)) != len(values):
+        return None
+    slots = [slot for slot, value in enumerate(values) if _branch(wiring, value, node)]
+    if not slots:
+        return None
+    slot = max(slots, key=lambda slot: _kernel(wiring, values[slot]))
+    target, start = values[slot].node, wiring.inputs[values[slot].node][0]
+    terms = [_term(wiring, maps, value, node, target) for value in values if value != values[slot]]
+    if any(term is None for term in terms):
+        return None
+    before = wiring.site(target)
+    number = wiring.graph.nodes[target].layer
+    gained = 0 if before.config["use_bias"] else int(before.config["filters"])
+    wiring.layers[number] = replace(
+        before.layer,
+        config={**before.config, "use_bias": True},
+        parameters=before.layer.parameters + gained,
+    )
+    assert wiring.inputs[target][0] == start
+    wiring.alter(values[slot])
+    wiring.bypass(node, slot)
+    return Merge(number, tuple(term for term in terms if term is not None))
+
+
+def _term(
+    wiring: Wiring, maps: Mapping[int, Affine | Stop], value: Value, node: int, target: int
+) -> Term | None:
+    """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
+    start, large = wiring.inputs[target][0], wiring.site(target)
+    if _branch(wiring, value, node) and wiring.inputs[value.node] == [start]:
+        offset = _offset(large, wiring.site(value.node))
+        return None if offset is None else Term(wiring.graph.nodes[value.node].layer, offset)
+    offset = _offset(large, None)
+    if offset is None or large.input != large.output:
+        return None
+    if value == start:
+        return Term(None, offset)
+    layer = wiring.graph.nodes[value.node].layer
+    affine = maps.get(layer)
+    alone = wiring.inputs[value.node][:1] == [start] and _only_use(wiring, value, node)
+    if not isinstance(affine, Affine) or affine.symbolic or not alone:
+        return None
+    axis = 1 if large.config["data_format"] == "channels_first" else len(large.output or ()) - 1
+    fits = affine.axis in (None, axis) and wiring.graph.nodes[value.node].training is not True
+    return Term(None, offset, affine.along(axis, int(large.config["filters"]))) if fits else None
+
+
+def _offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
+    """Where in the large kernel a smaller one (None: 1x1) meets the same input."""
+    config, ones = large.config, (1,) * len(large.config["kernel_size"])
+    kernel = ones if small is None else small.config["kernel_size"]
+    alike = ("strides", "groups", "data_format", "filters")
+    if small is None:
+        if config["strides"] != ones:
+            return None
+    elif small.layer.type != large.layer.type or any(
+        small.config[name] != config[name] for name in alike
+    ):
+        return None
+    if set(config["dilation_rate"]) != {1} or large.input is None:
+        return None
+    first = config["data_format"] == "channels_first"
+    sizes = large.input[2:] if first else large.input[1:-1]
+    axes = zip(sizes, config["kernel_size"], kernel, config["strides"], strict=True)
+    starts = [_start(large, small, *axis) for axis in axes]
+    return None if None in starts else tuple(start for start in starts if start is not None)
+
+
+def _start(
+    large: Site, small: Site | None, size: int | None, long: int, short: int, stride: int
+) -> int | None:
+    outer, inner = _before(large, size, long, stride), _before(small, size, short, stride)
+    if outer is None or inner is None or not 0 <= outer - inner <= long - short:
+        return None
+    return outer - inner
+
+
+def _before(site: Site | None, size: int | None, kernel: int, stride: int) -> int | None:
+    """How far before an input position the kernel of an output position begins."""
+    if kernel == 1:
+        return 0
+    if site is None or site.config["padding"] == "causal":
+        return None
+    if site.config["padding"] == "valid":
+        return 0
+    padding = same_padding(size, kernel, stride)
+    return None if padding is None else padding[0]
+
+
+def _branch(wiring: Wiring, value: Value, node: int) -> bool:
+    """Whether ``value`` is made by a linear convolution for ``node`` alone."""
+    site = wiring.site(value.node)
+    return (
+        site.layer.type in CONVOLUTIONS
+        and _mergeable(wiring, value.node)
+        and site.config["activation"] == "linear"
+        and _only_use(wiring, value, node)
+    )
+
+
+def _mergeable(wiring: Wiring, node: int) -> bool:
+    layer = wiring.layer(node)
+    called = wiring.calls(wiring.graph.nodes[node].layer)
+    known = layer.type == "Dense" or layer.type in CONVOLUTIONS
+    return known and layer.builtin and not layer.sealed and called == (node,)
+
+
+def _only_use(wiring: Wiring, value: Value, node: int) -> bool:
+    return [use.node for use in wiring.uses(value)] == [node] and not wiring.is_output(value)
+
+
+def _kernel(wiring: Wiring, value: Value) -> int:
+    return int(np.prod(wiring.site(value.node).config["kernel_size"]))
+
+
+def _alive(wiring: Wiring) -> list[int]:
+    return [n for n in range(len(wiring.inputs)) if wiring.inputs[n]]

@@ -1,0 +1,50 @@
+"""The pass ``identity``: take out what does nothing at inference."""
+
+from __future__ import annotations
+
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.base import Rule
+from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.graph import Value
+
+
+def remove_inert(wiring: Wiring) -> tuple[str, ...]:
+    """Bypass every call that does nothing; the paths of the layers wholly gone.
+
+    A call with ``training=True`` does something, and so does one that changes
+    the data type. One that returns an input of the model as it is stays: a
+    model needs at least one call.
+    """
+    gone: list[str] = []
+    for layer, described in enumerate(wiring.layers):
+        rule = rule_for(described)
+        if rule is None:
+            continue
+        calls = wiring.calls(layer)
+        inert = [call for call in calls if _does_nothing(wiring, rule, call)]
+        if inert and len(inert) == len(calls):
+            gone.append(described.path)
+        for call in inert:
+            wiring.bypass(call)
+    return tuple(gone)
+
+
+def _does_nothing(wiring: Wiring, rule: Rule, call: int) -> bool:
+    site = wiring.site(call)
+    if rule.training_matters and site.node.training is True:
+        return False
+    source = wiring.inputs[call][0]
+    returned = wiring.is_output(Value(call)) and source in wiring.entries
+    same = same_dtype(wiring, call) and same_mask(wiring, call)
+    return rule.removable(site) and not returned and same
+
+
+def same_dtype(wiring: Wiring, call: int) -> bool:
+    """Whether a call gives the data type that it takes."""
+    return wiring.graph.dtype(wiring.inputs[call][0]) == wiring.graph.dtype(Value(call))
+
+
+def same_mask(wiring: Wiring, call: int) -> bool:
+    """Whether a call passes its input's mask on, or has none to pass."""
+    graph = wiring.graph
+    return graph.is_masked(wiring.inputs[call][0]) == graph.is_masked(Value(call))

@@ -1,0 +1,75 @@
+"""Keeping some outputs of a model: everything that only the others need goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.graph import ModelGraph, Value, values_in
+
+
+def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
+    """``graph`` with the outputs ``wanted``: a name or position, or several.
+
+    A name is a key where the model returns a dictionary, else that of the layer
+    that makes the output. One output is returned bare, several in a list, or in
+    a dictionary if the model returns one. Inputs that are no longer needed go.
+
+    Raises:
+        ModelError: there is no such output, or ``wanted`` names none.
+    """
+    several = isinstance(wanted, Sequence) and not isinstance(wanted, str)
+    keys = list(wanted) if several else [wanted]
+    if not keys:
+        raise ModelError("outputs=[]: name at least one output to keep")
+    there = _named(graph)
+    chosen = {key: _find(there, key) for key in keys}
+    outputs: Any = list(chosen.values())
+    if not several:
+        outputs = outputs[0]
+    elif isinstance(graph.outputs, Mapping):
+        outputs = {name: there[name] for name in there if there[name] in chosen.values()}
+    needed = _needed(graph, list(chosen.values()))
+    return replace(
+        graph,
+        inputs=_without(graph.inputs, needed),
+        outputs=outputs,
+        sequential=graph.sequential and outputs == graph.outputs,
+    )
+
+
+def _named(graph: ModelGraph) -> dict[str, Value]:
+    if isinstance(graph.outputs, Mapping):
+        return {str(key): value for key, value in graph.outputs.items()}
+    return {graph.layer_of(value.node).name: value for value in values_in(graph.outputs)}
+
+
+def _find(there: Mapping[str, Value], key: Any) -> Value:
+    values = list(there.values())
+    if isinstance(key, int) and not isinstance(key, bool) and -len(values) <= key < len(values):
+        return values[key]
+    if key in there:
+        return there[key]
+    raise ModelError(f"outputs: the model has no output {key!r}; it has {', '.join(there)}")
+
+
+def _needed(graph: ModelGraph, outputs: list[Value]) -> set[int]:
+    needed: set[int] = set()
+    pending = [value.node for value in outputs]
+    while pending:
+        node = pending.pop()
+        if node not in needed:
+            needed.add(node)
+            pending += [value.node for value in graph.nodes[node].inputs]
+    return needed
+
+
+def _without(inputs: Any, needed: set[int]) -> Any:
+    """``inputs`` without those that nothing needs; a lone one stays."""
+    if isinstance(inputs, Mapping):
+        return {key: value for key, value in inputs.items() if value.node in needed}
+    if isinstance(inputs, (list, tuple)):
+        return [value for value in inputs if value.node in needed]
+    return inputs

@@ -1,0 +1,59 @@
+"""Giving each call of a shared layer a layer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_layercount.model.graph import ModelGraph
+
+if TYPE_CHECKING:
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.readers.live import OpenModel
+
+
+def unshared(opened: OpenModel, layer: int) -> OpenModel:
+    """``opened`` with every call of ``layer`` but the first made by a copy of it."""
+    graph, lives = opened.graph, list(opened.layers)
+    nodes, layers = list(graph.nodes), list(graph.layers)
+    for ordinal, call in enumerate(graph.calls[layer][1:], 2):
+        nodes[call] = replace(nodes[call], layer=len(layers))
+        path = f"{graph.layers[layer].path}_{ordinal}"
+        layers.append(replace(graph.layers[layer], path=path))
+        lives.append(opened.layers[layer])
+    copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes), sequential=False)
+    return replace(opened, graph=copied, layers=tuple(lives))
+
+
+def unshare_where_it_helps(
+    opened: OpenModel, plan: Plan, replan: Callable[[OpenModel], Plan]
+) -> tuple[OpenModel, Plan]:
+    """Copy shared layers as long as that lets more normalizations go."""
+    tried: set[str] = set()
+    while True:
+        candidate = _candidate(opened.graph, plan, tried)
+        if candidate is None:
+            return opened, plan
+        tried.add(opened.graph.layers[candidate].path)
+        other = unshared(opened, candidate)
+        better = replan(other)
+        if _left(better) < _left(plan):
+            opened, plan, tried = other, better, set()
+
+
+def _candidate(graph: ModelGraph, plan: Plan, tried: set[str]) -> int | None:
+    """A layer whose sharing stands in the way of a fold."""
+    wanted = {refusal.blocker for refusal in plan.refusals if refusal.reason == "shared-layer"}
+    wanted |= {refusal.layer for refusal in plan.refusals}
+    for number, layer in enumerate(graph.layers):
+        if layer.path in wanted - tried and len(graph.calls.get(number, ())) > 1:
+            return number
+    return None
+
+
+def _left(plan: Plan) -> int:
+    """How many calls of the refused layers are left."""
+    refused = {refusal.layer for refusal in plan.refusals}
+    nodes = range(len(plan.graph.nodes))
+    return sum(plan.graph.layer_of(node).path in refused for node in nodes)

@@ -1,0 +1,307 @@
+"""The passes that are off by default, ``outputs=`` and ``unshare=``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import has_keras, needs_keras
+from tests.kerases import load_keras
+
+pytestmark = needs_keras
+
+if has_keras():
+    from pytest_layercount import check_equivalence, fold
+    from pytest_layercount.errors import ModelError
+    from pytest_layercount.folding.plan import ALL_PASSES
+    from pytest_layercount.folding.rewrite.copies import randomised_copy
+    from pytest_layercount.model.readers.live import open_model
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    return load_keras()
+
+
+@pytest.fixture(scope="module")
+def layers(keras: Any) -> Any:
+    return keras.layers
+
+
+def folded(model: Any, **options: Any) -> Any:
+    """The result of folding a copy with random statistics, after it was found equivalent."""
+    subject = randomised_copy(open_model(model), seed=0)
+    result = fold(subject, **options)
+    equivalence = check_equivalence(subject, result)
+    assert equivalence.dtype == "float64"
+    assert equivalence.equivalent, equivalence.worst
+    assert not fold(result.model, **{**options, "outputs": None}).folds
+    return result
+
+
+def types(result: Any) -> list[str]:
+    return [type(layer).__name__ for layer in result.model.layers]
+
+
+def test_an_unknown_pass_is_named(keras: Any, layers: Any) -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="there is no pass 'fuse'"):
+        fold(model, passes=("fuse",))
+
+
+# identity
+
+
+def test_inert_layers_go(keras: Any, layers: Any) -> None:
+    inert = [layers.Dropout(0.5), layers.GaussianNoise(1.0), layers.Activation("linear")]
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2), *inert, layers.ReLU()])
+    result = folded(model)
+    assert types(result) == ["Dense", "ReLU"]
+    assert len(result.removed) == 3
+
+
+def test_dropout_that_is_called_for_training_stays(keras: Any, layers: Any) -> None:
+    entry = keras.Input((4,))
+    model = keras.Model(entry, layers.Dense(2)(layers.Dropout(0.5)(entry, training=True)))
+    assert types(folded(model)) == ["InputLayer", "Dropout", "Dense"]
+
+
+def test_a_cast_at_the_end_stays(keras: Any, layers: Any) -> None:
+    entry = keras.Input((4,), dtype="float16")
+    x = layers.Dense(2, dtype="float16")(entry)
+    model = keras.Model(entry, layers.Activation("linear", dtype="float32")(x))
+    result = fold(model)
+    assert types(result) == ["InputLayer", "Dense", "Activation"]
+
+
+def test_the_only_call_of_a_model_stays(keras: Any, layers: Any) -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dropout(0.5)])
+    assert types(folded(model)) == ["Dropout"]
+
+
+# activation
+
+
+def test_an_activation_goes_into_the_layer_before(keras: Any, layers: Any) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Activation("tanh"),
+            layers.DepthwiseConv2D(3),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(2),
+            layers.Activation("softmax"),
+        ]
+    )
+    result = folded(model, passes=ALL_PASSES)
+    assert types(result) == ["Conv2D", "DepthwiseConv2D", "Flatten", "Dense"]
+    assert [result.model.layers[n].activation.__name__ for n in (0, 1, 3)] == [
+        "tanh",
+        "relu",
+        "softmax",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["bounded", "used twice", "output", "own function"])
+def test_an_activation_that_must_stay(keras: Any, layers: Any, kind: str) -> None:
+    def relu(x: Any) -> Any:
+        return x * 2.0
+
+    entry = keras.Input((4,))
+    x = layers.Dense(4)(entry)
+    if kind == "bounded":
+        out = layers.ReLU(max_value=6.0)(x)
+    elif kind == "used twice":
+        out = layers.Add()([x, layers.ReLU()(x)])
+    elif kind == "output":
+        out = [x, layers.ReLU()(x)]
+    else:
+        out = layers.Activation(relu)(x)
+    before = keras.Model(entry, out)
+    assert len(folded(before, passes=ALL_PASSES).model.layers) == len(before.layers)
+
+
+# padding
+
+
+@pytest.mark.parametrize(
+    ("amounts", "stride", "size", "absorbed"),
+    [
+        ((1, 1), 1, None, True),
+        ((1, 1), 1, 8, True),
+        (((0, 1), (0, 1)), 1, 8, False),
+        ((1, 1), 2, 7, True),
+        ((1, 1), 2, 8, False),
+        (((0, 1), (0, 1)), 2, 8, True),
+        (((0, 1), (0, 1)), 2, 7, False),
+        ((1, 1), 2, None, False),
+        ((2, 2), 1, 8, False),
+    ],
+)
+def test_padding_that_agrees_for_every_size(
+    keras: Any, layers: Any, amounts: Any, stride: int, size: int | None, absorbed: bool
+) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            layers.ZeroPadding2D(amounts),
+            layers.Conv2D(4, 3, strides=stride),
+        ]
+    )
+    result = folded(model, passes=ALL_PASSES)
+    assert types(result) == (["Conv2D"] if absorbed else ["ZeroPadding2D", "Conv2D"])
+
+
+def test_padding_depends_on_dilation(keras: Any, layers: Any) -> None:
+    def model(amount: int) -> Any:
+        padded = [keras.Input((9, 3)), layers.ZeroPadding1D(amount)]
+        return keras.Sequential([*padded, layers.Conv1D(4, 3, dilation_rate=2)])
+
+    assert types(folded(model(2), passes=ALL_PASSES)) == ["Conv1D"]
+    assert types(folded(model(1), passes=ALL_PASSES)) == ["ZeroPadding1D", "Conv1D"]
+
+
+# collapse
+
+
+def repvgg(keras: Any, layers: Any, groups: int = 1) -> Any:
+    entry = x = keras.Input((8, 8, 4))
+    for _ in range(2):
+        wide = layers.Conv2D(4, 3, padding="same", use_bias=False, groups=groups)(x)
+        point = layers.Conv2D(4, 1, use_bias=False, groups=groups)(x)
+        branches = [layers.BatchNormalization()(branch) for branch in (wide, point, x)]
+        x = layers.ReLU()(layers.Add()(branches))
+    return keras.Model(entry, x)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_repvgg_blocks_become_one_convolution_each(keras: Any, layers: Any, groups: int) -> None:
+    result = folded(repvgg(keras, layers, groups), passes=ALL_PASSES)
+    assert types(result) == ["InputLayer", "Conv2D", "Conv2D"]
+    assert not result.refusals
+
+
+def test_collapse_only_when_asked_for(keras: Any, layers: Any) -> None:
+    assert types(folded(repvgg(keras, layers))).count("Conv2D") == 4
+
+
+@pytest.mark.parametrize(("size", "merged"), [(7, True), (8, True), (None, False)])
+def test_branches_with_strides_need_a_known_size(
+    keras: Any, layers: Any, size: int | None, merged: bool
+) -> None:
+    entry = keras.Input((size, size, 3))
+    point = layers.Conv2D(4, 1, strides=2, padding="same")(entry)
+    wide = layers.Conv2D(4, 3, strides=2, padding="same")(entry)
+    result = folded(keras.Model(entry, layers.Add()([point, wide])), passes=ALL_PASSES)
+    assert ("Add" in types(result)) is not merged
+
+
+def test_branches_of_different_inputs_stay(keras: Any, layers: Any) -> None:
+    one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    convolved = [layers.Conv2D(4, 1)(entry) for entry in (one, two)]
+    model = keras.Model([one, two], layers.Add()(convolved))
+    assert types(folded(model, passes=ALL_PASSES)).count("Conv2D") == 2
+
+
+def test_linear_layers_in_a_row(keras: Any, layers: Any) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((9, 9, 3)),
+            layers.Conv2D(8, 3, strides=2, padding="same"),
+            layers.Conv2D(4, 1),
+            layers.Flatten(),
+            layers.Dense(4),
+            layers.Dense(2, activation="relu"),
+        ]
+    )
+    assert types(folded(model, passes=ALL_PASSES)) == ["Conv2D", "Flatten", "Dense"]
+
+
+def test_a_row_that_would_grow_stays(keras: Any, layers: Any) -> None:
+    model = keras.Sequential([keras.Input((50,)), layers.Dense(2), layers.Dense(50)])
+    assert types(folded(model, passes=ALL_PASSES)) == ["Dense", "Dense"]
+
+
+# outputs=
+
+
+def two_heads(keras: Any, layers: Any, *, named: bool) -> Any:
+    image, label = keras.Input((8, 8, 3), name="image"), keras.Input((2,), name="label")
+    shared = layers.Conv2D(4, 3)(image)
+    main = layers.Dense(2, name="main")(layers.Flatten()(layers.BatchNormalization()(shared)))
+    side = layers.Conv2D(4, 3, name="side_conv")(shared)
+    side = layers.Dense(2, name="side_dense")(layers.Flatten()(side))
+    side = layers.Add(name="side")([side, label])
+    outputs = {"main": main, "side": side} if named else [main, side]
+    return keras.Model({"image": image, "label": label}, outputs)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_only_what_an_output_needs_is_kept(keras: Any, layers: Any, named: bool) -> None:
+    result = folded(two_heads(keras, layers, named=named), outputs="main")
+    assert types(result) == ["InputLayer", "Conv2D", "Flatten", "Dense"]
+    assert [fold.type for fold in result.folds] == ["BatchNormalization"]
+    assert (result.before.total, result.after.total) == (10, 4)
+
+
+def test_several_outputs_keep_their_structure(keras: Any, layers: Any) -> None:
+    result = folded(two_heads(keras, layers, named=True), outputs=["side"])
+    assert list(result.model.output) == ["side"]
+    result = folded(two_heads(keras, layers, named=False), outputs=[1])
+    assert len(result.model.outputs) == 1
+
+
+def test_an_output_that_is_not_there_is_named(keras: Any, layers: Any) -> None:
+    with pytest.raises(ModelError, match="no output 'extra'; it has main, side"):
+        fold(two_heads(keras, layers, named=True), outputs="extra")
+
+
+# unshare=
+
+
+def siamese(keras: Any, layers: Any) -> Any:
+    one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    shared = layers.Conv2D(4, 3, name="shared")
+    normalized = [layers.BatchNormalization()(shared(entry)) for entry in (one, two)]
+    return keras.Model([one, two], normalized)
+
+
+def test_a_shared_convolution_is_refused(keras: Any, layers: Any) -> None:
+    result = folded(siamese(keras, layers))
+    assert {(r.reason, r.blocker) for r in result.refusals} == {("shared-layer", "shared")}
+
+
+def test_a_shared_convolution_is_unshared_when_asked(keras: Any, layers: Any) -> None:
+    result = folded(siamese(keras, layers), unshare=True)
+    assert types(result).count("Conv2D") == 2
+    assert not result.refusals
+
+
+def test_nothing_is_unshared_without_need(keras: Any, layers: Any) -> None:
+    one, two = keras.Input((4,)), keras.Input((4,))
+    shared = layers.Dense(3)
+    model = keras.Model([one, two], [shared(one), shared(two)])
+    assert types(folded(model, unshare=True)).count("Dense") == 1
+
+
+# Depth
+
+
+def test_a_very_deep_chain(keras: Any, layers: Any) -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(50_000)  # Keras itself needs it to build such a model
+    try:
+        entry = x = keras.Input((2, 2, 2))
+        for _ in range(1000):
+            x = layers.BatchNormalization()(layers.Conv2D(2, 1)(x))
+        model = keras.Model(entry, x)
+    finally:
+        sys.setrecursionlimit(limit)
+    result = fold(model)
+    assert len(result.folds) == 1000
+    assert len(result.model.layers) == 1001
