@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AssertLayerCount,
     )
     from pytest_layercount.folding import fold, plan_fold
+    from pytest_layercount.folding.affine import Affine
     from pytest_layercount.folding.equivalence import (
         Equivalence,
         FoldCheck,
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
     )
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.folding.result import Fold, FoldResult, Refusal
+    from pytest_layercount.folding.rules.base import (
+        NONNEGATIVE,
+        UNIT_SCALE,
+        ZERO_SHIFT,
+        Absorbs,
+        Need,
+        Route,
+        Rule,
+        Site,
+        Stop,
+    )
     from pytest_layercount.model.count import LayerCount
     from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
     from pytest_layercount.model.readers import count_layers, read_graph
@@ -34,6 +46,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "NONNEGATIVE",
+    "UNIT_SCALE",
+    "ZERO_SHIFT",
+    "Absorbs",
+    "Affine",
     "ArgumentError",
     "AssertEquivalentAfterFold",
     "AssertFoldable",
@@ -47,10 +64,15 @@ __all__ = [
     "LayercountError",
     "ModelError",
     "ModelGraph",
+    "Need",
     "Node",
     "OutputDifference",
     "Plan",
     "Refusal",
+    "Route",
+    "Rule",
+    "Site",
+    "Stop",
     "Value",
     "check_equivalence",
     "check_fold",
@@ -65,6 +87,7 @@ _HOMES = {
     "errors": ("LayercountError", "ModelError"),
     "fixtures": ("AssertEquivalentAfterFold", "AssertFoldable", "AssertLayerCount"),
     "folding": ("fold", "plan_fold"),
+    "folding.affine": ("Affine",),
     "folding.equivalence": (
         "Equivalence",
         "FoldCheck",
@@ -74,6 +97,17 @@ _HOMES = {
     ),
     "folding.plan": ("Plan",),
     "folding.result": ("Fold", "FoldResult", "Refusal"),
+    "folding.rules.base": (
+        "NONNEGATIVE",
+        "UNIT_SCALE",
+        "ZERO_SHIFT",
+        "Absorbs",
+        "Need",
+        "Route",
+        "Rule",
+        "Site",
+        "Stop",
+    ),
     "model.count": ("LayerCount",),
     "model.graph": ("Layer", "ModelGraph", "Node", "Value"),
     "model.readers": ("count_layers", "read_graph"),

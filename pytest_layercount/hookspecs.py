@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
     from pytest_layercount.folding.rules.base import Rule
+
+callers: list[Callable[..., Any]] = []
+"""The hook ``pytest_layercount_rule`` of each pytest that runs in this process."""
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -22,3 +26,9 @@ def pytest_layercount_rule(layer: Any) -> Rule | None:
     ``pytest_layercount.Rule``, which answers the four questions about per-channel
     affine maps.
     """
+
+
+def answer_through(caller: Callable[..., Any]) -> Callable[[], None]:
+    """Ask ``caller`` for rules until the function returned is called."""
+    callers.append(caller)
+    return lambda: callers.remove(caller)

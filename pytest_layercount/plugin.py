@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import marker, messages
+from pytest_layercount import hookspecs, marker, messages
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
@@ -20,6 +20,12 @@ __all__ = ["assert_equivalent_after_fold", "assert_foldable", "assert_layer_coun
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, also to ``--strict-markers``."""
     config.addinivalue_line("markers", messages.marker_help())
+    config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known that a conftest.py may implement."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(wrapper=True)

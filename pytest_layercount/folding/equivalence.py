@@ -30,6 +30,7 @@ from pytest_layercount.folding.rewrite.copies import (
 )
 from pytest_layercount.folding.rewrite.measure import Bench, Gap
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
+from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, Value, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
@@ -128,14 +129,14 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
         ModelError: one of them is not a model, their inputs or outputs do not
             correspond, or the outputs are not finite.
     """
-    one, plan = open_model(live_model(model)), None
+    one, plan = with_custom_rules(open_model(live_model(model))), None
     if isinstance(other, FoldResult):
         plan, other = other.plan, other.model
         one = kept(one, plan)
     two = open_model(live_model(other))
     _check_ends(one, two)
-    bench, dtype = _bench(one, two, corresponding(one, two, plan))
-    outputs, segments = _measured(bench, one, two, inputs, seed)
+    bench, arrays = _bench(one, two, corresponding(one, two, plan), inputs, seed)
+    outputs, segments = _measured(bench, one, two, arrays, seed)
     if not all(np.isfinite(gap.magnitude) for gap in outputs):
         raise ModelError(
             f"the outputs of model {one.graph.name!r} are not finite, so nothing can be "
@@ -148,23 +149,31 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
         outputs=tuple(_difference(name, gap) for name, gap in zip(names, outputs, strict=True)),
         layers=tuple(layer for layer in layers if not layer.equivalent),
         compared=len(bench.pairs),
-        dtype=dtype,
+        dtype=bench.dtype or "its own type",
         seed=seed,
     )
 
 
-def _bench(one: OpenModel, two: OpenModel, pairs: dict[Value, Value]) -> tuple[Bench, str]:
-    """Both models in float64, or as they are where a layer cannot compute in float64."""
+def _bench(
+    one: OpenModel, two: OpenModel, pairs: dict[Value, Value], given: Any, seed: int
+) -> tuple[Bench, list[Any]]:
+    """Both models, and inputs they run on: in float64, or as built where that cannot be.
+
+    A layer may insist on its own type, and TensorFlow has no float64 kernel for
+    some operations (AveragePooling3D on a CPU).
+    """
+    candidates = _candidates(one, given, seed)
     try:
-        return Bench(one, two, pairs, "float64"), "float64"
-    except Exception:  # noqa: BLE001  whatever a layer raises that insists on its own type
-        return Bench(one, two, pairs, None), "its own type"
+        bench = Bench(one, two, pairs, "float64")
+        return bench, _runnable(bench, candidates, one.graph.name)
+    except Exception:  # noqa: BLE001  whatever such a layer raises
+        bench = Bench(one, two, pairs, None)
+        return bench, _runnable(bench, candidates, one.graph.name)
 
 
 def _measured(
-    bench: Bench, one: OpenModel, two: OpenModel, given: Any, seed: int
+    bench: Bench, one: OpenModel, two: OpenModel, inputs: list[Any], seed: int
 ) -> tuple[list[Gap], list[Gap]]:
-    inputs = _runnable(bench, _candidates(one, given, seed), one.graph.name)
     unit = max(rounding_unit(one.model), rounding_unit(two.model))
     draws = [bench.measure(inputs, unit, seed + draw) for draw in range(DRAWS)]
     outputs, segments = zip(*draws, strict=True)

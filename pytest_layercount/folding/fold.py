@@ -10,6 +10,7 @@ from pytest_layercount.folding.plan import PASSES, Plan, plan_graph, weights_of
 from pytest_layercount.folding.result import FoldResult
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.weights import folded_weights
+from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.folding.unshare import unshare_where_it_helps
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.readers import live_model
@@ -42,7 +43,7 @@ def fold(
         ModelError: ``model`` is not a model, its graph cannot be seen, or one of
             its layers cannot be copied.
     """
-    given = open_model(live_model(model))
+    given = with_custom_rules(open_model(live_model(model)))
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     sealed: dict[int, str] = {}
 

@@ -15,6 +15,7 @@ from pytest_layercount.folding.padding import absorb_padding
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Stop, Weights
+from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import ModelGraph, Value
@@ -133,7 +134,12 @@ class _Planner:
                 found = [rule.affine(self.wiring.site(call), read) for call in calls]
                 if found[0] is not None:
                     self.maps[layer] = _common(found)
-        return sorted(self.maps, key=lambda layer: self.wiring.calls(layer)[0])
+        return sorted(self.maps, key=self._turn)
+
+    def _turn(self, layer: int) -> tuple[bool, int]:
+        """In order of the calls, but other maps wait: they might take up a normalization."""
+        rule = rule_for(self.wiring.layers[layer])
+        return not isinstance(rule, BatchNormalization), self.wiring.calls(layer)[0]
 
     def _fold(self, layer: int) -> bool:
         affine, calls = self.maps[layer], self.wiring.calls(layer)
@@ -243,10 +249,11 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     """
     if isinstance(model, ModelGraph):
         return plan_graph(model)
+    from pytest_layercount.folding.rules.custom import with_custom_rules
     from pytest_layercount.model.readers import live_model
     from pytest_layercount.model.readers.live import open_model
 
-    opened = open_model(live_model(model))
+    opened = with_custom_rules(open_model(live_model(model)))
     return plan_graph(opened.graph, weights_of(opened) if resolve else None)
 
 

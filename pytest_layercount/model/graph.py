@@ -38,6 +38,7 @@ class Layer:
     of a low-level operation (``"multiply"``), whether Keras counts it as a
     layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
     the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.
+    ``rule`` is the folding rule that a user's hook gave for it, None for all others.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Layer:
     sealed: str | None = None
     parameters: int = 0
     trainable_parameters: int = 0
+    rule: Any = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

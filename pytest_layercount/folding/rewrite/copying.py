@@ -59,10 +59,14 @@ def custom_objects(layer: Any) -> dict[str, Any]:
 
 
 def keep_functions(old: Any, new: Any, changes: Mapping[str, Any]) -> None:
-    """Give a copy the user's own functions: by its name one may pass for Keras's."""
+    """Give a copy the user's own functions: by its name one may pass for Keras's.
+
+    A layer's own methods are none of these, though Keras 3 wraps ``build`` in a
+    function that belongs to one instance.
+    """
     for name, value in vars(old).items():
         own = isinstance(value, FunctionType) and not _built_in(value) and name not in changes
-        if own and vars(new).get(name) is not value:
+        if own and not hasattr(type(old), name) and vars(new).get(name) is not value:
             setattr(new, name, value)
 
 

@@ -34,6 +34,7 @@ class Bench:
     def __init__(
         self, one: OpenModel, two: OpenModel, pairs: Mapping[Value, Value], dtype: str | None
     ) -> None:
+        self.dtype = dtype
         self.one = copy_model(one, measurable(one.graph), dtype=dtype)
         self.two = copy_model(two, measurable(two.graph), dtype=dtype)
         self.moved = copy_model(two, measurable(two.graph), dtype=dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 from pytest_layercount.folding.rules.activation import Activation
 from pytest_layercount.folding.rules.arithmetic import Divide
@@ -91,6 +92,8 @@ _BY_OPERATION = {name: rule for rule in RULES for name in rule.operations}
 
 def rule_for(layer: Layer) -> Rule | None:
     """The rule for exactly this layer's type, or None: nothing is known about it."""
+    if layer.rule is not None:
+        return cast("Rule", layer.rule)
     if layer.operation is not None:
         return _BY_OPERATION.get(layer.operation)
     if not layer.builtin:

@@ -14,14 +14,13 @@ from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules.base import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
 
 HOMOGENEOUS = ("relu", "leaky_relu")
-_CONFIGURED = ("ReLU", "re_l_u")  # the layer; the operation behind Keras 3's activations.relu
 
 
 class Activation(Rule):
     """Activation layers and the activations that have a layer or operation of their own."""
 
     types = ("Activation", "LeakyReLU", "PReLU", "ReLU")
-    operations = (*HOMOGENEOUS, "re_l_u")
+    operations = HOMOGENEOUS
 
     def removable(self, site: Site) -> bool:
         return _function(site) == "linear"
@@ -48,9 +47,7 @@ def _function(site: Site) -> str:
     kind = site.layer.operation or site.layer.type
     if kind == "Activation":
         return str(site.config["activation"])
-    if kind in _CONFIGURED:
-        return _relu(site.config["max_value"], site.config["threshold"])
-    if kind == "relu":
+    if kind in ("ReLU", "relu"):
         return _relu(_given(site, 2, "max_value"), _given(site, 3, "threshold"))
     return "leaky_relu" if kind in ("LeakyReLU", "PReLU") else kind
 
@@ -60,6 +57,10 @@ def _relu(ceiling: Any, threshold: Any) -> str:
 
 
 def _given(site: Site, place: int, name: str) -> Any:
-    """An argument of Keras 2's ``relu(x, alpha, max_value, threshold)``."""
-    args = site.node.args
-    return args[place] if place < len(args) else site.node.kwargs.get(name)
+    """A setting of a ReLU: the layer's or operation's own, or one that a call passes.
+
+    The call is that of Keras 2's ``relu(x, alpha, max_value, threshold)``.
+    """
+    own, args = site.config.get(name), site.node.args
+    passed = args[place] if place < len(args) else site.node.kwargs.get(name)
+    return passed if own is None else own

@@ -6,12 +6,13 @@ the constant is a single number or varies along one axis only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Rule, Site, Stop, Weights
+from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Weights
 from pytest_layercount.model.graph import Value, map_tree
 
 
@@ -22,6 +23,12 @@ class Divide(Rule):
 
     def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
         return constant_map(site) if constants(site) else None
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        return Stop("fixed-weights" if constants(site) else "nonlinear")
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return Stop("fixed-weights" if constants(site) else "nonlinear")
 
 
 def operands(site: Site) -> list[Any]:

@@ -91,14 +91,17 @@ class Rule:
     """A layer family that answers "no" to everything; families override what they can.
 
     ``types`` are exact class names of built-in layers, ``operations`` canonical
-    names of low-level operations. ``weights`` are the attributes of the live
-    layer that absorbing reads and writes. ``training_matters`` says that a call
-    with ``training=True`` computes something else, and ``removable`` that the
-    layer does nothing at inference.
+    names of low-level operations; a rule that a hook returns needs neither.
+    ``attributes`` are those of the user's own layer to be found in ``site.config``
+    (without them: those of the Keras layer it is derived from). ``weights`` are
+    the attributes of the live layer that absorbing reads and writes.
+    ``training_matters`` says that a call with ``training=True`` computes something
+    else, and ``removable`` that the layer does nothing at inference.
     """
 
     types: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     training_matters = False
 

@@ -10,27 +10,35 @@ LayerScale            ``gamma x``                    ``keras.applications`` (Con
 ``m`` and ``v`` are what ``adapt`` found or the layer was given. A layer that was
 neither has m = 0 and v = 1, which no fold may rely on.
 
-Rescaling takes up a map on either side, ``s (a x + b) + t`` and ``a (s x + t) + b``,
-as new ``scale`` and ``offset`` arguments. LayerScale takes up a scale in gamma.
-Normalization takes up none: its division by a root could become neither
-negative nor zero.
+Rescaling takes up one number for all channels, on either side, as new ``scale`` and
+``offset`` arguments: ``s (a x + b) + t`` and ``a (s x + t) + b``. LayerScale takes up
+a scale in gamma. An adapted Normalization takes up a map with a positive scale::
+
+    s (x - m) / d + t  =  (x - (m - t d / s)) / (d / s)
+    (s x + t - m) / d  =  (x - (m - t) / s) / (d / s)
+
+and the same with ``invert``, where ``d`` becomes ``s d``. A root is never negative, and
+below ``epsilon`` it is cut off: no statistics would express such a map.
 
 TensorFlow reads plain Python numbers as float32 before it casts them to the type
 in which Rescaling computes. Where that is float64 the rounding shows, so the map is
-rounded likewise, and new numbers are NumPy's, which are not rounded.
+rounded likewise; a new single number is NumPy's, which is not rounded. (A list
+would be, when compiled. That is why Rescaling takes up nothing per channel.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rules.base import (
+    NONNEGATIVE,
     ZERO_SHIFT,
     Absorbs,
+    Route,
     Rule,
     Site,
     Stop,
@@ -77,24 +85,31 @@ class Rescaling(Rule):
         own = self.affine(site, None)
         if not isinstance(own, Affine):
             return own
-        last = site.config.get("data_format") != "channels_first"
-        if affine.axis is not None and not (last and affine.axis == len(site.input or ()) - 1):
-            return Stop("channel-axis")
+        if affine.channels != 1 or affine.axis is not None or own.axis is not None:
+            return Stop("fixed-weights")
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
-        first, second = (own, affine) if after else (affine, own)
-        (a, b), (c, d) = first.arrays(), second.arrays()
+        (a, b), (c, d) = (each.arrays() for each in ((own, affine) if after else (affine, own)))
         scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset):
             return Stop("overflow")
-        return Absorbs(changes={"scale": _argument(scale), "offset": _argument(offset)})
+        return Absorbs(changes={"scale": scale[0], "offset": offset[0]})
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        return Stop("fixed-weights")
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return Stop("fixed-weights")
 
 
 class Normalization(Rule):
-    """The map is in ``mean`` and ``variance`` as the layer uses them, already broadcast."""
+    """The map is in ``mean`` and ``variance`` as the layer uses them, already broadcast.
+
+    It keeps what ``adapt`` found in variables, and takes up maps there.
+    """
 
     types = ("Normalization",)
-    weights = ("mean", "variance")
+    weights = ("mean", "variance", "adapt_mean", "adapt_variance")
 
     def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
         axes = _kept(site)
@@ -118,6 +133,40 @@ class Normalization(Rule):
         if not given and not weights["mean"].any() and bool((weights["variance"] == 1).all()):
             return affine.untrusted(zero_shift=False, nonnegative=True)
         return affine
+
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        axes = _kept(site)
+        if axes is None:
+            return Stop("unknown-shape")
+        if site.config["input_mean"] is not None:
+            return Stop("fixed-weights")
+        if affine.axis is not None and axes != [affine.axis]:
+            return Stop("channel-axis")
+        if affine.scale is not None and not (affine.scale > 0).all():
+            return Stop("scale-negative")
+        return Absorbs((NONNEGATIVE,))
+
+    absorb_before = absorb_after
+
+    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        mean, deviation = _statistics(site, weights)
+        scale, shift = affine.arrays()
+        if site.config["invert"]:
+            return _adapted(site, weights, mean * scale + shift, deviation * scale)
+        return _adapted(site, weights, mean - shift * deviation / scale, deviation / scale)
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        mean, deviation = _statistics(site, weights)
+        scale, shift = affine.arrays()
+        if site.config["invert"]:
+            return _adapted(site, weights, mean + shift * deviation, deviation * scale)
+        return _adapted(site, weights, (mean - shift) / scale, deviation / scale)
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        return Stop("fixed-weights")
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return Stop("fixed-weights")
 
 
 class LayerScale(Rule):
@@ -153,13 +202,25 @@ class LayerScale(Rule):
     before = after
 
 
-def _normalising(site: Site, weights: Weights) -> tuple[Array, Array]:
-    mean, variance = weights["mean"].ravel(), weights["variance"].ravel()
+def _statistics(site: Site, weights: Weights, *, kept: str = "adapt_") -> tuple[Array, Array]:
+    """``m`` and ``d``, as long as the statistics are."""
+    variance = weights[f"{kept}variance"].ravel()
     with np.errstate(all="ignore"):
-        deviation = np.maximum(np.sqrt(variance), site.config["epsilon"])
-        if site.config["invert"]:
-            return deviation, mean
-        return 1 / deviation, -mean / deviation
+        return weights[f"{kept}mean"].ravel(), np.maximum(np.sqrt(variance), site.config["epsilon"])
+
+
+def _normalising(site: Site, weights: Weights) -> tuple[Array, Array]:
+    mean, deviation = _statistics(site, weights, kept="")
+    if site.config["invert"]:
+        return deviation, mean
+    return 1 / deviation, -mean / deviation
+
+
+def _adapted(site: Site, weights: Weights, mean: Array, deviation: Array) -> dict[str, Array]:
+    """The variables with which the layer computes these, infinite where none would do."""
+    shape = weights["adapt_mean"].shape
+    deviation = np.where(deviation < site.config["epsilon"], np.inf, deviation)
+    return {"adapt_mean": mean.reshape(shape), "adapt_variance": (deviation**2).reshape(shape)}
 
 
 def _kept(site: Site) -> list[int] | None:
@@ -189,11 +250,6 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(item)
     else:
         yield value
-
-
-def _argument(numbers: Array) -> Any:
-    """A constructor argument that keeps its precision, and that Keras can save."""
-    return np.float64(numbers[0]) if numbers.size == 1 else tuple(map(np.float64, numbers))
 
 
 def _fits(site: Site, numbers: Array) -> bool:
