@@ -71,6 +71,10 @@ class Affine:
             self, trusted=False, zero_shift=zero_shift, nonnegative=nonnegative, unit_scale=False
         )
 
+    def held_by(self, own: Affine) -> Affine:
+        """This map as that of the layer whose map was ``own``: its statistics decide on trust."""
+        return replace(self, trusted=own.trusted)._with_facts()
+
     def along(self, axis: int, channels: int) -> Affine:
         """The map along ``axis``; one that maps every element alike is spread over it."""
         if self.axis is not None:

@@ -202,7 +202,8 @@ class _Planner:
             taken = _spread_like(absorption.affine, own)
             own = _spread_like(own, taken)
             after = absorption.side == "after"
-            self.maps[number] = own.then(taken) if after else taken.then(own)
+            both = own.then(taken) if after else taken.then(own)
+            self.maps[number] = both.held_by(own)
 
     def _refuse(self, layer: int, up: Blocked | None, down: Blocked | None) -> None:
         described = self.wiring.layers[layer]

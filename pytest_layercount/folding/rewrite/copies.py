@@ -82,8 +82,8 @@ def randomised_copy(opened: OpenModel, seed: int) -> Any:
     0.5 .. 2; beta and mean are normal with deviation 0.3. Zero biases of other
     layers become normal with deviation 0.1: a fold that drops a bias must show.
     """
-    numbers = set(untrained_layers(opened))
     copy = open_model(copy_model(opened).model)
+    numbers = set(untrained_layers(copy))
     random = np.random.default_rng(seed)
     for number, live in enumerate(copy.layers):
         if number in numbers:
@@ -119,6 +119,9 @@ def perturb(model: Any, like: Any, unit: float, seed: int) -> None:
         if value.dtype.kind == "f" and value.size:
             moved = value * (1 + random.uniform(-unit, unit, value.shape))
             weight.assign(moved.astype(value.dtype))
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # what is derived from the weights
 
 
 def rounding_unit(model: Any) -> float:

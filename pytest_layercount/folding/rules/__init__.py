@@ -12,7 +12,7 @@ from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.embedding import Embedding
-from pytest_layercount.folding.rules.inert import Inert
+from pytest_layercount.folding.rules.inert import AlwaysInert, Inert
 from pytest_layercount.folding.rules.merge import (
     Add,
     Average,
@@ -49,6 +49,7 @@ from pytest_layercount.model.graph import Layer
 
 RULES: tuple[Rule, ...] = (
     Activation(),
+    AlwaysInert(),
     Add(),
     Attention(),
     Average(),

@@ -17,12 +17,10 @@ class Inert(Rule):
     """The identity at inference."""
 
     types = (
-        "ActivityRegularization",
         "AlphaDropout",
         "Dropout",
         "GaussianDropout",
         "GaussianNoise",
-        "Identity",
         "SpatialDropout1D",
         "SpatialDropout2D",
         "SpatialDropout3D",
@@ -38,3 +36,10 @@ class Inert(Rule):
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
         return Route({0: maps[0]}) if set(maps) == {0} else Stop("nonlinear")
+
+
+class AlwaysInert(Inert):
+    """The identity in training as well; ActivityRegularization only adds a loss there."""
+
+    types = ("ActivityRegularization", "Identity")
+    training_matters = False

@@ -36,7 +36,7 @@ class Dialect(Protocol):
     def is_tensor(self, leaf: Any) -> bool:
         """Whether ``leaf`` is a symbolic tensor of this Keras."""
 
-    def join(self, inputs: list[Any], outputs: Any) -> Any:
+    def join(self, inputs: Any, outputs: Any) -> Any:
         """The functional graph between symbolic tensors."""
 
     def calls(self, functional: Any) -> Iterator[Call]:

@@ -30,7 +30,8 @@ class Keras2:
         if spec is None:
             return None
         args, kwargs = nest.map_structure(
-            lambda tensor: keras.Input(tensor.shape[1:], dtype=tensor.dtype), spec
+            lambda tensor: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name),
+            spec,
         )
         return tuple(args), dict(kwargs)
 
@@ -41,8 +42,8 @@ class Keras2:
     def is_tensor(self, leaf: Any) -> bool:
         return any(base.__name__ == "KerasTensor" for base in type(leaf).__mro__)
 
-    def join(self, inputs: list[Any], outputs: Any) -> Any:
-        keras = sys.modules[type(inputs[0]).__module__.partition(".")[0]]
+    def join(self, inputs: Any, outputs: Any) -> Any:
+        keras = sys.modules[type(_flatten(inputs)[0]).__module__.partition(".")[0]]
         return keras.Model(inputs, outputs)
 
     def calls(self, functional: Any) -> Iterator[Call]:

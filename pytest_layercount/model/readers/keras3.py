@@ -30,11 +30,12 @@ class Keras3:
         if not model.built or not shapes:
             return None
 
-        def entry(shape: Any) -> Any:
-            return keras.Input(shape=shape[1:], dtype=model.input_dtype)
+        def entry(shape: Any, name: str) -> Any:
+            return keras.Input(shape=shape[1:], dtype=model.input_dtype, name=name)
 
         arguments = {
-            name.removesuffix("_shape"): _map_shapes(shape, entry) for name, shape in shapes.items()
+            name.removesuffix("_shape"): _map_shapes(shape, entry, name.removesuffix("_shape"))
+            for name, shape in shapes.items()
         }
         if list(arguments) == ["input"]:
             return (arguments["input"],), {}
@@ -50,7 +51,7 @@ class Keras3:
 
         return isinstance(leaf, KerasTensor)
 
-    def join(self, inputs: list[Any], outputs: Any) -> Any:
+    def join(self, inputs: Any, outputs: Any) -> Any:
         import keras
 
         return keras.Model(inputs, outputs)
@@ -87,12 +88,13 @@ class Keras3:
         return own if outer is None else outer
 
 
-def _map_shapes(tree: Any, leaf: Any) -> Any:
+def _map_shapes(tree: Any, leaf: Any, name: str) -> Any:
+    """``tree`` with each shape in it replaced by ``leaf(shape, name)``, a key being a name."""
     if isinstance(tree, dict):
-        return {key: _map_shapes(item, leaf) for key, item in tree.items()}
+        return {key: _map_shapes(item, leaf, str(key)) for key, item in tree.items()}
     if all(size is None or isinstance(size, int) for size in tree):
-        return leaf(tree)
-    return [_map_shapes(item, leaf) for item in tree]
+        return leaf(tree, name)
+    return [_map_shapes(item, leaf, f"{name}_{number}") for number, item in enumerate(tree)]
 
 
 def _snake(name: str) -> str:

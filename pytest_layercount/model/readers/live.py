@@ -175,13 +175,10 @@ class _Opening:
         self.nodes.append(node)
 
     def _name(self, layer: Any, prefix: str) -> str:
-        """The layer's name; that of what tracing made is numbered anew at every reading."""
-        operation = self.dialect.operation(layer)
-        if operation is None and self._kind(layer) != "input":
+        """The layer's name; an operation that tracing made is named by what it does."""
+        name = self.dialect.operation(layer)
+        if name is None or not self.tracing:
             return str(layer.name)
-        if not self.tracing:
-            return str(layer.name)
-        name = operation or "input"
         number = self.numbers[prefix + name] = self.numbers.get(prefix + name, -1) + 1
         return f"{name}_{number}" if number else name
 

@@ -42,14 +42,21 @@ def trace_root(dialect: Dialect, model: Any) -> Any:
         Unseen: as :func:`trace`, or what the model takes is not known yet.
     """
     inside = dialect.built_with(model)
+    if inside is None and model.built:
+        raise Unseen(
+            "Keras could not follow its call() on symbolic inputs either, as a branch on a "
+            "tensor's value or a raw TensorFlow function prevents"
+        )
     if inside is None:
         raise Unseen("it has not been called yet, so its inputs are unknown; call it once first")
+    args, kwargs = inside
+    lone = len(args) == 1 and not kwargs
     inputs: list[Any] = []
     map_tree(inside, lambda leaf: inputs.append(leaf) if dialect.is_tensor(leaf) else None)
-    return _join(dialect, model, inputs, inside)
+    return _join(dialect, model, args[0] if lone else inputs, inside)
 
 
-def _join(dialect: Dialect, layer: Any, inputs: list[Any], inside: Any) -> Any:
+def _join(dialect: Dialect, layer: Any, inputs: Any, inside: Any) -> Any:
     args, kwargs = inside
     if "training" in inspect.signature(layer.call).parameters:
         kwargs = {"training": None, **kwargs}
