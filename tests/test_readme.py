@@ -95,3 +95,15 @@ def matches(shown: list[str], printed: list[str]) -> bool:
         return False
     pattern = first.replace("[", "[[]").replace("?", "[?]").replace("...", "*")
     return fnmatchcase(printed[0], pattern) and matches(rest, printed[1:])
+
+
+def test_every_reason_is_explained():
+    from pytest_layercount.folding.reasons import REASONS, advice, sentence
+
+    for code in REASONS:
+        assert f"\n``{code}``\n    {_capital(sentence(code, 'X'))}.\n    *" in README
+        assert _capital(advice(code, "X")) in README
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -51,7 +51,7 @@ REASONS: Mapping[str, Reason] = {
         "use center=False, or put the normalization before {blocker}",
     ),
     "scale-negative": Reason(
-        "only a scale without negative values moves through {blocker}",
+        "only a scale known to be nowhere negative moves through {blocker}",
         "put the normalization before {blocker}",
     ),
     "scale-not-one": Reason(

@@ -16,7 +16,7 @@ from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop
 class Inert(Rule):
     """The identity at inference."""
 
-    types = (
+    types: tuple[str, ...] = (
         "AlphaDropout",
         "Dropout",
         "GaussianDropout",
@@ -41,5 +41,5 @@ class Inert(Rule):
 class AlwaysInert(Inert):
     """The identity in training as well; ActivityRegularization only adds a loss there."""
 
-    types = ("ActivityRegularization", "Identity")
+    types: tuple[str, ...] = ("ActivityRegularization", "Identity")
     training_matters = False
