@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -287,21 +286,3 @@ def test_nothing_is_unshared_without_need(keras: Any, layers: Any) -> None:
     shared = layers.Dense(3)
     model = keras.Model([one, two], [shared(one), shared(two)])
     assert types(folded(model, unshare=True)).count("Dense") == 1
-
-
-# Depth
-
-
-def test_a_very_deep_chain(keras: Any, layers: Any) -> None:
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(50_000)  # Keras itself needs it to build such a model
-    try:
-        entry = x = keras.Input((2, 2, 2))
-        for _ in range(1000):
-            x = layers.BatchNormalization()(layers.Conv2D(2, 1)(x))
-        model = keras.Model(entry, x)
-    finally:
-        sys.setrecursionlimit(limit)
-    result = fold(model)
-    assert len(result.folds) == 1000
-    assert len(result.model.layers) == 1001
