@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.causes import Cause
+    from pytest_layercount.compare.explain import Explanation, explain
+    from pytest_layercount.compare.partition import Change
     from pytest_layercount.criteria import ArgumentError
     from pytest_layercount.errors import LayercountError, ModelError
     from pytest_layercount.fixtures import (
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
         check_equivalence,
         check_fold,
     )
+    from pytest_layercount.folding.fold import FoldResult
     from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.folding.result import Fold, FoldResult, Refusal
+    from pytest_layercount.folding.result import Fold, Refusal
     from pytest_layercount.folding.rules.base import (
         NONNEGATIVE,
         UNIT_SCALE,
@@ -55,7 +59,10 @@ __all__ = [
     "AssertEquivalentAfterFold",
     "AssertFoldable",
     "AssertLayerCount",
+    "Cause",
+    "Change",
     "Equivalence",
+    "Explanation",
     "Fold",
     "FoldCheck",
     "FoldResult",
@@ -77,16 +84,21 @@ __all__ = [
     "check_equivalence",
     "check_fold",
     "count_layers",
+    "explain",
     "fold",
     "plan_fold",
     "read_graph",
 ]
 
 _HOMES = {
+    "compare.causes": ("Cause",),
+    "compare.explain": ("Explanation", "explain"),
+    "compare.partition": ("Change",),
     "criteria": ("ArgumentError",),
     "errors": ("LayercountError", "ModelError"),
     "fixtures": ("AssertEquivalentAfterFold", "AssertFoldable", "AssertLayerCount"),
     "folding": ("fold", "plan_fold"),
+    "folding.fold": ("FoldResult",),
     "folding.affine": ("Affine",),
     "folding.equivalence": (
         "Equivalence",
@@ -96,7 +108,7 @@ _HOMES = {
         "check_fold",
     ),
     "folding.plan": ("Plan",),
-    "folding.result": ("Fold", "FoldResult", "Refusal"),
+    "folding.result": ("Fold", "Refusal"),
     "folding.rules.base": (
         "NONNEGATIVE",
         "UNIT_SCALE",

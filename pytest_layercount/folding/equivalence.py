@@ -19,9 +19,8 @@ import numpy as np
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.correspond import corresponding, kept
-from pytest_layercount.folding.fold import fold
+from pytest_layercount.folding.fold import FoldResult, fold
 from pytest_layercount.folding.inputs import UNKNOWN_SIZES, make_inputs
-from pytest_layercount.folding.result import FoldResult
 from pytest_layercount.folding.rewrite.copies import (
     input_specs,
     randomised_copy,

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.folding.outputs import keep_outputs
 from pytest_layercount.folding.plan import PASSES, Plan, plan_graph, weights_of
-from pytest_layercount.folding.result import FoldResult
+from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.weights import folded_weights
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.folding.unshare import unshare_where_it_helps
-from pytest_layercount.model.count import count_graph
+from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A folded model and how it came about.
+
+    ``model`` is a new Keras model that shares nothing with the one folded.
+    ``removed`` are the paths of layers that other passes took out, ``plan`` is
+    what was carried out.
+    """
+
+    model: Any
+    folds: tuple[Fold, ...]
+    refusals: tuple[Refusal, ...]
+    removed: tuple[str, ...]
+    before: LayerCount
+    after: LayerCount
+    plan: Plan
 
 
 def fold(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.activation import fuse_activations
 from pytest_layercount.folding.affine import Affine
@@ -243,7 +245,8 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
 
     ``model`` is anything that ``read_graph`` reads. By default no weight is
     read, and folds that depend on values carry a ``condition``; with ``resolve``
-    the weights of a live or saved model decide these, as they do for ``fold``.
+    the weights of a live or saved model decide these, as they do for ``fold``. A
+    file that no installed Keras can load is planned from its structure all the same.
 
     Raises:
         ModelError: ``model`` is not a model, or its graph cannot be seen.
@@ -251,11 +254,26 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     if isinstance(model, ModelGraph):
         return plan_graph(model)
     from pytest_layercount.folding.rules.custom import with_custom_rules
-    from pytest_layercount.model.readers import live_model
+    from pytest_layercount.model.readers import live_model, read_graph
     from pytest_layercount.model.readers.live import open_model
 
+    if isinstance(model, (str, Path)):
+        structure = read_graph(model)
+        if not resolve or not (loaded := _loaded(model)):
+            return plan_graph(structure)
+        model = loaded
     opened = with_custom_rules(open_model(live_model(model)))
     return plan_graph(opened.graph, weights_of(opened) if resolve else None)
+
+
+def _loaded(path: str | Path) -> Any | None:
+    """The live model saved at ``path``, None where no installed Keras can load it."""
+    from pytest_layercount.model.readers import live_model
+
+    try:
+        return live_model(path)
+    except ModelError:
+        return None
 
 
 def weights_of(opened: OpenModel) -> ReadWeights:

@@ -1,14 +1,8 @@
-"""What planning and folding found, as plain data."""
+"""What a plan says of each affine layer, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from pytest_layercount.model.count import LayerCount
-
-if TYPE_CHECKING:
-    from pytest_layercount.folding.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -42,21 +36,3 @@ class Refusal:
     reason: str
     blocker: str
     message: str
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """A folded model and how it came about.
-
-    ``model`` is a new Keras model that shares nothing with the one folded.
-    ``removed`` are the paths of layers that other passes took out, ``plan`` is
-    what was carried out.
-    """
-
-    model: Any
-    folds: tuple[Fold, ...]
-    refusals: tuple[Refusal, ...]
-    removed: tuple[str, ...]
-    before: LayerCount
-    after: LayerCount
-    plan: Plan

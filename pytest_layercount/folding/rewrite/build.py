@@ -126,6 +126,8 @@ class _Builder:
         """Copy the state of the live layer, then put the folded weights in."""
         old = self.opened.layers[source]
         self.writer.copy_state(old, new)
+        if not weights and _shapes(old) != _shapes(new):
+            raise ModelError(_unlike(self.opened.graph.layers[source]))
         for name, array in weights.items():
             target = variable(new, name)
             if target is None:
@@ -197,6 +199,17 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
 
 def _filled(tree: Any, tensors: Mapping[Value, Any]) -> Any:
     return map_tree(tree, lambda leaf: tensors[leaf] if isinstance(leaf, Value) else leaf)
+
+
+def _shapes(layer: Any) -> list[tuple[int, ...]]:
+    return sorted(tuple(map(int, variable.shape)) for variable in layer.weights)
+
+
+def _unlike(layer: Layer) -> str:
+    return (
+        f"layer {layer.path!r} of type {layer.type} has other weights than a layer made from its "
+        "configuration: a part of it was quantized or given LoRA weights; fold before that"
+    )
 
 
 def _uncopied(layer: Layer, error: Exception) -> str:

@@ -70,6 +70,18 @@ def keep_functions(old: Any, new: Any, changes: Mapping[str, Any]) -> None:
             setattr(new, name, value)
 
 
+def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:
+    """What makes a Lambda: from its configuration it would be rebuilt out of bytecode."""
+    return {
+        "function": live.function,
+        "output_shape": live._output_shape,
+        "mask": live.mask,
+        "arguments": live.arguments,
+        "name": name,
+        "dtype": dtype,
+    }
+
+
 def copy_variables(old: Any, new: Any) -> None:
     """Give ``new`` the values of ``old``, part by part.
 

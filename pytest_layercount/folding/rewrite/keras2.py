@@ -14,6 +14,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_variables,
     custom_objects,
     keep_functions,
+    lambda_arguments,
     with_changes,
     with_dtype,
 )
@@ -39,7 +40,7 @@ class Keras2Writer:
         if layer.operation is not None:
             return _copy_operation(live, name)
         if type(live) is self.keras.layers.Lambda:
-            return self._copy_lambda(live, name, dtype)
+            return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
         config = {**with_changes(live.get_config(), changes), "name": name}
         if dtype is not None:
             config = with_dtype(config, dtype)
@@ -66,17 +67,6 @@ class Keras2Writer:
     def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
         entry = inputs._keras_history.layer
         return self.keras.Sequential([entry, *layers], name=old.name)
-
-    def _copy_lambda(self, live: Any, name: str, dtype: str | None) -> Any:
-        # From its configuration a Lambda would be rebuilt out of marshalled bytecode.
-        return self.keras.layers.Lambda(
-            live.function,
-            output_shape=live._output_shape,
-            mask=live.mask,
-            arguments=live.arguments,
-            name=name,
-            dtype=dtype or live.dtype,
-        )
 
 
 def _copy_operation(live: Any, name: str) -> Any:

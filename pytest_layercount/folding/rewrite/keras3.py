@@ -15,6 +15,7 @@ from pytest_layercount.folding.rewrite.copying import (
     copy_variables,
     custom_objects,
     keep_functions,
+    lambda_arguments,
     with_changes,
     with_dtype,
 )
@@ -37,7 +38,7 @@ class Keras3Writer:
         if layer.kind == "operation":
             return _copy_operation(live, name)
         if type(live) is keras.layers.Lambda:
-            return _copy_lambda(live, name, dtype)
+            return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
         config = {**with_changes(live.get_config(), changes), "name": name}
         if dtype is not None:
             config = with_dtype(config, dtype)
@@ -70,18 +71,6 @@ def _copy_operation(live: Any, name: str) -> Any:
     new._inbound_nodes, new._outbound_nodes = [], []
     new.name = name
     return new
-
-
-def _copy_lambda(live: Any, name: str, dtype: str | None) -> Any:
-    # From its configuration a Lambda would be rebuilt out of marshalled bytecode.
-    return keras.layers.Lambda(
-        live.function,
-        output_shape=live._output_shape,
-        mask=live.mask,
-        arguments=live.arguments,
-        name=name,
-        dtype=dtype or live.dtype_policy,
-    )
 
 
 def _takes(layer: Any, argument: str) -> bool:

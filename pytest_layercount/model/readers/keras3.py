@@ -76,7 +76,7 @@ class Keras3:
         return None if shape is None else tuple(shape)
 
     def operation(self, layer: Any) -> str | None:
-        return None if self.counted(layer) else canonical_operation(_snake(type(layer).__name__))
+        return None if self.counted(layer) else canonical_operation(snake(type(layer).__name__))
 
     def counted(self, layer: Any) -> bool:
         from keras import Layer
@@ -97,5 +97,5 @@ def _map_shapes(tree: Any, leaf: Any, name: str) -> Any:
     return [_map_shapes(item, leaf, f"{name}_{number}") for number, item in enumerate(tree)]
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -41,7 +41,7 @@ def open_model(model: Any) -> OpenModel:
     """
     dialect = dialect_of(model)
     subclassed = dialect.functional(model) is None
-    opening = _Opening(dialect, subclassed=subclassed, tracing=int(subclassed))
+    opening = Opening(dialect, subclassed=subclassed, tracing=int(subclassed))
     with leaving_no_trace(model):
         inputs, outputs = opening.root(_graph_of(dialect, model))
     graph = ModelGraph(
@@ -76,7 +76,7 @@ def _graph_of(dialect: Dialect, model: Any) -> Any:
 
 
 @dataclass
-class _Opening:
+class Opening:
     """The graph so far. ``known`` maps a symbolic tensor's id to its value.
 
     ``traced`` keeps the graphs of subclassed models alive: ids are only unique
