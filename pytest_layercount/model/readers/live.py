@@ -166,13 +166,20 @@ class Opening:
             args=_valued(call.args, known),
             kwargs=_valued(call.kwargs, known),
             shapes=tuple(map(self.dialect.shape, call.outputs)),
-            dtypes=tuple(map(_dtype, call.outputs)),
+            dtypes=tuple(self._dtype(call.layer, tensor) for tensor in call.outputs),
             training=self.dialect.training(training, call.training),
             masked=tuple(map(_is_masked, call.outputs)),
         )
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
         self.nodes.append(node)
+
+    def _dtype(self, layer: Any, tensor: Any) -> str:
+        """The data type of an output; Keras 3.3 lets a layer overwrite that of what it reads."""
+        dtype = _dtype_name(getattr(tensor, "dtype", ""))
+        own = _dtype_name(getattr(layer, "compute_dtype", None) or dtype)
+        keeps = self._kind(layer) == "input" or not _built_in(layer)
+        return dtype if keeps or "float" not in dtype or "float" not in own else own
 
     def _name(self, layer: Any, prefix: str) -> str:
         """The layer's name; an operation that tracing made is named by what it does."""
@@ -198,7 +205,7 @@ class Opening:
 
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
         cls = type(layer)
-        builtin = cls.__module__.partition(".")[0] in ("keras", "tf_keras")
+        builtin = _built_in(layer)
         config = attributes_of(layer) if builtin else {}
         if builtin and cls.__name__ == "TimeDistributed":
             inner = layer.layer
@@ -222,6 +229,10 @@ class Opening:
         return "layer" if self.dialect.counted(layer) else "operation"
 
 
+def _built_in(layer: Any) -> bool:
+    return type(layer).__module__.partition(".")[0] in ("keras", "tf_keras")
+
+
 def _is_model(layer: Any) -> bool:
     return any(base.__name__ == "Model" for base in type(layer).__mro__)
 
@@ -242,8 +253,7 @@ def _size(variable: Any) -> int:
     return size
 
 
-def _dtype(tensor: Any) -> str:
-    dtype = getattr(tensor, "dtype", "")
+def _dtype_name(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype))
 
 
