@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AssertEquivalentAfterFold,
         AssertFoldable,
         AssertLayerCount,
+        AssertSameStructure,
     )
     from pytest_layercount.folding import fold, plan_fold
     from pytest_layercount.folding.affine import Affine
@@ -59,6 +60,7 @@ __all__ = [
     "AssertEquivalentAfterFold",
     "AssertFoldable",
     "AssertLayerCount",
+    "AssertSameStructure",
     "Cause",
     "Change",
     "Equivalence",
@@ -96,7 +98,12 @@ _HOMES = {
     "compare.partition": ("Change",),
     "criteria": ("ArgumentError",),
     "errors": ("LayercountError", "ModelError"),
-    "fixtures": ("AssertEquivalentAfterFold", "AssertFoldable", "AssertLayerCount"),
+    "fixtures": (
+        "AssertEquivalentAfterFold",
+        "AssertFoldable",
+        "AssertLayerCount",
+        "AssertSameStructure",
+    ),
     "folding": ("fold", "plan_fold"),
     "folding.fold": ("FoldResult",),
     "folding.affine": ("Affine",),

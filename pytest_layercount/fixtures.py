@@ -11,9 +11,11 @@ from pytest_layercount import messages
 from pytest_layercount.criteria import ArgumentError, checked, criteria
 from pytest_layercount.failure import Failed
 from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
-from pytest_layercount.measure import measure, plan, said_plainly
+from pytest_layercount.measure import graph, measure, plan, said_plainly
+from pytest_layercount.structure import check_codes, check_count, difference
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.count import Count, LayerCount
@@ -66,6 +68,21 @@ class AssertEquivalentAfterFold(Protocol):
         """Fail unless folding keeps the outputs; return what was compared."""
 
 
+class AssertSameStructure(Protocol):
+    """The type of the :func:`assert_same_structure` fixture."""
+
+    def __call__(
+        self,
+        a: Any,
+        b: Any,
+        *,
+        ignore: Sequence[str] = (),
+        count: Count = "layers",
+        info: str | None = None,
+    ) -> Explanation:
+        """Fail unless ``a`` and ``b`` have the same structure; return the explanation."""
+
+
 @pytest.fixture(scope="session")
 def assert_layer_count() -> AssertLayerCount:
     """Assert how many layers a model has.
@@ -102,6 +119,18 @@ def assert_equivalent_after_fold() -> AssertEquivalentAfterFold:
     folds fails: there is nothing to compare.
     """
     return _assert_equivalent_after_fold
+
+
+@pytest.fixture(scope="session")
+def assert_same_structure() -> AssertSameStructure:
+    """Assert that two models have the same structure, whatever their layers are called.
+
+    Each may be a Keras model, the path of a saved one, or a ``ModelGraph``, and they
+    may be of different Keras versions. ``ignore`` lists the codes of causes that may
+    make a difference, like ``"batch-norms-folded"``, and ``"changed"`` for layers
+    configured otherwise. ``count`` says what a layer is.
+    """
+    return _assert_same_structure
 
 
 def _assert_layer_count(
@@ -163,6 +192,29 @@ def _assert_equivalent_after_fold(
     if not check.equivalence.equivalent:
         raise Failed(messages.not_equivalent(name, check, note=info))
     return check
+
+
+def _assert_same_structure(
+    a: Any,
+    b: Any,
+    *,
+    ignore: Sequence[str] = (),
+    count: Count = "layers",
+    info: str | None = None,
+) -> Explanation:
+    __tracebackhide__ = True
+    try:
+        codes = check_codes(ignore)
+        check_count(count)
+    except ArgumentError as error:
+        raise _named(error, "assert_same_structure") from None
+    graphs = [graph(model) for model in (a, b)]
+    from pytest_layercount.compare.explain import explain
+
+    found = difference(explain(*graphs, count=count), codes)
+    if not found.good:
+        raise Failed(messages.not_same_structure(found, note=info))
+    return found.explanation
 
 
 def _named(error: ArgumentError, function: str) -> ArgumentError:

@@ -35,10 +35,16 @@ def measure(model: Any, criteria: Criteria) -> LayerCount:
     __tracebackhide__ = True
     if criteria.folded:
         return count_graph(plan(model).graph, criteria.count)
-    from pytest_layercount.model import readers
+    return count_graph(graph(model), criteria.count)
 
+
+def graph(model: Any) -> ModelGraph:
+    """The structure of ``model``."""
+    __tracebackhide__ = True
     with said_plainly(model):
-        return count_graph(readers.read_graph(model), criteria.count)
+        from pytest_layercount.model import readers
+
+        return readers.read_graph(model)
 
 
 def plan(model: Any) -> Plan:

@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING
 from pytest_layercount.layout import cut, headline, note_lines, page, short, size
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.causes import Cause
+    from pytest_layercount.compare.partition import Change
     from pytest_layercount.criteria import Violation
     from pytest_layercount.foldable import Foldability
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.result import Refusal
     from pytest_layercount.model.count import LayerCount
+    from pytest_layercount.structure import Difference
 
 TYPES = 8
 """How many rows a table of layer types has at most."""
 
 REASONS = 3
 """How many reasons a failure explains at most."""
+
+CAUSES = 6
+"""How many causes of a difference a failure lists at most."""
 
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
@@ -105,6 +111,13 @@ def unknown_count(known: Sequence[str]) -> str:
     return f"must be one of {', '.join(map(repr, known))}"
 
 
+def unknown_code(code: object, close: Sequence[str], known: Sequence[str]) -> str:
+    """A cause to ignore that does not exist."""
+    if close:
+        return f"there is no cause {short(code)}; did you mean {close[0]!r}?"
+    return f"there is no cause {short(code)}; there are {', '.join(known)}"
+
+
 NO_LIMIT = "sets no limit; give max, min, exactly, types or max_parameters"
 MIN_ABOVE_MAX = "min is greater than max, so no model can pass"
 EXACTLY_AND_BOUNDS = "exactly already is both bounds; drop min and max"
@@ -116,6 +129,7 @@ NOT_A_FLAG = "must be True or False"
 NOT_TEXT = "must be text that is not empty"
 NOT_TYPES = "must map layer types to their maximum, like {'BatchNormalization': 0}"
 NOT_TYPE_NAMES = "must be a list or tuple of layer types, like ('BatchNormalization',)"
+NOT_CODES = "must be a list or tuple of the codes of causes, like ('batch-norms-folded',)"
 NOT_EXCEPTIONS = "must map layer paths to reasons, like {'stem/bn': 'read by the debugger'}"
 
 FOLDS_NOW = "folds now; remove the exception"
@@ -290,3 +304,66 @@ def not_equivalent(name: str, check: FoldCheck, note: str | None = None) -> str:
         f"to look closer: pytest_layercount.fold(model).folds ({len(check.result.folds)} folds)",
         "layers that this package brings are meant to fold exactly: please report it",
     )
+
+
+# Two models
+
+
+def not_same_structure(found: Difference, note: str | None = None) -> str:
+    """Two models that differ, and why."""
+    before, after = found.explanation.before, found.explanation.after
+    delta = after.total - before.total
+    noun = NOUNS[before.count]
+    fact = f"{before.total} -> {after.total} {noun} ({delta:+d})"
+    if not delta:
+        differ = _number(len(found.changed) + len(found.causes), "difference")
+        fact = f"{before.total} {noun} each, {differ}"
+    codes = [*(cause.code for cause in found.causes), *["changed"] * bool(found.changed)]
+    return page(
+        headline(after.model, fact),
+        f"compared: {noun} of {before.model}, {before.keras}, with {after.model}, {after.keras}",
+        *_causes(found.causes),
+        *_changed(found.changed),
+        *_ignored(found.ignored),
+        *note_lines(note),
+        "to see every layer concerned: pytest_layercount.explain(a, b).causes and .changed",
+        f"to accept: ignore={tuple(dict.fromkeys(codes))}",
+    )
+
+
+def _causes(causes: Sequence[Cause]) -> list[str]:
+    lines = []
+    for cause in causes[:CAUSES]:
+        lines.append(f"{cause.delta:+6d} {cause.code}: {cause.message}")
+        paths = [path for path in cause.before or cause.after if path]
+        lines += [f"       {_some(paths)}"] if paths else []
+    rest = causes[CAUSES:]
+    delta = sum(cause.delta for cause in rest)
+    return [*lines, f"{delta:+6d} by {_number(len(rest), 'other cause')}"] if rest else lines
+
+
+def _changed(changed: Sequence[Change]) -> list[str]:
+    if not changed:
+        return []
+    shown = [f"       {change.after or change.type}: {_attributes(change)}" for change in changed]
+    return [f"       changed: {len(changed)} in both models", *cut(shown, 3, indent=" " * 7)]
+
+
+def _attributes(change: Change) -> str:
+    return ", ".join(
+        f"{name} {short(one)} -> {short(two)}" for name, (one, two) in change.attributes.items()
+    )
+
+
+def _ignored(ignored: Sequence[Cause]) -> list[str]:
+    said = ", ".join(f"{cause.delta:+d} {cause.code}" for cause in ignored)
+    return [f"ignored: {said}"] if said else []
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:2])
+    return shown if len(paths) < 3 else f"{shown} and {len(paths) - 2} more"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number > 1)}"

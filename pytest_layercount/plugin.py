@@ -12,9 +12,15 @@ from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
     assert_foldable,
     assert_layer_count,
+    assert_same_structure,
 )
 
-__all__ = ["assert_equivalent_after_fold", "assert_foldable", "assert_layer_count"]
+__all__ = [
+    "assert_equivalent_after_fold",
+    "assert_foldable",
+    "assert_layer_count",
+    "assert_same_structure",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -67,8 +67,14 @@ def test_count_refuses_arguments_that_mean_nothing(assert_layer_count, arguments
         assert_layer_count(of_size(3), **arguments)
 
 
-def test_what_is_no_model_is_said_plainly(assert_layer_count, assert_foldable):
-    for check in (lambda: assert_layer_count([1], max=1), lambda: assert_foldable([1])):
+def test_what_is_no_model_is_said_plainly(
+    assert_layer_count, assert_foldable, assert_same_structure
+):
+    for check in (
+        lambda: assert_layer_count([1], max=1),
+        lambda: assert_foldable([1]),
+        lambda: assert_same_structure(foldable(), [1]),
+    ):
         with pytest.raises(AssertionError, match="expected a Keras model"):
             check()
 
@@ -146,6 +152,55 @@ def test_foldable_judges_other_layers_only_when_asked(assert_foldable):
 def test_foldable_refuses_arguments_that_mean_nothing(assert_foldable, arguments, said):
     with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)):
         assert_foldable(foldable(), **arguments)
+
+
+# assert_same_structure
+
+
+def test_same_structure_passes_for_other_names_and_returns_the_explanation(assert_same_structure):
+    explanation = assert_same_structure(foldable(), replace(foldable(), name="renamed"))
+    assert explanation.same
+    assert (explanation.before.total, explanation.delta) == (4, 0)
+
+
+def test_same_structure_fails_and_says_why(assert_same_structure):
+    lean = chain("InputLayer", "Conv2D", "Activation", name="lean")
+    with pytest.raises(AssertionError) as failure:
+        assert_same_structure(foldable(), lean, info="for the edge")
+    text = str(failure.value)
+    assert text.startswith("lean: 4 -> 3 layers (-1)\n")
+    assert "    -1 batch-norms-folded: 1 BatchNormalization folded into neighb" in text
+    assert "\nnote: for the edge\n" in text
+    assert text.endswith("to accept: ignore=('batch-norms-folded',)")
+
+
+def test_same_structure_ignores_what_it_is_told_to(assert_same_structure):
+    lean = chain("InputLayer", "Conv2D", "Activation")
+    explanation = assert_same_structure(foldable(), lean, ignore=["batch-norms-folded"])
+    assert [cause.delta for cause in explanation.causes] == [-1]
+    with pytest.raises(AssertionError):
+        assert_same_structure(foldable(), lean, ignore=["no-ops"])
+
+
+def test_same_structure_counts_as_it_is_told_to(assert_same_structure):
+    functional, sequential = foldable(), replace(foldable(), sequential=True)
+    assert_same_structure(functional, sequential, count="nodes")
+    with pytest.raises(AssertionError, match=re.escape("net: 4 -> 3 layers (-1)")):
+        assert_same_structure(functional, sequential)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"ignore": "no-ops"}, "assert_same_structure(ignore='no-ops'): must be a list or tuple"),
+        ({"ignore": ["noops"]}, "there is no cause 'noops'; did you mean 'no-ops'?"),
+        ({"ignore": [3]}, "there is no cause 3; there are activation-layers, "),
+        ({"count": "nope"}, "assert_same_structure(count='nope'): must be one of 'layers', "),
+    ],
+)
+def test_same_structure_refuses_arguments_that_mean_nothing(assert_same_structure, arguments, said):
+    with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)):
+        assert_same_structure(foldable(), foldable(), **arguments)
 
 
 # How failures look

@@ -1,0 +1,98 @@
+"""Why two models count differently, in causes whose deltas sum to the difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_layercount.compare.causes import Cause
+from pytest_layercount.compare.diff import align
+from pytest_layercount.compare.pairing import partition
+from pytest_layercount.compare.partition import Change, Partition
+from pytest_layercount.compare.plain import Plain, plain
+from pytest_layercount.compare.tally import Tally
+from pytest_layercount.model.count import Count, LayerCount, count_graph
+from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.readers import read_graph
+
+_UNEXPLAINED = ("added", "removed")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The difference between two models.
+
+    ``causes``, the largest first, sum exactly to the difference of the counts.
+    ``changed`` are layers that both models have, configured or connected otherwise.
+    """
+
+    before: LayerCount
+    after: LayerCount
+    causes: tuple[Cause, ...]
+    changed: tuple[Change, ...]
+
+    @property
+    def delta(self) -> int:
+        """How many more the second model has."""
+        return self.after.total - self.before.total
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs but names."""
+        return not (self.causes or self.changed)
+
+    @property
+    def unexplained(self) -> tuple[Cause, ...]:
+        """The causes that only say which layers one of the models has and the other not."""
+        return tuple(cause for cause in self.causes if cause.code in _UNEXPLAINED)
+
+
+def explain(model: Any, other: Any, *, count: Count = "layers") -> Explanation:
+    """Explain the difference between the layer counts of ``model`` and ``other``.
+
+    Both may be anything that ``read_graph`` reads, of any Keras. They are aligned by
+    structure, never by name; ``count`` is as for ``count_layers``.
+
+    Raises:
+        ModelError: one of the two is not a model, or its graph cannot be seen.
+    """
+    return explain_graphs(read_graph(model), read_graph(other), count)
+
+
+def explain_graphs(one: ModelGraph, two: ModelGraph, count: Count = "layers") -> Explanation:
+    """Explain the difference between two graphs."""
+    before, after = count_graph(one, count), count_graph(two, count)
+    mine, others, parts = _compared(one, two)
+    causes = Tally(mine, others, parts, count).causes()
+    assert sum(cause.delta for cause in causes) == after.total - before.total
+    return Explanation(before, after, causes, tuple(parts.changed))
+
+
+def _compared(one: ModelGraph, two: ModelGraph) -> tuple[Plain, Plain, Partition]:
+    """The two in their plain forms and what became of their nodes.
+
+    The forms are tried that leave least unexplained: a folded model may have lost a
+    part of what would be gathered in the other.
+    """
+    forms = plain(one), plain(two)
+    tried = [_compared_as(*forms)]
+    if _loose_ends(tried[0][2]) and any(form.gathered for form in forms):
+        tried.append(_compared_as(plain(one, gather=False), plain(two, gather=False)))
+    return min(tried, key=lambda each: _loose_ends(each[2]))
+
+
+def _compared_as(one: Plain, two: Plain) -> tuple[Plain, Plain, Partition]:
+    """Compare, always from the same side, so that the other way round gives the mirror image."""
+    if _size(one) >= _size(two):
+        return one, two, partition(one, two, align(one.view, two.view))
+    return one, two, partition(two, one, align(two.view, one.view)).flipped()
+
+
+def _size(form: Plain) -> tuple[int, list[str]]:
+    return len(form.items), [repr(token) for token in form.view.strict]
+
+
+def _loose_ends(parts: Partition) -> int:
+    alone = [group for group in parts.groups if group.code in _UNEXPLAINED]
+    nodes = sum(len(group.before) + len(group.after) for group in alone)
+    return nodes + len(parts.changed)

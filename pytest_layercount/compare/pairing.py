@@ -1,0 +1,184 @@
+"""From aligned items to nodes in pairs and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pytest_layercount.compare.changes import changes
+from pytest_layercount.compare.partition import FOLDED, Group, Partition
+from pytest_layercount.compare.plain import Plain
+from pytest_layercount.compare.regions import regions
+from pytest_layercount.compare.vocabulary import is_preprocessing
+
+_BY_NOTE = ("hard-swish", "hard-sigmoid", "separable", "activations-fused")
+_PASSIVE = ("no-ops", "pooling")
+_ENDS = ("head", "auxiliary-outputs")
+
+
+class _Lost(NamedTuple):
+    """A node of one model that an item took up, and its partner did not."""
+
+    side: int
+    node: int
+    code: str
+    keeper: int
+    partner: int
+
+
+def partition(one: Plain, two: Plain, matched: dict[int, int]) -> Partition:
+    """Put every node of both models into a pair or a group."""
+    return _Pairing(one, two, matched).run()
+
+
+class _Pairing:
+    def __init__(self, one: Plain, two: Plain, matched: dict[int, int]) -> None:
+        self.plains = (one, two)
+        self.matched = matched
+        self.alone = (
+            set(range(len(one.items))) - set(matched),
+            set(range(len(two.items))) - set(matched.values()),
+        )
+        self.result = Partition()
+
+    def run(self) -> Partition:
+        lost = [each for pair in self.matched.items() for each in self._taken(*pair)]
+        lost = self._kept_elsewhere(lost)
+        lost = [each for each in lost if not self._stands_apart(each)]
+        for pair in self.matched.items():
+            self._pair_units(*pair)
+        folded = self._explain_lost(lost)
+        for code, detail, before, after in regions(*self.plains, self.matched, *self.alone):
+            mine, others = self._nodes(0, before), self._nodes(1, after)
+            if detail:
+                self.result.groups.append(Group(code, mine, others, detail))
+            else:
+                self.result.group(code, mine, others)
+        self.result.changed = list(changes(*self.plains, self.matched, folded))
+        for side in (0, 1):
+            self._follow(side)
+        return self.result
+
+    def _nodes(self, side: int, steps: Sequence[int]) -> list[int]:
+        return [node for step in steps for node in self.plains[side].items[step].nodes]
+
+    def _taken(self, here: int, there: int) -> list[_Lost]:
+        """Pair what both items took up; return what only one of them did."""
+        one, two = self.plains
+        others = list(two.items[there].taken)
+        lost = []
+        for node, code in one.items[here].taken:
+            alike = (code, one.layer(node).type)
+            match = next((o for o in others if (o[1], two.layer(o[0]).type) == alike), None)
+            if match is None:
+                lost.append(_Lost(0, node, code, here, there))
+            else:
+                others.remove(match)
+                self.result.pair(node, match[0])
+        return lost + [_Lost(1, node, code, there, here) for node, code in others]
+
+    def _kept_elsewhere(self, lost: list[_Lost]) -> list[_Lost]:
+        """Pair nodes after the same item that folded into different ones; return the rest."""
+        after: dict[tuple[str, str, int | None], list[_Lost]] = {}
+        for each in lost:
+            if each.side:
+                after.setdefault(self._origin(each), []).append(each)
+        gone = set()
+        for each in lost:
+            others = after.get(self._origin(each), [])
+            if not each.side and others:
+                other = others.pop(0)
+                gone |= {each, other}
+                self.result.pair(each.node, other.node)
+        return [each for each in lost if each not in gone]
+
+    def _origin(self, lost: _Lost) -> tuple[str, str, int | None]:
+        """What a node is, and the item of the second model after which it stands."""
+        plain = self.plains[lost.side]
+        source = next(iter(plain.graph.nodes[lost.node].inputs), None)
+        step = None if source is None else plain.steps.get(source.node)
+        if step is not None and lost.side == 0:
+            step = self.matched.get(step)
+        return lost.code, plain.layer(lost.node).type, step
+
+    def _stands_apart(self, lost: _Lost) -> bool:
+        """Pair a node taken up in one model with the same standing beside the partner."""
+        mine, other = self.plains[lost.side], self.plains[1 - lost.side]
+        near = [source for source, _ in other.view.reads[lost.partner]]
+        for step in [*near, *other.readers[lost.partner]]:
+            item = other.items[step]
+            alike = [other.layer(unit).type for unit in item.units] == [mine.layer(lost.node).type]
+            if alike and step in self.alone[1 - lost.side]:
+                self.alone[1 - lost.side].remove(step)
+                self.result.pair(lost.node, item.units[0], lost.side)
+                for node, code in item.taken:
+                    self.result.lose(code, [node], 1 - lost.side)
+                return True
+        return False
+
+    def _pair_units(self, here: int, there: int) -> None:
+        one, two = self.plains[0].items[here], self.plains[1].items[there]
+        layers = (
+            [self.plains[0].layer(node) for node in one.units],
+            [self.plains[1].layer(node) for node in two.units],
+        )
+        if len(layers[0]) == len(layers[1]) and all(
+            i.type == j.type or i.operation or j.operation for i, j in zip(*layers, strict=True)
+        ):
+            for pair in zip(one.units, two.units, strict=True):
+                self.result.pair(*pair)
+        else:
+            notes = {one.note, two.note}
+            code = next((note for note in _BY_NOTE if note in notes), "activation-layers")
+            self.result.group(code, one.units, two.units)
+
+    def _explain_lost(self, lost: list[_Lost]) -> set[tuple[int, int]]:
+        """Group what one model has taken up; the nodes of either side that were folded."""
+        said = [(each, self._code(each)) for each in lost]
+        company = {each.side for each, code in said if code in FOLDED}
+        folded = set()
+        for each, guess in said:
+            # Where other layers were folded, one that could have been was folded too.
+            folds = guess == "preprocessing" and each.side in company
+            code = "affine-folded" if folds else guess
+            if code in FOLDED:
+                folded.add((each.side, each.node))
+            self.result.lose(code, [each.node], each.side)
+        return folded
+
+    def _code(self, lost: _Lost) -> str:
+        """What explains a layer that one model has and that could have folded."""
+        if lost.code not in FOLDED:
+            return lost.code
+        mine, other = self.plains[lost.side], self.plains[1 - lost.side]
+        keeper = mine.items[lost.keeper].layer
+        has_bias = bool(other.configs[lost.partner].get("use_bias"))
+        had_bias = bool(mine.configs[lost.keeper].get("use_bias"))
+        absorbs = "use_bias" in keeper.config
+        if is_preprocessing(mine.layer(lost.node)):
+            shown = is_preprocessing(keeper) or (absorbs and has_bias and not had_bias)
+            return "affine-folded" if shown else "preprocessing"
+        if absorbs and not has_bias:
+            return "added" if lost.side else "removed"
+        return lost.code
+
+    def _follow(self, side: int) -> None:
+        """What does nothing and stands only before lost layers was lost with these."""
+        groups = [(each, each.after if side else each.before) for each in self.result.groups]
+        readers: dict[int, set[int]] = {}
+        for number, call in enumerate(self.plains[side].graph.nodes):
+            for value in call.inputs:
+                readers.setdefault(value.node, set()).add(number)
+        ends = [nodes for group, nodes in groups if group.code in _ENDS]
+        for nodes in [nodes for group, nodes in groups if group.code in _PASSIVE]:
+            for node in reversed(tuple(nodes)):
+                reading = readers.get(node, set())
+                end = next((end for end in ends if reading and reading <= set(end)), None)
+                if end is not None:
+                    nodes.remove(node)
+                    end.append(node)
+        self.result.groups = [
+            group
+            for group, _ in groups
+            if group.before or group.after or group.code in ("inputs", "outputs")
+        ]

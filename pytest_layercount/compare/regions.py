@@ -1,0 +1,151 @@
+"""What stands in only one of two models: why, by where it stands.
+
+=====================  ======================================================
+preprocessing          layers that prepare data, with nothing but such before them
+auxiliary-outputs      leads only to outputs that the other model does not have
+head                   leads only to the output, where the other model stops
+blocks                 a row of steps that repeats itself or what stands beside it
+removed, added         everything else
+=====================  ======================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_layercount.compare.plain import Plain
+from pytest_layercount.compare.vocabulary import is_arithmetic, is_preprocessing
+
+
+class Region(NamedTuple):
+    """Steps of either model with one reason, and how to say it more exactly."""
+
+    code: str
+    detail: str
+    before: list[int]
+    after: list[int]
+
+
+def regions(
+    one: Plain,
+    two: Plain,
+    matched: dict[int, int],
+    before: Collection[int],
+    after: Collection[int],
+) -> Iterator[Region]:
+    """Divide the steps ``before`` and ``after``, which only one of the models has."""
+    back = {there: here for here, there in matched.items()}
+    tails = (_tail(one, before), _tail(two, after))
+    headless = False
+    for side, plain, other, known, alone in (
+        (0, one, two, matched, before),
+        (1, two, one, back, after),
+    ):
+        left = sorted(alone)
+        prepares = _prepares(plain, left)
+        left = [step for step in left if step not in prepares]
+        tail = [step for step in left if step in tails[side]]
+        code = "" if tails[1 - side] else _end(plain, other, known)
+        headless |= code == "head" and bool(tail)
+        if code:
+            left = [step for step in left if step not in tails[side]]
+        found = [
+            ("preprocessing", "", prepares),
+            (code, "", tail if code else []),
+            *_rows(plain, left, side),
+        ]
+        for name, detail, steps in found:
+            if steps:
+                yield Region(name, detail, *((steps, []) if side == 0 else ([], steps)))
+    if not headless:
+        yield from _ends(one, two, matched, before, after)
+
+
+def _prepares(plain: Plain, alone: Sequence[int]) -> list[int]:
+    """Those of ``alone`` that prepare data before anything else is done."""
+    prepared: set[int] = set()
+    for step, item in enumerate(plain.items):
+        known = is_preprocessing(item.layer) or (item.units and is_arithmetic(item))
+        sources = [source for source, _ in plain.view.reads[step]]
+        if item.layer.kind == "input" or (known and all(s in prepared for s in sources)):
+            prepared.add(step)
+    return [step for step in alone if step in prepared and plain.items[step].layer.kind != "input"]
+
+
+def _tail(plain: Plain, alone: Collection[int]) -> set[int]:
+    """Those of ``alone`` after which the other model has nothing."""
+    found: set[int] = set()
+    for step in reversed(range(len(plain.items))):
+        if step in alone and all(reader in found for reader in plain.readers[step]):
+            found.add(step)
+    return found
+
+
+def _end(plain: Plain, other: Plain, known: dict[int, int]) -> str:
+    """Why ``plain`` goes on where ``other`` does not."""
+    outputs = {step for step, _ in plain.view.outputs}
+    others = {step for step, _ in other.view.outputs}
+    if any(known.get(step) in others for step in outputs):
+        return "auxiliary-outputs" if len(outputs) > len(others) else ""
+    stops = {there for here, there in known.items() if here not in outputs}
+    return "head" if others <= stops else ""
+
+
+def _rows(plain: Plain, alone: Sequence[int], side: int) -> Iterator[tuple[str, str, list[int]]]:
+    """Rows of blocks, and the rest."""
+    rest: list[int] = []
+    for row in _runs(alone):
+        size = _period(plain, row)
+        if size is None:
+            rest += row
+        else:
+            number = len(row) // size
+            yield "blocks", _said(plain, row, number), row
+    yield ("added" if side else "removed"), "", rest
+
+
+def _runs(steps: Sequence[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for step in steps:
+        if run and step != run[-1] + 1:
+            yield run
+            run = []
+        run.append(step)
+    if run:
+        yield run
+
+
+def _period(plain: Plain, row: Sequence[int]) -> int | None:
+    """The size of the block that a row repeats, or that stands beside it."""
+    tokens = plain.view.strict
+    mine = [tokens[step] for step in row]
+    for size in range(2, len(row) // 2 + 1):
+        if len(row) % size == 0 and mine[size:] == mine[:-size]:
+            return size
+    start, end = row[0], row[-1] + 1
+    beside: list[Sequence[Hashable]] = [tokens[end : end + len(row)]]
+    if start >= len(row):
+        beside.append(tokens[start - len(row) : start])
+    return len(row) if len(row) > 2 and any(list(near) == mine for near in beside) else None
+
+
+def _said(plain: Plain, row: Sequence[int], number: int) -> str:
+    """``4 blocks of 9 layers``."""
+    layers = {plain.graph.nodes[node].layer for step in row for node in plain.items[step].nodes}
+    noun = "block" if number == 1 else "blocks"
+    each, over = divmod(len(layers), number)
+    return f"{number} {noun} of {each} layers" if not over else f"{number} {noun}"
+
+
+def _ends(
+    one: Plain, two: Plain, matched: dict[int, int], before: Collection[int], after: Collection[int]
+) -> Iterator[Region]:
+    """The same steps, but returned or given otherwise."""
+    mine = [(matched.get(step), index) for step, index in one.view.outputs if step not in before]
+    others = [(step, index) for step, index in two.view.outputs if step not in after]
+    if mine != others:
+        yield Region("outputs", "", [], [])
+    given = [matched[step] for step in one.view.entries if step in matched]
+    if given != [step for step in two.view.entries if step not in after]:
+        yield Region("inputs", "", [], [])

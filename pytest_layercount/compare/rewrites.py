@@ -1,0 +1,193 @@
+"""Rewrites that hold everywhere: one way to write what can be written in several.
+
+====================================  =====================================
+``relu6(x + 3) / 6``                  the activation ``hard_sigmoid``
+``x * hard_sigmoid(x)``               the activation ``hard_silu``
+``Conv2D(activation="relu")``         Conv2D, then the activation ``relu``
+SeparableConv2D                       DepthwiseConv2D, then Conv2D 1x1
+global pooling, then Reshape          global pooling with ``keepdims``
+global pooling with ``keepdims``,     global pooling
+then Reshape or Flatten
+====================================  =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pytest_layercount.compare.form import Form, Item
+from pytest_layercount.compare.vocabulary import constants, function, kind, relu6
+from pytest_layercount.model.graph import Layer
+
+_WITH_ACTIVATION = ("Conv", "Dense", "Depthwise", "Einsum", "Separable")
+
+
+def gather_hard_activations(form: Form) -> None:
+    """Hard sigmoids and hard swishes written out become one item each."""
+    readers = form.readers()
+    for number in list(form.items):
+        if number in form.items:
+            _gather_sigmoid(form, number, readers)
+    for number in list(form.items):
+        if number in form.items:
+            _gather_swish(form, number, readers)
+
+
+def _gather_sigmoid(form: Form, number: int, readers: Mapping[int, list[int]]) -> None:
+    if not _scales_by(form.items[number], 6):
+        return
+    bounded = form.inputs(number)[0].node
+    if not relu6(form.items[bounded].layer) or len(readers[bounded]) != 1:
+        return
+    shifted = form.inputs(bounded)[0].node
+    item = form.items[shifted]
+    if kind(item) != "add" or constants(item) != [3] or len(readers[shifted]) != 1:
+        return
+    if len(item.call.inputs) == 1:
+        _gather(form, number, "hard_sigmoid", "hard-sigmoid", [shifted, bounded])
+
+
+def _gather_swish(form: Form, number: int, readers: Mapping[int, list[int]]) -> None:
+    values = form.inputs(number)
+    if kind(form.items[number]) != "multiply" or len(values) != 2:
+        return
+    for gate, source in (values, values[::-1]):
+        item = form.items[gate.node]
+        if function(item) != "hard_sigmoid" or form.inputs(gate.node) != [source]:
+            continue
+        if len(readers[gate.node]) == 1 and (item.note or form.graph.keras.startswith("Keras 3")):
+            _gather(form, number, "hard_silu", "hard-swish", [gate.node])
+            return
+
+
+def _scales_by(item: Item, divisor: float) -> bool:
+    numbers = constants(item)
+    if len(item.call.inputs) != 1 or len(numbers) != 1:
+        return False
+    if kind(item) == "divide":
+        return numbers[0] == divisor
+    return kind(item) == "multiply" and abs(numbers[0] * divisor - 1) < 1e-4
+
+
+def _gather(form: Form, number: int, name: str, note: str, parts: list[int]) -> None:
+    """Item ``number`` becomes the activation that it computes with ``parts`` before it."""
+    item = form.items[number]
+    source = form.inputs(parts[0])[0]
+    gone = [form.items.pop(part) for part in parts]
+    units = [unit for part in gone for unit in part.units] + item.units
+    form.items[number] = Item(
+        Layer("", "Activation", config={"activation": name}),
+        replace(item.call, args=(source,), kwargs={}),
+        (note, item.owner),
+        units,
+        note,
+    )
+
+
+def split_activations(form: Form) -> None:
+    """What ``activation=`` does becomes an item of its own."""
+    for number, item in list(form.items.items()):
+        name = item.layer.config.get("activation")
+        known = item.layer.builtin and item.layer.operation is None
+        if known and item.layer.type.startswith(_WITH_ACTIVATION) and name not in (None, "linear"):
+            activation = Item(
+                Layer("", "Activation", config={"activation": name}),
+                item.call,
+                ("activation", item.owner),
+                note="activations-fused",
+            )
+            config = {**item.layer.config, "activation": "linear"}
+            form.items[number] = activation
+            form.put_before(number, replace(item, layer=replace(item.layer, config=config)))
+
+
+def split_separable(form: Form) -> None:
+    """A separable convolution becomes the two that it consists of."""
+    for number, item in list(form.items.items()):
+        layer = item.layer
+        if not (layer.builtin and layer.type.startswith("SeparableConv")):
+            continue
+        rank = layer.type.removeprefix("SeparableConv")
+        size = len(layer.config.get("kernel_size") or (1, 1))
+        depthwise = {**layer.config, "filters": None, "use_bias": False}
+        pointwise = {
+            **layer.config,
+            "depth_multiplier": None,
+            "kernel_size": (1,) * size,
+            "strides": (1,) * size,
+            "dilation_rate": (1,) * size,
+            "padding": "valid",
+        }
+        first = Item(
+            replace(layer, type=f"DepthwiseConv{rank}", config=depthwise),
+            item.call,
+            ("depthwise", item.owner),
+            note="separable",
+        )
+        form.items[number] = replace(
+            item, layer=replace(layer, type=f"Conv{rank}", config=pointwise), note="separable"
+        )
+        form.put_before(number, first)
+
+
+def say_convolutions_alike(form: Form) -> None:
+    """Drop attributes that say the same: padding of a 1x1 kernel, groups of a depthwise."""
+    for item in form.items.values():
+        layer, config = item.layer, dict(item.layer.config)
+        if not layer.builtin or "kernel_size" not in config:
+            continue
+        if layer.type.startswith("Depthwise"):
+            config |= {"filters": None, "groups": None}
+        if config.get("groups") == 1:
+            config["groups"] = None
+        if set(config.get("kernel_size") or (0,)) == {1}:
+            config["padding"] = "valid"
+        item.layer = replace(layer, config=config)
+
+
+def say_pooling_by_shape(form: Form) -> None:
+    """A reshape after global pooling becomes the pooling's ``keepdims``."""
+    readers = form.readers()
+    for number, item in list(form.items.items()):
+        if kind(item) not in ("Reshape", "Flatten", "reshape", "squeeze", "expand_dims"):
+            continue
+        source = form.inputs(number)[0]
+        pool = form.items[source.node]
+        if not _is_global_pooling(pool) or len(readers[source.node]) != 1 or not item.call.shapes:
+            continue
+        shapes = _both_shapes(pool)
+        if item.call.shapes[0] in shapes:
+            keeps = len(item.call.shapes[0] or ()) > 2
+            config = {**pool.layer.config, "keepdims": keeps}
+            pool.layer = replace(pool.layer, config=config)
+            pool.call = replace(pool.call, shapes=item.call.shapes)
+            pool.taken += [(unit, "pooling") for unit in item.units] + item.taken
+            form.drop(number)
+
+
+def _is_global_pooling(item: Item) -> bool:
+    return item.layer.builtin and item.layer.type.startswith("Global")
+
+
+def _both_shapes(pool: Item) -> list[tuple[int | None, ...]]:
+    """What global pooling gives without and with ``keepdims``."""
+    shape = pool.call.shapes[0] if pool.call.shapes else None
+    size = {"1": 1, "2": 2, "3": 3}.get(pool.layer.type[-2:-1])
+    if shape is None or size is None:
+        return []
+    first = pool.layer.config.get("data_format") == "channels_first"
+    channels = shape[1] if first or len(shape) == 2 else shape[-1]
+    ones = (1,) * size
+    kept = (shape[0], channels, *ones) if first else (shape[0], *ones, channels)
+    return [(shape[0], channels), kept]
+
+
+BEFORE: tuple[Callable[[Form], None], ...] = (gather_hard_activations, split_activations)
+"""Rewrites that come before folding, which would take some of these patterns apart."""
+
+AFTER: tuple[Callable[[Form], None], ...] = (
+    split_separable,
+    say_convolutions_alike,
+    say_pooling_by_shape,
+)

@@ -1,0 +1,185 @@
+"""When two steps of two models are the same: one name and configuration for each.
+
+The name is that of the function, whatever layer or operation computes it. The
+configuration leaves out what does not change the structure, and says alike what
+the generations of Keras say differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from numbers import Real
+from typing import Any
+
+from pytest_layercount.compare.form import Item
+from pytest_layercount.model.attributes import ATTRIBUTES
+from pytest_layercount.model.graph import Layer, map_tree
+
+ACTIVATION = "activation"
+
+_MERGES = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
+_SAME: Mapping[str, str] = {
+    "concat": "concatenate",
+    "hard_swish": "hard_silu",
+    "swish": "silu",
+    **{name: name.lower() for name in _MERGES},
+}
+_ACTIVATIONS = frozenset(
+    {
+        "elu",
+        "exponential",
+        "gelu",
+        "hard_sigmoid",
+        "hard_silu",
+        "leaky_relu",
+        "log_softmax",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "softsign",
+        "tanh",
+    }
+)
+_ARITHMETIC = frozenset({"add", "divide", "maximum", "minimum", "multiply", "power", "subtract"})
+COMMUTATIVE = frozenset({"add", "average", "maximum", "minimum", "multiply"})
+_NOT_STRUCTURE = frozenset({"trainable", "virtual_batch_size"})
+
+PREPROCESSING = frozenset(
+    {
+        "AutoContrast",
+        "CategoryEncoding",
+        "CenterCrop",
+        "Discretization",
+        "Equalization",
+        "HashedCrossing",
+        "Hashing",
+        "IntegerLookup",
+        "MelSpectrogram",
+        "Normalization",
+        "RandAugment",
+        "Rescaling",
+        "Resizing",
+        "STFTSpectrogram",
+        "Solarization",
+        "StringLookup",
+        "TextVectorization",
+    }
+)
+
+
+def is_preprocessing(layer: Layer) -> bool:
+    """Whether a layer prepares data: scaling, cropping, looking up, augmenting."""
+    return layer.builtin and (layer.type in PREPROCESSING or layer.type.startswith("Random"))
+
+
+def is_arithmetic(item: Item) -> bool:
+    """Whether an item computes with one tensor and constants, or picks from it."""
+    name = item.layer.operation
+    return (name in _ARITHMETIC or name in ("cast", "get_item")) and len(item.call.inputs) == 1
+
+
+def relu6(layer: Layer) -> bool:
+    """Whether a layer or operation is a ReLU with the ceiling 6 and nothing else."""
+    if layer.operation is not None:
+        return layer.operation == "relu6"
+    config = layer.config
+    plain = not config.get("negative_slope") and not config.get("threshold")
+    return layer.builtin and layer.type == "ReLU" and plain and config.get("max_value") == 6
+
+
+def kind(item: Item) -> str:
+    """The function that an item computes, by one name."""
+    layer = item.layer
+    if function(item) is not None:
+        return ACTIVATION
+    if layer.operation is not None:
+        return _SAME.get(layer.operation, layer.operation)
+    if not layer.builtin:
+        return f"custom {layer.type}"
+    return _SAME.get(layer.type, layer.type)
+
+
+def function(item: Item) -> str | None:
+    """The activation function that an item is, by one name; None for other items."""
+    layer = item.layer
+    if layer.operation is not None:
+        name = _SAME.get(layer.operation, layer.operation)
+        return name if name in _ACTIVATIONS else None
+    if not layer.builtin:
+        return None
+    if layer.type == "Activation":
+        name = str(layer.config.get("activation"))
+        return _SAME.get(name, name)
+    if relu6(layer):
+        return "relu6"
+    if layer.type == "ReLU" and not any(map(layer.config.get, ATTRIBUTES["ReLU"])):
+        return "relu"
+    return "softmax" if layer.type == "Softmax" else None
+
+
+def configuration(item: Item) -> dict[str, Any]:
+    """What an item computes with, as two models that are alike agree on it."""
+    layer, call = item.layer, item.call
+    if layer.kind == "input":
+        shape = call.shapes[0] if call.shapes else None
+        return {"shape": None if shape is None else shape[1:], "dtype": "".join(call.dtypes[:1])}
+    name = function(item)
+    if name is not None:
+        return {"activation": name}
+    found = {} if layer.operation else _plain(layer, _rank(item))
+    if layer.operation in _ARITHMETIC:
+        found |= {f"constant {place}": number for place, number in enumerate(constants(item))}
+    elif layer.operation is None and layer.type not in ATTRIBUTES and layer.parameters:
+        found["parameters"] = layer.parameters
+    if call.training is True:
+        found["training"] = True
+    return found
+
+
+def constants(item: Item) -> list[float]:
+    """The numbers that an operation is called with."""
+    leaves: list[Any] = []
+    map_tree((item.call.args, dict(item.call.kwargs)), leaves.append)
+    numbers = [leaf for leaf in leaves if type(leaf) is not bool and isinstance(leaf, Real)]
+    return [float(f"{float(leaf):.6g}") for leaf in numbers]
+
+
+def strict(item: Item, config: Mapping[str, Any]) -> Hashable:
+    """The same for items alike but for a bias, which folding may add."""
+    kept = sorted((key, repr(value)) for key, value in config.items() if key != "use_bias")
+    return (kind(item), *kept)
+
+
+def _rank(item: Item) -> int | None:
+    shape = item.call.shapes[0] if item.call.shapes else None
+    return None if shape is None else len(shape)
+
+
+def _plain(layer: Layer, rank: int | None) -> dict[str, Any]:
+    """A layer's attributes without those that say nothing."""
+    found = {}
+    for key, value in layer.config.items():
+        said = _said(key, value, rank)
+        if key not in _NOT_STRUCTURE and said is not None and said is not False:
+            found[key] = said
+    return found
+
+
+def _said(key: str, value: Any, rank: int | None) -> Any:
+    if isinstance(value, Layer):
+        return (value.type, tuple(sorted(_plain(value, None).items(), key=repr)))
+    if key == "axis":
+        axes = value if isinstance(value, (list, tuple)) else (value,)
+        known = [axis + rank if axis is not None and axis < 0 and rank else axis for axis in axes]
+        return known[0] if len(known) == 1 else tuple(known)
+    if key == "activation":
+        name = _SAME.get(str(value), str(value))
+        return None if name == "linear" else name
+    if isinstance(value, list):
+        return tuple(value)
+    return float(f"{value:.6g}") if isinstance(value, float) else value
