@@ -64,11 +64,11 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "GroupedQueryAttention": ("use_bias",),
 }
 
-# What some layers ask Keras for at every call.
-_SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
+SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Rescaling": (("data_format", "image_data_format"),),
     "Normalization": (("epsilon", "epsilon"),),
 }
+"""What some layers ask Keras for at every call."""
 
 
 def attributes_of(layer: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def attributes_of(layer: Any) -> dict[str, Any]:
     cls = type(layer)
     found = {name: _attribute(layer, name) for name in ATTRIBUTES.get(cls.__name__, ())}
     library = sys.modules.get(cls.__module__.partition(".")[0])
-    for name, setting in _SETTINGS.get(cls.__name__, ()):
+    for name, setting in SETTINGS.get(cls.__name__, ()):
         found[name] = getattr(library.backend, setting)() if library else None
     return found
 

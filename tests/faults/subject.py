@@ -26,7 +26,7 @@ from pytest_layercount.model.readers.weights import read_weights, variable
 from tests.faults.mistakes import MISTAKES, PADDING, READING, WRITING, Absorber, Arrays
 
 Weights = Mapping[int, Arrays]
-SMALLEST = 1e-5
+SMALLEST = 1e-6
 """A mistake that moves no weight by more than this part of the largest makes no difference."""
 
 

@@ -109,5 +109,5 @@ def compiled(function: Callable[[Any], Any], given: Any, *, xla: bool) -> Any:
     import tensorflow as tf
 
     tensors = tf.nest.map_structure(tf.convert_to_tensor, given)
-    traced = tf.function(function, autograph=False, jit_compile=xla)
+    traced = tf.function(function, autograph=False, jit_compile=True) if xla else function
     return tf.nest.map_structure(lambda each: np.asarray(each, np.float64), traced(tensors))

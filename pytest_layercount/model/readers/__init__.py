@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,29 @@ def read_graph(model: Any) -> ModelGraph:
     """
     if isinstance(model, ModelGraph):
         return model
+    if isinstance(model, (str, Path)):
+        return _read_file(Path(model))
     from pytest_layercount.model.readers.live import open_model
 
     return open_model(live_model(model)).graph
+
+
+def _read_file(path: Path) -> ModelGraph:
+    """From the file alone; where it does not hold the graph, from a Keras that is imported."""
+    from pytest_layercount.model.readers.saved import NotInFile, read_saved
+
+    try:
+        return read_saved(path)
+    except NotInFile:
+        if not {"keras", "tf_keras"} & set(sys.modules):
+            raise
+        from pytest_layercount.model.readers.live import open_model
+
+        try:
+            return open_model(live_model(path)).graph
+        except ModelError:
+            pass
+        raise
 
 
 def count_layers(model: Any, *, count: Count = "layers") -> LayerCount:

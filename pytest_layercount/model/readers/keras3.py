@@ -98,4 +98,5 @@ def _map_shapes(tree: Any, leaf: Any, name: str) -> Any:
 
 
 def snake(name: str) -> str:
+    """``GetItem`` as ``get_item``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

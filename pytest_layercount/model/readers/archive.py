@@ -1,0 +1,154 @@
+"""Take a model's configuration out of a file, and nothing else.
+
+Nothing is extracted to disk, imported, unpickled or run. The content decides how
+a file is read, not its name: a ``.keras`` file may hold HDF5 and the reverse.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.readers.load import SUFFIXES
+
+READABLE = (*SUFFIXES, ".json")
+MOST_BYTES = 1 << 27
+"""A configuration of a thousand layers has about one million bytes."""
+MOST_MEMBERS = 10_000
+HIGHEST_RATIO = 200
+"""Configurations repeat themselves, and are compressed about thirty to one."""
+
+_CONFIG, _METADATA = "config.json", "metadata.json"
+_ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file says about the model in it; ``version`` is empty where it says none."""
+
+    path: Path
+    config: Mapping[str, Any]
+    version: str
+
+
+def read_configuration(path: Path) -> Saved:
+    """The configuration of the model saved at ``path``.
+
+    Raises:
+        ModelError: there is none, or the file is damaged, hostile or something else.
+    """
+    if path.suffix not in READABLE and not (path / _CONFIG).is_file():
+        raise ModelError(f"{path}: expected a model saved as {', '.join(READABLE)}")
+    if not path.exists():
+        raise ModelError(f"{path}: no such file")
+    if path.is_dir():
+        return _from_directory(path)
+    try:
+        with path.open("rb") as stream:
+            return _from_stream(path, stream)
+    except _DAMAGED as error:
+        raise ModelError(f"{path}: the file is damaged ({_first_line(error)})") from error
+
+
+def _from_stream(path: Path, stream: BinaryIO) -> Saved:
+    start = stream.read(8)
+    stream.seek(0)
+    if start == _HDF5:
+        return _from_hdf5(path)
+    if start.startswith(_ZIP):
+        return _from_zip(path, stream)
+    if path.suffix == ".json":
+        return _saved(path, _parsed(path, path.name, stream.read(MOST_BYTES + 1)), {})
+    if not start:
+        raise ModelError(f"{path}: the file is empty")
+    raise ModelError(
+        f"{path}: not a saved model: its content is neither a zip archive (Keras 3 and 2.13 on) "
+        "nor HDF5"
+    )
+
+
+def _from_zip(path: Path, stream: BinaryIO) -> Saved:
+    with zipfile.ZipFile(stream) as archive:
+        if len(archive.infolist()) > MOST_MEMBERS:
+            raise ModelError(f"{path}: the archive has more than {MOST_MEMBERS:,} members")
+        if _CONFIG not in archive.namelist():
+            raise ModelError(f"{path}: a zip archive without {_CONFIG}, so not a Keras model")
+        metadata = _member(path, archive, _METADATA) if _METADATA in archive.namelist() else {}
+        return _saved(path, _member(path, archive, _CONFIG), metadata)
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
+    info = archive.getinfo(name)
+    if info.file_size > HIGHEST_RATIO * max(info.compress_size, 1 << 12):
+        raise ModelError(
+            f"{path}: {name} is compressed more than {HIGHEST_RATIO} to one, as in no real model"
+        )
+    if info.file_size > MOST_BYTES:
+        raise ModelError(_too_large(path, name))
+    with archive.open(info) as member:
+        return _parsed(path, name, member.read(MOST_BYTES + 1))
+
+
+def _from_directory(path: Path) -> Saved:
+    """A directory with the same files in it, as Keras 2.12 writes."""
+    if not (path / _CONFIG).is_file():
+        raise ModelError(f"{path}: a directory without {_CONFIG}, so not a Keras model")
+
+    def parsed(name: str) -> Any:
+        if not (path / name).is_file():
+            return {}
+        with (path / name).open("rb") as stream:
+            return _parsed(path, name, stream.read(MOST_BYTES + 1))
+
+    try:
+        return _saved(path, parsed(_CONFIG), parsed(_METADATA))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({_first_line(error)})") from error
+
+
+def _from_hdf5(path: Path) -> Saved:
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        raise ModelError(f"{path}: reading HDF5 needs h5py: pip install h5py") from None
+    with h5py.File(path, "r") as file:
+        if "model_config" not in file.attrs:
+            raise ModelError(f"{path}: holds weights without a model_config, so not a whole model")
+        text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
+    raw = text if isinstance(text, bytes) else str(text).encode()
+    said = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+    return _saved(path, _parsed(path, "model_config", raw), {"keras_version": said})
+
+
+def _parsed(path: Path, name: str, raw: bytes) -> Any:
+    if len(raw) > MOST_BYTES:
+        raise ModelError(_too_large(path, name))
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except RecursionError:
+        raise ModelError(f"{path}: {name} is nested too deeply") from None
+    except ValueError as error:
+        raise ModelError(f"{path}: {name} is not valid JSON ({_first_line(error)})") from error
+
+
+def _saved(path: Path, config: Any, metadata: Any) -> Saved:
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ModelError(f"{path}: its JSON does not describe a Keras model")
+    said = metadata if isinstance(metadata, dict) else {}
+    version = said.get("keras_version") or config.get("keras_version") or ""
+    return Saved(path, config, str(version))
+
+
+def _too_large(path: Path, name: str) -> str:
+    return f"{path}: {name} is larger than {MOST_BYTES >> 20} MB, as in no real model"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

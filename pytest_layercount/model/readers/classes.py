@@ -1,0 +1,108 @@
+"""What a class named in a configuration is: Keras's own or not, a layer or an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pytest_layercount.model.attributes import ATTRIBUTES
+from pytest_layercount.model.readers.dialect import canonical_operation
+from pytest_layercount.model.readers.keras3 import snake
+from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.references import Malformed
+
+_LIBRARIES = ("keras", "tf_keras")
+_KERAS2_OPERATIONS = (
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "SlicingOpLambda",
+    "TFOpLambda",
+)
+_OTHER_NAMES = {
+    "GroupQueryAttention": "GroupedQueryAttention",
+    "Model": "Functional",
+    **{f"Convolution{n}D": f"Conv{n}D" for n in (1, 2, 3)},
+    **{f"Convolution{n}DTranspose": f"Conv{n}DTranspose" for n in (1, 2, 3)},
+    **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
+    **{
+        f"{scope}{short}Pool{n}D": f"{scope}{long}Pooling{n}D"
+        for scope in ("", "Global")
+        for short, long in (("Avg", "Average"), ("Max", "Max"))
+        for n in (1, 2, 3)
+    },
+}
+# Where a file names no module (HDF5), these are taken to be Keras's own.
+_KNOWN = {
+    *ATTRIBUTES,
+    *_KERAS2_OPERATIONS,
+    *names("""
+    ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average Bidirectional
+    CategoryEncoding CenterCrop ConvLSTM1D ConvLSTM2D ConvLSTM3D CustomScaleLayer Discretization Dot
+    Dropout ELU
+    Functional GRU GRUCell GaussianDropout GaussianNoise HashedCrossing Hashing Identity InputLayer
+    IntegerLookup LSTM LSTMCell Lambda LayerScale LeakyReLU LocallyConnected1D LocallyConnected2D
+    Masking Maximum MelSpectrogram Minimum Multiply PReLU RNN RandomBrightness RandomContrast
+    RandomCrop RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom
+    STFTSpectrogram Sequential SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D
+    SpatialDropout3D SpectralNormalization StackedRNNCells StochasticDepth StringLookup Subtract
+    TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed UnitNormalization
+    """),
+}
+
+
+_TRAINING_IS_FALSE = names("""
+    AlphaDropout ConvLSTM1D ConvLSTM2D ConvLSTM3D Dropout GRU GaussianDropout GaussianNoise LSTM
+    RNN SimpleRNN SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
+    """)
+
+
+class Class(NamedTuple):
+    """``operation`` and ``counted`` as in ``Layer`` and ``model.layers``."""
+
+    name: str
+    builtin: bool
+    counted: bool = True
+    operation: str | None = None
+
+
+def class_of(entry: Mapping[str, Any], generation: int) -> Class:
+    """What the class of ``entry`` is."""
+    name, config = entry.get("class_name"), entry.get("config")
+    if not isinstance(name, str) or not name or "/" in name:
+        raise Malformed(f"a layer has the class {str(name)[:40]!r}")
+    package, _, name = name.rpartition(">")
+    name = _OTHER_NAMES.get(name, name)
+    if package == "Custom" and name == "CustomScaleLayer":
+        package = ""  # InceptionResNetV2's own, registered like a user's
+    module = entry.get("module")
+    settings = config if isinstance(config, Mapping) else {}
+    if isinstance(module, str):
+        builtin = module.partition(".")[0] in _LIBRARIES
+        raw = builtin and generation == 3 and ".ops." in f"{module}."
+    else:
+        raw = not package and generation == 3 and _looks_raw(name, settings)
+        builtin = raw or (not package and name in _KNOWN)
+    if raw:
+        return Class(name, True, False, canonical_operation(snake(name)))
+    if builtin and generation == 2 and name in _KERAS2_OPERATIONS:
+        symbol = str(settings.get("function") or name)
+        return Class(name, True, True, canonical_operation(symbol.rpartition(".")[2]))
+    return Class(name, builtin)
+
+
+def default_training(layer: SavedLayer) -> bool | None:
+    """The flag that Keras 3 notes for a layer of a Sequential model: its call's default."""
+    if not layer.builtin or layer.generation == 2:
+        return None
+    if layer.type.startswith("Random"):
+        return True
+    return False if layer.type in _TRAINING_IS_FALSE else None
+
+
+def _looks_raw(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether an entry without a module is a raw operation: those cannot be trained."""
+    if name in ("Functional", "InputLayer", "Sequential"):
+        return False
+    return "trainable" not in settings and "layers" not in settings

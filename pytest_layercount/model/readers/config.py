@@ -1,0 +1,149 @@
+"""Parse a saved configuration, of either generation, into layers and a graph of calls.
+
+Four forms of a call are read: Keras 3's ``{"args": ..., "kwargs": ...}`` and Keras 2's
+nested lists of ``[layer, call, tensor, kwargs]``, both in the current and the legacy
+form of a layer (with and without a ``module``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from pytest_layercount.model.readers.classes import Class, class_of
+from pytest_layercount.model.readers.joining import Joining, chained, entry_of
+from pytest_layercount.model.readers.network import Network, SavedLayer
+from pytest_layercount.model.readers.references import Malformed, RawCall, raw_call
+from pytest_layercount.model.readers.shapes import shape_from
+
+_FUNCTIONAL = ("layers", "input_layers", "output_layers")
+_KEEPS_LISTS = (3, 8)
+"""Versions that surely write a list of inputs only where the model takes a list."""
+
+
+class Unseeable(Exception):
+    """A model whose graph is not in its configuration."""
+
+
+class Parser:
+    """Reads one configuration. Layers with one ``shared_object_id`` are one layer."""
+
+    def __init__(self, config: Mapping[str, Any], version: str) -> None:
+        self.config = config
+        self.generation = _generation(config, version)
+        numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+        self.keeps_lists = tuple(numbers) >= _KEEPS_LISTS
+        self.shared: dict[Any, SavedLayer] = {}
+
+    def model(self) -> SavedLayer:
+        """The model, with its network.
+
+        Raises:
+            Malformed: the configuration contradicts itself.
+            Unseeable: the model is a subclassed one.
+        """
+        found = self.layer(self.config)
+        if found.network is None and found.sequential:
+            raise Unseeable(
+                f"the Sequential model {found.name!r} was saved without an input shape, so its "
+                "graph is unknown"
+            )
+        if found.network is None:
+            raise Unseeable(
+                f"{found.type} {found.name!r} is a subclassed model: its graph is made by the code "
+                "of its class, which a file does not hold"
+            )
+        return found
+
+    def layer(self, entry: Any) -> SavedLayer:
+        """The layer that ``entry`` describes."""
+        identity = entry.get("shared_object_id")
+        key = (identity, entry.get("class_name"), entry.get("name"))
+        if identity is not None and key in self.shared:
+            return self.shared[key]
+        found = self._layer(entry)
+        if identity is not None:
+            self.shared[key] = found
+        return found
+
+    def _layer(self, entry: Mapping[str, Any]) -> SavedLayer:
+        own = class_of(entry, self.generation)
+        config = entry.get("config")
+        parts = config if isinstance(config, list) else None
+        config = config if isinstance(config, dict) else {}
+        name = entry.get("name") or config.get("name") or own.name.lower()
+        layer = SavedLayer(
+            name=str(name),
+            type=own.name,
+            config=config,
+            builtin=own.builtin,
+            counted=own.counted,
+            operation=own.operation,
+            noted=_noted(entry.get("build_config")),
+            generation=self.generation,
+        )
+        if own.counted and own.operation is None:
+            self._look_inside(layer, own, config.get("layers") if parts is None else parts)
+        return layer
+
+    def _look_inside(self, layer: SavedLayer, own: Class, parts: Any) -> None:
+        config = layer.config
+        if all(isinstance(config.get(name), (list, dict)) for name in _FUNCTIONAL):
+            layer.network = self._functional(config)
+        elif own.name == "Sequential" and own.builtin and isinstance(parts, list):
+            layer.sequential = True
+            self._sequential(layer, parts)
+        elif own.builtin and isinstance(config.get("layer"), dict):
+            layer.inner = self.layer(config["layer"])
+
+    def _sequential(self, layer: SavedLayer, entries: list[Any]) -> None:
+        parts = [self.layer(entry) for entry in entries]
+        if not parts:
+            return
+        first = parts[0]
+        if first.type == "InputLayer":
+            shape, dtype = entry_of(first)
+            layer.network = chained(first, parts[1:], shape, dtype)
+            return
+        entry = SavedLayer(
+            f"{first.name}_input" if self.generation == 2 else "input_layer", "InputLayer", {}
+        )
+        layer.pending = partial(chained, entry, parts)
+        shape, dtype = entry_of(first)
+        if shape is None:
+            shape = shape_from(layer.config.get("build_input_shape"))
+        if shape is None and first.network is not None and len(first.network.entries) == 1:
+            shape, dtype = first.network.entries[0].shape, first.network.entries[0].dtype
+        if shape is not None:
+            layer.network = layer.pending(shape, dtype)
+
+    def _functional(self, config: Mapping[str, Any]) -> Network:
+        layers: dict[str, SavedLayer] = {}
+        calls: dict[str, list[RawCall]] = {}
+        for entry in config["layers"]:
+            layer = self.layer(entry)
+            if layer.name in layers:
+                raise Malformed(f"two layers are called {layer.name!r}")
+            layers[layer.name] = layer
+            nodes = entry.get("inbound_nodes") or []
+            calls[layer.name] = [raw_call(node, layer) for node in nodes]
+            if layer.type == "InputLayer" and not nodes:
+                calls[layer.name] = [RawCall((), {}, None)]
+        return Joining(layers, calls, config, self.generation, lists=self.keeps_lists).network()
+
+
+def _noted(build: Any) -> Any:
+    return build.get("input_shape") if isinstance(build, dict) else None
+
+
+def _generation(config: Mapping[str, Any], version: str) -> int:
+    major = version.partition(".")[0]
+    if major in ("1", "2"):
+        return 2
+    if major.isdecimal():
+        return 3
+    module = str(config.get("module") or "")
+    if module.startswith("keras.src.engine") or not module:
+        return 2
+    return 3

@@ -1,0 +1,69 @@
+"""The data types and masks of what a saved layer returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
+
+RECURRENT = ("Bidirectional", "GRU", "LSTM", "SimpleRNN")
+_COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
+PASS_MASKS = names("""
+    Activation ActivityRegularization AlphaDropout BatchNormalization Dense Dropout ELU
+    GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization LeakyReLU
+    MultiHeadAttention PReLU ReLU Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
+    ThresholdedReLU TimeDistributed UnitNormalization
+    """)
+_KEEP_INTEGERS = names("""
+    Concatenate CenterCrop Cropping1D Cropping2D Cropping3D Flatten Identity Permute RepeatVector
+    Reshape UpSampling1D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    """)
+
+
+def dtype_of(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[SavedTensor]
+) -> str:
+    """The data type of a call's outputs, empty where it is not known."""
+    first = inputs[0].dtype
+    if layer.operation is not None:
+        if layer.operation == "cast":
+            wanted = kwargs.get("dtype", args[1] if len(args) > 1 else "")
+            return wanted if isinstance(wanted, str) else ""
+        return "bool" if layer.operation in _COMPARISONS else first
+    policy = layer.config.get("dtype", "float32" if layer.builtin else "")
+    if not policy:
+        return ""
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        named = inner.get("name") or inner.get("source_name") if isinstance(inner, Mapping) else ""
+        policy = str(named or "").rpartition("_from_")[2]
+    computes = str(policy or "float32").removeprefix("mixed_")
+    if layer.type in _KEEP_INTEGERS and first and "float" not in first:
+        return first
+    return "" if layer.type == "Lambda" else computes
+
+
+def is_masked(layer: SavedLayer, inputs: list[SavedTensor]) -> bool:
+    """Whether Keras carries a mask along with the first output."""
+    if not layer.builtin or layer.operation is not None:
+        return False
+    if layer.type == "Embedding":
+        return bool(layer.config.get("mask_zero"))
+    if layer.type == "Masking":
+        return True
+    if layer.type in (
+        "Add",
+        "Average",
+        "Concatenate",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+    ):
+        return any(tensor.masked for tensor in inputs)
+    inner = layer.inner if layer.type == "Bidirectional" else layer
+    if layer.type in RECURRENT and inner is not None:
+        return inputs[0].masked and bool(inner.config.get("return_sequences"))
+    return inputs[0].masked and layer.type in PASS_MASKS

@@ -1,0 +1,172 @@
+"""The output shapes of Keras's own layers, by family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers import windows
+from pytest_layercount.model.readers.dtypes import PASS_MASKS, RECURRENT
+from pytest_layercount.model.readers.einsum import einsum
+from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.operations import broadcast
+
+Config = Mapping[str, Any]
+Sizes = tuple[int | None, ...]
+
+
+def _embedding(config: Config, shape: Sizes) -> Shape:
+    return (*shape, config["output_dim"])
+
+
+def _dense(config: Config, shape: Sizes) -> Shape:
+    return (*shape[:-1], config["units"])
+
+
+def _einsum_dense(config: Config, shape: Sizes) -> Shape:
+    found = einsum(config, shape)
+    return None if found is None else found.output
+
+
+def _flatten(config: Config, shape: Sizes) -> Shape:
+    rest = shape[1:]
+    return (shape[0], None if None in rest else math.prod(size or 0 for size in rest))
+
+
+def _reshape(config: Config, shape: Sizes) -> Shape:
+    target = list(config["target_shape"])
+    if -1 in target:
+        known = None in shape[1:]
+        others = math.prod(size for size in target if size != -1)
+        total = None if known else math.prod(size or 0 for size in shape[1:])
+        target[target.index(-1)] = None if total is None else total // others
+    return (shape[0], *target)
+
+
+def _permute(config: Config, shape: Sizes) -> Shape:
+    return (shape[0], *(shape[axis] for axis in config["dims"]))
+
+
+def _repeat(config: Config, shape: Sizes) -> Shape:
+    return (shape[0], config["n"], *shape[1:])
+
+
+def _merged(config: Config, shapes: list[Shape]) -> Shape:
+    return broadcast(shapes)
+
+
+def _concatenate(config: Config, shapes: list[Shape]) -> Shape:
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) < len(shapes):
+        return None
+    axis = int(config.get("axis", -1)) % len(known[0])
+    sizes = [shape[axis] for shape in known]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    others = [
+        next((shape[place] for shape in known if shape[place] is not None), None)
+        for place in range(len(known[0]))
+    ]
+    return (*others[:axis], total, *others[axis + 1 :])
+
+
+def _dot(config: Config, shapes: list[Shape]) -> Shape:
+    one, two = shapes
+    if one is None or two is None:
+        return None
+    axes = config["axes"]
+    first, second = axes if isinstance(axes, list) else (axes, axes)
+    left = [size for axis, size in enumerate(one) if axis != first % len(one)]
+    right = [size for axis, size in enumerate(two) if axis not in (0, second % len(two))]
+    return (*left, *right) if len(left) + len(right) > 1 else (*left, 1)
+
+
+def _recurrent(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+    shape, config = shapes[0], layer.config
+    assert shape is not None
+    state = (shape[0], config["units"])
+    result = (*shape[:2], config["units"]) if config.get("return_sequences") else state
+    states = (2 if layer.type == "LSTM" else 1) if config.get("return_state") else 0
+    return [result, *[state] * states]
+
+
+def _bidirectional(
+    layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
+) -> list[Shape]:
+    if layer.inner is None or layer.inner.type not in RECURRENT:
+        return [None]
+    result, *states = _recurrent(layer.inner, shapes, kwargs)
+    assert result is not None
+    mode = layer.config.get("merge_mode", "concat")
+    if mode == "concat":
+        return [(*result[:-1], 2 * int(result[-1] or 0)), *states, *states]
+    return [*([result, result] if mode is None else [result]), *states, *states]
+
+
+def _attention(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+    query, value, config = shapes[0], shapes[1], layer.config
+    assert query is not None
+    out = config.get("output_shape")
+    out = query[-1:] if out is None else out if isinstance(out, list) else [out]
+    result: list[Shape] = [(*query[:-1], *out)]
+    if kwargs.get("return_attention_scores"):
+        heads = config.get("num_heads", config.get("num_query_heads"))
+        result.append(None if value is None else (query[0], heads, *query[1:-1], *value[1:-1]))
+    return result
+
+
+def _dot_attention(
+    layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
+) -> list[Shape]:
+    query, value = shapes[0], shapes[1]
+    assert query is not None
+    result: list[Shape] = [None if value is None else (*query[:-1], value[-1])]
+    if kwargs.get("return_attention_scores"):
+        result.append(None if value is None else (*query[:-1], value[-2]))
+    return result
+
+
+SAME = PASS_MASKS | names("""
+    AutoContrast AugMix Equalization LayerScale Masking Normalization RMSNormalization
+    RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
+    RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
+    RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
+    RandomShear RandomTranslation RandomZoom Rescaling Solarization StochasticDepth
+    SyncBatchNormalization
+    """)
+_DIMENSIONS = (1, 2, 3)
+_KINDS = ("Average", "Max")
+ONE: Mapping[str, Callable[[Config, Sizes], Shape]] = {
+    **{f"Conv{n}D": windows.conv for n in _DIMENSIONS},
+    **{f"Conv{n}DTranspose": windows.transposed for n in _DIMENSIONS},
+    **{f"DepthwiseConv{n}D": windows.depthwise for n in (1, 2)},
+    **{f"SeparableConv{n}D": windows.conv for n in (1, 2)},
+    **{f"{kind}Pooling{n}D": windows.pooling for kind in _KINDS for n in _DIMENSIONS},
+    **{f"Adaptive{kind}Pooling{n}D": windows.adaptive for kind in _KINDS for n in _DIMENSIONS},
+    **{f"Global{kind}Pooling{n}D": windows.globally for kind in _KINDS for n in _DIMENSIONS},
+    **{f"ZeroPadding{n}D": windows.padded for n in _DIMENSIONS},
+    **{f"Cropping{n}D": windows.cropped for n in _DIMENSIONS},
+    **{f"UpSampling{n}D": windows.upsampled for n in _DIMENSIONS},
+    **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), windows.sized),
+    "Dense": _dense,
+    "EinsumDense": _einsum_dense,
+    "Embedding": _embedding,
+    "Flatten": _flatten,
+    "Permute": _permute,
+    "RepeatVector": _repeat,
+    "Reshape": _reshape,
+}
+MERGES: Mapping[str, Callable[[Config, list[Shape]], Shape]] = {
+    **dict.fromkeys(("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"), _merged),
+    "Concatenate": _concatenate,
+    "CustomScaleLayer": _merged,  # InceptionResNetV2's scaled sum
+    "Dot": _dot,
+}
+SEVERAL: Mapping[str, Callable[[SavedLayer, list[Shape], Mapping[str, Any]], list[Shape]]] = {
+    **dict.fromkeys(("GRU", "LSTM", "SimpleRNN"), _recurrent),
+    **dict.fromkeys(("GroupedQueryAttention", "MultiHeadAttention"), _attention),
+    **dict.fromkeys(("AdditiveAttention", "Attention"), _dot_attention),
+    "Bidirectional": _bidirectional,
+}

@@ -1,0 +1,187 @@
+"""Join the calls of a saved model: references become tensors, calls stand in Keras's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.classes import default_training
+from pytest_layercount.model.readers.dialect import Call
+from pytest_layercount.model.readers.network import (
+    Cycle,
+    Key,
+    Network,
+    SavedLayer,
+    SavedTensor,
+    in_keras_order,
+    tensors_in,
+)
+from pytest_layercount.model.readers.references import (
+    Malformed,
+    RawCall,
+    Reference,
+    ends_of,
+    references_in,
+    replaced,
+)
+from pytest_layercount.model.readers.shapes import Output, outputs_of, shape_from
+
+
+class Joining:
+    """Joins the calls of one functional graph."""
+
+    def __init__(
+        self,
+        layers: dict[str, SavedLayer],
+        calls: dict[str, list[RawCall]],
+        config: Mapping[str, Any],
+        generation: int,
+        *,
+        lists: bool,
+    ) -> None:
+        self.layers, self.calls, self.generation = layers, calls, generation
+        self.starts, self.goals = (
+            ends_of(config[name]) for name in ("input_layers", "output_layers")
+        )
+        one = isinstance(self.starts, Reference) or isinstance(self.goals, Reference)
+        if not lists and not one:
+            self.starts, self.goals = _unpacked(self.starts), _unpacked(self.goals)
+        self.first = self._first_indices()
+        self.taken: dict[Key, dict[int, Reference]] = {}
+        self.tensors: dict[Key, list[SavedTensor]] = {}
+
+    def network(self) -> Network:
+        parents: dict[Key, list[Key]] = {}
+        for name, calls in self.calls.items():
+            for number, call in enumerate(calls):
+                found = [self._key(reference) for reference in references_in(call)]
+                parents[name, number] = found
+        entries = [self._key(reference, end=True) for reference in references_in(self.starts)]
+        goals = [self._key(reference, end=True) for reference in references_in(self.goals)]
+        try:
+            order, keras_order = in_keras_order(goals, parents, entries)
+        except Cycle as cycle:
+            raise Malformed(f"the layer {cycle} needs its own result") from None
+        made = {key: self._made(key) for key in order}
+        inputs = replaced(self.starts, lambda leaf: self._tensor(leaf, end=True))
+        outputs = replaced(self.goals, lambda leaf: self._tensor(leaf, end=True))
+        return Network(
+            layers=list(self.layers.values()),
+            calls=[made[key] for key in keras_order],
+            inputs=inputs,
+            outputs=outputs,
+            entries=tensors_in(inputs),
+        )
+
+    def _first_indices(self) -> dict[str, int]:
+        """Keras 2 numbers the calls of a nested model from one where it has made one itself."""
+        found: dict[str, int] = {}
+        if self.generation == 2:
+            trees = [call for calls in self.calls.values() for call in calls]
+            for reference in references_in((trees, self.starts, self.goals)):
+                before = found.get(reference.layer, reference.call)
+                found[reference.layer] = min(before, reference.call)
+        return {name: min(first, 1) for name, first in found.items() if self._is_model(name)}
+
+    def _is_model(self, name: str) -> bool:
+        layer = self.layers.get(name)
+        return layer is not None and (layer.network is not None or layer.sequential)
+
+    def _key(self, reference: Reference, *, end: bool = False) -> Key:
+        name, number = reference.layer, reference.call
+        if name not in self.layers:
+            raise Malformed(f"a call refers to the layer {name!r}, which is not there")
+        count, layer = len(self.calls[name]), self.layers[name]
+        if self.generation == 2:
+            number -= self.first.get(name, 0)
+        elif end and layer.network is not None and not layer.sequential:
+            number -= 1  # as Keras 3 numbers the calls of functional models, at the ends only
+        if not 0 <= number < count and count == 1:
+            number = 0
+        if not 0 <= number < count:
+            raise Malformed(f"a call refers to call {number} of {name!r}, which has {count}")
+        key = (name, number)
+        if not end:
+            self.taken.setdefault(key, {})[reference.tensor] = reference
+        return key
+
+    def _tensor(self, reference: Any, *, end: bool = False) -> Any:
+        if not isinstance(reference, Reference):
+            return reference
+        key = self._key(reference, end=end)
+        tensors = self.tensors[key]
+        if not 0 <= reference.tensor < len(tensors):
+            if not 0 <= reference.tensor < 1000:
+                raise Malformed(f"{key[0]!r} has no output {reference.tensor}")
+            missing = range(len(tensors), reference.tensor + 1)
+            tensors += [SavedTensor(self.layers[key[0]], None) for _ in missing]
+        return tensors[reference.tensor]
+
+    def _made(self, key: Key) -> Call:
+        """The call, its arguments resolved and its outputs known as far as they can be."""
+        layer, raw = self.layers[key[0]], self.calls[key[0]][key[1]]
+        args, kwargs = replaced((raw.args, raw.kwargs), self._tensor)
+        if len(self.calls[key[0]]) == 1:
+            _fill_in(tensors_in((args, kwargs)), layer.noted)
+        if layer.type == "InputLayer":
+            shape, dtype = entry_of(layer)
+            self.tensors[key] = [SavedTensor(layer, shape, dtype)]
+            return Call(layer, (), {}, self.tensors[key], None)
+        said = self.taken.get(key, {})
+        known = called(layer, args, kwargs)
+        outputs = self.tensors[key] = []
+        for number in range(max([len(known), *(index + 1 for index in said if index < 1000)])):
+            output = known[number] if number < len(known) else Output(None)
+            reference = said.get(number)
+            if reference is not None and reference.dtype:
+                # Keras 3.3 notes what the reader makes of a layer's result, not the layer.
+                known_better = layer.builtin and "float" in output.dtype and layer.operation is None
+                dtype = output.dtype if known_better else reference.dtype
+                output = Output(reference.shape, dtype, output.masked)
+            outputs.append(SavedTensor(layer, output.shape, output.dtype, masked=output.masked))
+        return Call(layer, args, kwargs, outputs, raw.training)
+
+
+def called(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Output]:
+    """The outputs of a call, which builds the layer if it is the first."""
+    inputs = tensors_in((args, kwargs))
+    if not layer.built:
+        layer.built = tuple(tensor.shape for tensor in inputs)
+    if layer.network is None and layer.pending is not None and len(inputs) == 1:
+        layer.network = layer.pending(inputs[0].shape, inputs[0].dtype)
+    return outputs_of(layer, args, kwargs)
+
+
+def _fill_in(tensors: list[SavedTensor], noted: Any) -> None:
+    """Learn from what a layer was built with the shape of what a user's own layer returns."""
+    shapes = [noted] if len(tensors) == 1 else noted
+    if isinstance(shapes, list) and len(shapes) == len(tensors):
+        for tensor, shape in zip(tensors, shapes, strict=True):
+            if tensor.shape is None:
+                tensor.shape = shape_from(shape)
+
+
+def chained(entry: SavedLayer, layers: list[SavedLayer], shape: Shape, dtype: str) -> Network:
+    """Layers called one after the other."""
+    start = tensor = SavedTensor(entry, shape, dtype or "float32")
+    calls = [Call(entry, (), {}, [start], None)]
+    for layer in layers:
+        known = called(layer, (tensor,), {}) or [Output(None)]
+        outputs = [SavedTensor(layer, one.shape, one.dtype, masked=one.masked) for one in known]
+        calls.append(Call(layer, (tensor,), {}, outputs, default_training(layer)))
+        tensor = outputs[0]
+    return Network([entry, *layers], calls, start, tensor, [start])
+
+
+def entry_of(layer: SavedLayer) -> tuple[Shape, str]:
+    """The shape and data type an InputLayer, or an old first layer, gives its model."""
+    config = layer.config
+    shape = shape_from(config.get("batch_shape", config.get("batch_input_shape")))
+    dtype = config.get("dtype")
+    return shape, dtype if isinstance(dtype, str) else "float32"
+
+
+def _unpacked(ends: Any) -> Any:
+    """A list of one, as all but the newest versions write a single input or output."""
+    return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends

@@ -1,0 +1,147 @@
+"""A saved model's graph: layers and tensors as a file describes them, calls in Keras's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.readers.dialect import Call
+
+
+class SavedTensor:
+    """A tensor of which only shape, data type and mask are known. Each is itself only."""
+
+    def __init__(
+        self, layer: SavedLayer, shape: Shape, dtype: str = "", *, masked: bool = False
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self._keras_mask = True if masked else None
+        self._keras_history = (layer,)
+
+    @property
+    def masked(self) -> bool:
+        """Whether Keras carries a mask along with it."""
+        return self._keras_mask is not None
+
+
+@dataclass(eq=False)
+class SavedLayer:
+    """A layer, model or operation. ``config`` is what the file says of it, as it stands there.
+
+    ``built`` are the shapes that its first call takes. A model has a ``network``,
+    a wrapper an ``inner`` layer. ``noted`` is what the file says of ``built``,
+    ``stored`` how many weights it holds for a layer of a user's own.
+    """
+
+    name: str
+    type: str
+    config: Mapping[str, Any]
+    builtin: bool = True
+    counted: bool = True
+    operation: str | None = None
+    sequential: bool = False
+    network: Network | None = None
+    inner: SavedLayer | None = None
+    pending: Callable[[Shape, str], Network] | None = None
+    built: tuple[Shape, ...] = ()
+    noted: Any = None
+    stored: int = 0
+    generation: int = 3
+
+
+@dataclass(eq=False)
+class Network:
+    """A functional graph. ``inputs`` and ``outputs`` keep their structure.
+
+    ``seen`` remembers what it returns for inputs of other shapes than its own.
+    """
+
+    layers: list[SavedLayer]
+    calls: list[Call]
+    inputs: Any
+    outputs: Any
+    entries: list[SavedTensor] = field(default_factory=list)
+    seen: dict[Any, Any] = field(default_factory=dict)
+
+
+Key = tuple[str, int]
+"""A call in a configuration: a layer's name, and which of its calls."""
+
+
+class Cycle(Exception):
+    """Calls that need one another's results."""
+
+
+def in_keras_order(
+    ends: list[Key], parents: Mapping[Key, list[Key]], entries: list[Key]
+) -> tuple[list[Key], list[Key]]:
+    """The calls that ``ends`` need: in an order to compute them, and in Keras's order.
+
+    Keras sorts by how far a call is from the end, the farthest first; all calls of
+    a layer count as far as the farthest of those already seen. Ties are in the
+    order in which a walk from the end comes upon them.
+
+    Raises:
+        Cycle: some of them need one another.
+    """
+    finished = _finished(ends, parents)
+    depths: dict[Key, int] = {}
+    of_layers: dict[str, int] = {}
+    for key in reversed(finished):
+        depth = max(depths.setdefault(key, 0), of_layers.get(key[0], 0))
+        depths[key] = of_layers[key[0]] = depth
+        for parent in parents[key]:
+            depths[parent] = max(depth + 1, depths.get(parent, 0))
+    for key in entries:
+        depths.setdefault(key, 0)
+    known = set(finished)
+    unused = [key for key in dict.fromkeys(entries) if key not in known]
+    return unused + finished, sorted(depths, key=lambda key: -depths[key])
+
+
+def _finished(ends: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
+    """What ``ends`` need, each call after those whose results it takes."""
+    done: dict[Key, None] = {}
+    under_way: set[Key] = set()
+    for end in ends:
+        stack = [(end, iter(parents[end]))] if end not in done else []
+        under_way.update(key for key, _ in stack)
+        while stack:
+            key, rest = stack[-1]
+            following = next((parent for parent in rest if parent not in done), None)
+            if following is None:
+                stack.pop()
+                under_way.discard(key)
+                done[key] = None
+            elif following in under_way:
+                raise Cycle(following[0])
+            else:
+                under_way.add(following)
+                stack.append((following, iter(parents[following])))
+    return list(done)
+
+
+def tensors_in(tree: Any) -> list[SavedTensor]:
+    """The tensors in a nested structure, dictionaries by key."""
+    found: list[SavedTensor] = []
+
+    def walk(item: Any) -> None:
+        if isinstance(item, SavedTensor):
+            found.append(item)
+        elif isinstance(item, Mapping):
+            for key in sorted(item, key=str):
+                walk(item[key])
+        elif isinstance(item, (list, tuple)):
+            for each in item:
+                walk(each)
+
+    walk(tree)
+    return found
+
+
+def stand_ins(tree: Any, instead: Mapping[int, SavedTensor]) -> Any:
+    """``tree`` with other tensors in place of those whose ids ``instead`` has."""
+    return map_tree(tree, lambda leaf: instead.get(id(leaf), leaf))

@@ -1,0 +1,151 @@
+"""Output shapes of low-level operations, where their arguments are plain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.readers.network import SavedTensor, tensors_in
+
+Kwargs = Mapping[str, Any]
+
+_SAME = names("""
+    abs cast ceil clip clip_by_value cos elu erf exp floor gelu hard_sigmoid hard_silu hard_swish
+    identity leaky_relu log log1p log_softmax negative relu relu6 round rsqrt selu sigmoid sign silu
+    sin softmax softplus softsign sqrt square stop_gradient swish tanh
+    """)
+_BROADCAST = names("""
+    add divide equal floor_divide greater greater_equal less less_equal logical_and logical_or
+    maximum minimum mod multiply not_equal pow power squared_difference subtract where
+    """)
+_REDUCTIONS = {
+    **dict.fromkeys(("all", "any", "max", "mean", "min", "prod", "std", "sum", "var")),
+    **dict.fromkeys(("reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum")),
+}
+
+
+def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    """The shape that an operation returns, None where it is not known."""
+    tensors = tensors_in((args, kwargs))
+    if name in _BROADCAST:
+        return broadcast([*(tensor.shape for tensor in tensors), *_constants(args, kwargs)])
+    shape = tensors[0].shape
+    if shape is None:
+        return None
+    if name in _SAME:
+        return shape
+    if name in _REDUCTIONS:
+        return _reduced(shape, args, kwargs)
+    find = _OTHERS.get(name)
+    return None if find is None else find(shape, args, kwargs)
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape of an element-by-element combination."""
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) < len(shapes) or not known:
+        return None
+    rank = max(map(len, known))
+    full = [(1,) * (rank - len(shape)) + shape for shape in known]
+    return tuple(map(_common, zip(*full, strict=True)))
+
+
+def _common(sizes: Sequence[int | None]) -> int | None:
+    large = [size for size in sizes if size not in (None, 1)]
+    if large:
+        return large[0]
+    return None if None in sizes else 1
+
+
+def _constants(args: tuple[Any, ...], kwargs: Kwargs) -> list[Shape]:
+    given = [*args, *(value for name, value in kwargs.items() if name != "name")]
+    return [tuple(value.shape) for value in given if type(value).__module__ == "numpy"]
+
+
+def _given(args: tuple[Any, ...], kwargs: Kwargs, *names: str) -> Any:
+    """The second argument, by whichever name it goes."""
+    found = [kwargs[name] for name in names if name in kwargs]
+    return found[0] if found else args[1] if len(args) > 1 else None
+
+
+def _axes(value: Any, rank: int) -> list[int]:
+    axes = value if isinstance(value, (list, tuple)) else [value]
+    return [int(axis) % rank for axis in axes]
+
+
+def _reduced(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    axis = _given(args, kwargs, "axis")
+    gone = range(len(shape)) if axis is None else _axes(axis, len(shape))
+    keep = kwargs.get("keepdims", args[2] if len(args) > 2 else False)
+    if keep:
+        return tuple(1 if place in gone else size for place, size in enumerate(shape))
+    return tuple(size for place, size in enumerate(shape) if place not in gone)
+
+
+def _reshaped(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    target = list(_given(args, kwargs, "newshape", "shape"))
+    if any(isinstance(size, SavedTensor) for size in target):
+        return tuple(None if isinstance(size, SavedTensor) else size for size in target)
+    if -1 in target:
+        others = math.prod(size for size in target if size != -1)
+        total = None if None in shape else math.prod(size or 0 for size in shape)
+        target[target.index(-1)] = None if total is None else total // others
+    return tuple(target)
+
+
+def _transposed(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    order = _given(args, kwargs, "perm", "axes")
+    places = range(len(shape))[::-1] if order is None else _axes(order, len(shape))
+    return tuple(shape[place] for place in places)
+
+
+def _expanded(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    (place,) = _axes(_given(args, kwargs, "axis"), len(shape) + 1)
+    return (*shape[:place], 1, *shape[place:])
+
+
+def _squeezed(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    axis = _given(args, kwargs, "axis")
+    gone = [n for n, size in enumerate(shape) if size == 1] if axis in (None, []) else None
+    gone = _axes(axis, len(shape)) if gone is None else gone
+    return tuple(size for place, size in enumerate(shape) if place not in gone)
+
+
+def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    spec = _given(args, kwargs, "slice_spec", "key")
+    parts = list(spec) if isinstance(spec, (list, tuple)) else [spec]
+    if any(part is not None and not isinstance(part, (int, slice)) for part in parts):
+        return None
+    rest = list(shape)
+    found: list[int | None] = []
+    for part in parts:
+        if part is None:
+            found.append(1)
+            continue
+        size = rest.pop(0)
+        if isinstance(part, slice):
+            whole = part == slice(None, None, None)
+            found.append(size if whole or size is None else len(range(*part.indices(size))))
+    return (*found, *rest)
+
+
+def _joined(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    shapes = [tensor.shape for tensor in tensors_in(args[0] if args else kwargs)]
+    (axis,) = _axes(_given(args, kwargs, "axis") or 0, len(shape))
+    sizes = [None if each is None else each[axis] for each in shapes]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    return (*shape[:axis], total, *shape[axis + 1 :])
+
+
+_OTHERS: Mapping[str, Callable[[tuple[int | None, ...], tuple[Any, ...], Kwargs], Shape]] = {
+    "concat": _joined,
+    "concatenate": _joined,
+    "expand_dims": _expanded,
+    "get_item": _item,
+    "reshape": _reshaped,
+    "squeeze": _squeezed,
+    "transpose": _transposed,
+}

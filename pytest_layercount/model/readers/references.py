@@ -1,0 +1,171 @@
+"""Calls as a configuration writes them: arguments with references to other calls' results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.shapes import shape_from
+
+_CONSTANT = "_CONSTANT_VALUE"
+_NUMBERS = ("bfloat16", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64")
+_BINARY = ("add", "divide", "maximum", "minimum", "multiply", "subtract")
+
+
+class Malformed(Exception):
+    """A configuration that contradicts itself, or is none; its text says how."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Output number ``tensor`` of a layer's call number ``call``, as Keras 3 remembers it."""
+
+    layer: str
+    call: int
+    tensor: int
+    shape: Shape = None
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class RawCall:
+    """A call whose arguments hold references."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    training: bool | None
+
+
+def raw_call(node: Any, layer: SavedLayer) -> RawCall:
+    """One entry of ``inbound_nodes``, in either generation's form."""
+    if isinstance(node, Mapping) and set(node) == {"args", "kwargs"}:
+        args, kwargs = _revived(node["args"]), _revived(node["kwargs"])
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise Malformed(f"a call of {layer.name!r} has no arguments")
+        if kwargs.get("mask", layer) is None:
+            del kwargs["mask"]
+        return RawCall(tuple(args), kwargs, _flag(kwargs.pop("training", None)))
+    return _nested_lists(node, layer)
+
+
+def ends_of(tree: Any) -> Any:
+    """The inputs or outputs of a model, with references for leaves."""
+    if _is_leaf(tree):
+        return Reference(*tree[:3])
+    if isinstance(tree, dict):
+        return {key: ends_of(item) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [ends_of(item) for item in tree]
+    raise Malformed(f"{str(tree)[:40]!r} is not an input or output")
+
+
+def references_in(tree: Any) -> Iterator[Reference]:
+    """All references in order, dictionaries by key."""
+    if isinstance(tree, Reference):
+        yield tree
+    elif isinstance(tree, RawCall):
+        yield from references_in((tree.args, tree.kwargs))
+    elif isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            yield from references_in(tree[key])
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from references_in(item)
+
+
+def replaced(tree: Any, leaf: Callable[[Any], Any]) -> Any:
+    """``tree`` with ``leaf`` applied to what is not a list, tuple or dictionary."""
+    return map_tree(tree, leaf)
+
+
+def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
+    """Keras 2's form: the first argument's leaves, each with all other arguments."""
+    kwargs: dict[str, Any] = {}
+
+    def leaves(tree: Any) -> Any:
+        if isinstance(tree, list) and len(tree) >= 3 and tree[0] == _CONSTANT:
+            kwargs.update(tree[3] if len(tree) > 3 else {})
+            return _array(tree[2]) if isinstance(tree[2], list) else tree[2]
+        if _is_leaf(tree):
+            kwargs.update(tree[3] if len(tree) > 3 else {})
+            return Reference(*tree[:3])
+        if isinstance(tree, dict):
+            return {key: leaves(item) for key, item in tree.items()}
+        if isinstance(tree, list):
+            return [leaves(item) for item in tree]
+        raise Malformed(f"a call of {layer.name!r} has the argument {str(tree)[:40]!r}")
+
+    first = leaves(node)
+    if layer.operation is None and isinstance(first, list) and len(first) == 1:
+        first = first[0]
+    others = {name: _plain(value, name, layer) for name, value in kwargs.items()}
+    return RawCall((first,), others, _flag(others.pop("training", None)))
+
+
+def _plain(value: Any, name: str, layer: SavedLayer) -> Any:
+    """A keyword argument: references, and constants that Keras 2 wrote as lists."""
+    if _is_leaf(value):
+        return Reference(*value[:3])
+    if isinstance(value, dict):
+        if set(value) == {"start", "stop", "step"}:
+            return slice(value["start"], value["stop"], value["step"])
+        return {key: _plain(item, "", layer) for key, item in value.items()}
+    if isinstance(value, list):
+        if name in ("x", "y") and layer.operation in _BINARY:
+            return _array(value)
+        return [_plain(item, "", layer) for item in value]
+    return value
+
+
+def _revived(value: Any) -> Any:
+    """Keras 3's form of an argument."""
+    if isinstance(value, list):
+        return [_revived(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    config = value.get("config")
+    if "class_name" not in value or not isinstance(config, (dict, str)):
+        return {key: _revived(item) for key, item in value.items()}
+    return _object(str(value["class_name"]), config if isinstance(config, dict) else {})
+
+
+def _object(kind: str, config: Mapping[str, Any]) -> Any:
+    if kind == "__keras_tensor__":
+        history = config.get("keras_history")
+        if not isinstance(history, list) or not _is_leaf(history):
+            raise Malformed("a tensor does not say which call made it")
+        shape, dtype = shape_from(config.get("shape")), str(config.get("dtype") or "")
+        return Reference(history[0], history[1], history[2], shape, dtype)
+    if kind in ("__numpy__", "__tensor__"):
+        return _array(config.get("value"), str(config.get("dtype")))
+    if kind == "__slice__":
+        return slice(*(_revived(config.get(part)) for part in ("start", "stop", "step")))
+    return Ellipsis if kind == "__ellipsis__" else kind
+
+
+def _array(value: Any, dtype: str | None = None) -> Any:
+    import numpy as np
+
+    known = dtype if dtype in _NUMBERS and dtype != "bfloat16" else None
+    try:
+        array = np.asarray(value, dtype=known)
+    except (OverflowError, TypeError, ValueError):
+        raise Malformed("a constant is not made of numbers") from None
+    if array.dtype.kind not in "biuf":
+        raise Malformed("a constant is not made of numbers")
+    return array
+
+
+def _is_leaf(value: Any) -> bool:
+    """Whether ``value`` is ``[layer, call, tensor]``, and perhaps arguments."""
+    if not isinstance(value, list) or len(value) not in (3, 4) or not isinstance(value[0], str):
+        return False
+    plain = all(isinstance(number, int) for number in value[1:3])
+    return plain and (len(value) == 3 or isinstance(value[3], dict))
+
+
+def _flag(training: Any) -> bool | None:
+    return bool(training) if isinstance(training, (bool, int)) else None

@@ -1,0 +1,217 @@
+"""Read a saved model's structure from its file alone.
+
+Neither Keras nor TensorFlow is imported and nothing in the file is run, so a file
+is read even where no installed Keras can load it. What is not in the file cannot be
+seen: the graph of a subclassed model, and what a user's own class does. The weights
+of such a class are counted from the HDF5 data, all of them as trainable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.graph import Kind, Layer, ModelGraph
+from pytest_layercount.model.readers.archive import Saved, read_configuration
+from pytest_layercount.model.readers.config import Parser, Unseeable
+from pytest_layercount.model.readers.dialect import Call
+from pytest_layercount.model.readers.live import Opening
+from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor
+from pytest_layercount.model.readers.references import Malformed
+from pytest_layercount.model.readers.settings import settings_of
+from pytest_layercount.model.readers.sizes import parameters
+from pytest_layercount.model.readers.stored import count_own_weights
+
+MOST_CALLS = 200_000
+_NOT_A_MODEL = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
+
+class NotInFile(ModelError):
+    """The file does not hold the model's graph: only the code of its class does."""
+
+
+def read_saved(path: Path) -> ModelGraph:
+    """The structure of the model saved at ``path``: ``.keras``, ``.h5`` or ``.json``.
+
+    Raises:
+        NotInFile: a subclassed model, whose graph no file holds.
+        ModelError: the file cannot be read, or does not describe a model.
+    """
+    return graph_of(read_configuration(path))
+
+
+def graph_of(saved: Saved) -> ModelGraph:
+    """The structure that a configuration describes."""
+    path = saved.path
+    try:
+        return _graph_of(saved)
+    except Unseeable as unseeable:
+        raise NotInFile(f"{path}: {unseeable}") from None
+    except Malformed as malformed:
+        raise ModelError(f"{path}: not a valid configuration: {malformed}") from None
+    except RecursionError:
+        raise ModelError(f"{path}: its configuration is nested too deeply") from None
+    except _NOT_A_MODEL as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ModelError(f"{path}: not a valid configuration ({said})") from error
+
+
+def _graph_of(saved: Saved) -> ModelGraph:
+    parser = Parser(saved.config, saved.version)
+    model = parser.model()
+    assert model.network is not None
+    count_own_weights(saved.path, model)
+    dialect = _Dialect(parser.generation)
+    opening = _SavedOpening(dialect)
+    inputs, outputs = opening.root(model.network)
+    return ModelGraph(
+        name=model.name,
+        keras=_label(saved.version, parser.generation),
+        layers=tuple(opening.described()),
+        nodes=tuple(opening.nodes),
+        inputs=inputs,
+        outputs=outputs,
+        top=tuple(
+            layer.type
+            for layer in model.network.layers
+            if layer.counted and not (model.sequential and layer.type == "InputLayer")
+        ),
+        sequential=model.sequential,
+    )
+
+
+def _label(version: str, generation: int) -> str:
+    """As ``keras_label`` says it of a live model; tf_keras counts on from Keras 2.15."""
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+    library = "tf_keras" if (2, 16) <= tuple(numbers) < (3,) else "Keras"
+    return f"{library} {version or generation}"
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """How a parsed configuration answers what the reader of live models asks."""
+
+    generation: int
+
+    def functional(self, model: Any) -> Any | None:
+        return model.network
+
+    def built_with(self, model: Any) -> None:
+        return None
+
+    def placeholder(self, tensor: Any) -> Any:
+        return tensor
+
+    def is_tensor(self, leaf: Any) -> bool:
+        return isinstance(leaf, SavedTensor)
+
+    def join(self, inputs: list[Any], outputs: Any) -> Any:
+        raise NotImplementedError
+
+    def calls(self, functional: Network) -> Iterator[Call]:
+        return iter(functional.calls)
+
+    def ends(self, functional: Network) -> tuple[Any, Any, list[Any]]:
+        return functional.inputs, functional.outputs, functional.entries
+
+    def shape(self, tensor: SavedTensor) -> tuple[int | None, ...] | None:
+        return tensor.shape
+
+    def operation(self, layer: SavedLayer) -> str | None:
+        return layer.operation
+
+    def counted(self, layer: SavedLayer) -> bool:
+        return layer.counted
+
+    def training(self, outer: bool | None, own: bool | None) -> bool | None:
+        first, second = (outer, own) if self.generation == 3 else (own, outer)
+        return second if first is None else first
+
+
+class _SavedOpening(Opening):
+    """Nested models opened as those of a live model are, within bounds.
+
+    A small file can nest models that each call the next one twice.
+    """
+
+    opened = 0
+
+    def _inside(self, call: Call) -> tuple[Any, Any, bool]:
+        self.opened += 1
+        if self.opened > MOST_CALLS:
+            raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
+        if call.layer.network is None:
+            return None, None, False
+        given = call.args[0] if call.args else next(iter(call.kwargs.values()))
+        return call.layer.network, given, False
+
+    def _name(self, layer: SavedLayer, prefix: str) -> str:
+        return layer.name
+
+    def _kind(self, layer: SavedLayer) -> Kind:
+        if layer.type == "InputLayer":
+            return "input"
+        return "layer" if layer.counted else "operation"
+
+    def described(self) -> Iterator[Layer]:
+        for layer, path in zip(self.layers, self.paths, strict=True):
+            yield self._described(layer, path)
+
+    def _described(self, layer: SavedLayer, path: str) -> Layer:
+        config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
+        inner = layer.inner
+        if layer.builtin and layer.type == "TimeDistributed" and inner is not None:
+            config["layer"] = self._inner(inner, f"{path}/{inner.name}")
+        total, trainable = parameters(layer)
+        return Layer(
+            path=path,
+            type=layer.type,
+            kind=self._kind(layer),
+            builtin=layer.builtin,
+            config=config,
+            operation=layer.operation,
+            sealed=_seal(layer.config),
+            parameters=total,
+            trainable_parameters=trainable,
+        )
+
+    def _inner(self, layer: SavedLayer, path: str) -> Layer:
+        return Layer(
+            path=path,
+            type=layer.type,
+            builtin=layer.builtin,
+            config=settings_of(layer) if layer.builtin else {},
+            operation=layer.operation,
+            sealed=_seal(layer.config),
+        )
+
+
+def _seal(config: Mapping[str, Any]) -> str | None:
+    """Why the weights must stay, for the layer or for any part of it."""
+    found = set(_seals(config))
+    return next((reason for reason in ("quantized", "lora") if reason in found), None)
+
+
+def _seals(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        policy = tree.get("dtype")
+        name = policy.get("class_name", "") if isinstance(policy, Mapping) else policy
+        if any(mark in str(name) for mark in ("Quantized", "GPTQ", "AWQ", "int8", "float8")):
+            yield "quantized"
+        if tree.get("lora_rank"):
+            yield "lora"
+        for item in tree.values():
+            yield from _seals(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _seals(item)

@@ -1,0 +1,120 @@
+"""What a call of a saved layer returns: shapes, data types and masks, as far as they are known.
+
+Layers that are not known here, and sizes that make no sense, give an unknown shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.dtypes import dtype_of, is_masked
+from pytest_layercount.model.readers.families import MERGES, ONE, SAME, SEVERAL
+from pytest_layercount.model.readers.network import (
+    Network,
+    SavedLayer,
+    SavedTensor,
+    stand_ins,
+    tensors_in,
+)
+from pytest_layercount.model.readers.operations import operation_output
+
+_LARGEST = 1 << 40
+_MOST_SHAPES = 64
+
+
+class Output(NamedTuple):
+    """One output of a call."""
+
+    shape: Shape
+    dtype: str = ""
+    masked: bool = False
+
+
+def shape_from(value: Any) -> Shape:
+    """A shape as a file writes it, None where it is none."""
+    if not isinstance(value, (list, tuple)):
+        return None
+    known = all(size is None or (type(size) is int and 0 <= size < _LARGEST) for size in value)
+    return tuple(value) if known else None
+
+
+def outputs_of(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Output]:
+    """The outputs of a call with these arguments, the unknown ones included."""
+    inputs = tensors_in((args, kwargs))
+    if layer.network is not None:
+        return _through(layer, inputs)
+    if not inputs:
+        return [Output(None)]
+    try:
+        shapes = _shapes(layer, args, kwargs, inputs)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        shapes = [None]
+    dtype = dtype_of(layer, args, kwargs, inputs)
+    masked = is_masked(layer, inputs)
+    return [
+        Output(shape_from(shape), dtype, masked and number == 0)
+        for number, shape in enumerate(shapes)
+    ]
+
+
+def _shapes(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[SavedTensor]
+) -> list[Shape]:
+    if layer.operation is not None:
+        return [operation_output(layer.operation, args, kwargs)]
+    if not layer.builtin:
+        return [None]
+    shapes = [tensor.shape for tensor in inputs]
+    if layer.type in MERGES:
+        return [MERGES[layer.type](layer.config, shapes)]
+    if shapes[0] is None:
+        return [None]
+    if layer.type == "TimeDistributed":
+        return _time_distributed(layer, shapes[0])
+    if layer.type in SEVERAL:
+        return SEVERAL[layer.type](layer, shapes, kwargs)
+    find = ONE.get(layer.type)
+    if find is not None:
+        return [find(layer.config, shapes[0])]
+    return [shapes[0] if layer.type in SAME else None]
+
+
+def _through(layer: SavedLayer, inputs: list[SavedTensor]) -> list[Output]:
+    """A nested model's outputs, followed through it again where it is fed another shape."""
+    network = layer.network
+    assert network is not None
+    given = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
+    usual = tuple((tensor.shape, tensor.dtype) for tensor in network.entries)
+    made = tensors_in(network.outputs)
+    if given != usual and len(given) == len(usual):
+        if given not in network.seen and len(network.seen) < _MOST_SHAPES:
+            network.seen[given] = _again(network, inputs)
+        found = network.seen.get(given)
+        return found if found is not None else [Output(None, tensor.dtype) for tensor in made]
+    return [Output(tensor.shape, tensor.dtype, tensor.masked) for tensor in made]
+
+
+def _again(network: Network, inputs: list[SavedTensor]) -> list[Output]:
+    instead = {id(entry): tensor for entry, tensor in zip(network.entries, inputs, strict=True)}
+    for call in network.calls:
+        if not all(id(tensor) in instead for tensor in call.outputs):
+            args, kwargs = stand_ins((call.args, call.kwargs), instead)
+            outputs = outputs_of(call.layer, args, kwargs)
+            for number, tensor in enumerate(call.outputs):
+                output = outputs[number] if number < len(outputs) else Output(None)
+                instead[id(tensor)] = SavedTensor(call.layer, *output[:2], masked=output.masked)
+    ends = [instead[id(tensor)] for tensor in tensors_in(network.outputs)]
+    return [Output(tensor.shape, tensor.dtype, tensor.masked) for tensor in ends]
+
+
+def _time_distributed(layer: SavedLayer, shape: Shape) -> list[Shape]:
+    inner = layer.inner
+    if inner is None or shape is None:
+        return [None]
+    step = SavedTensor(inner, (shape[0], *shape[2:]), "float32")
+    if not inner.built:
+        inner.built = (step.shape,)
+    found = outputs_of(inner, (step,), {})[0].shape
+    return [None if found is None else (found[0], shape[1], *found[1:])]

@@ -1,0 +1,232 @@
+"""How many parameters a saved built-in layer has: from its configuration and input shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.einsum import einsum
+from pytest_layercount.model.readers.network import SavedLayer
+
+Config = Mapping[str, Any]
+Shapes = tuple[Shape, ...]
+
+
+class Sizes(NamedTuple):
+    """Scalars that training changes, and those that it leaves."""
+
+    trained: int = 0
+    fixed: int = 0
+
+
+def parameters(layer: SavedLayer) -> tuple[int, int]:
+    """All parameters of ``layer``, and the trainable ones; 0 where they cannot be known."""
+    try:
+        found = _sizes(layer, layer.built)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return 0, 0
+    return found.trained + found.fixed, found.trained
+
+
+def _sizes(layer: SavedLayer, shapes: Shapes) -> Sizes:
+    config = layer.config
+    if layer.builtin and layer.type in ("TimeDistributed", "Bidirectional") and layer.inner:
+        found = _wrapped(layer, shapes)
+    elif layer.network is not None:
+        found = _total([_sizes(inner, inner.built) for inner in set(layer.network.layers)])
+    elif layer.builtin and layer.type in _FAMILIES:
+        found = _FAMILIES[layer.type](config, shapes)
+    else:
+        found = Sizes(layer.stored)
+    if config.get("trainable", True) is False:
+        return Sizes(0, found.trained + found.fixed)
+    return found
+
+
+def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
+    inner = layer.inner
+    if inner is None:
+        return Sizes()
+    if layer.type == "Bidirectional":
+        one = _sizes(inner, shapes)
+        return Sizes(2 * one.trained, 2 * one.fixed)
+    shape = _known(shapes[0])
+    return _sizes(inner, ((shape[0], *shape[2:]),))
+
+
+def _total(parts: list[Sizes]) -> Sizes:
+    return Sizes(sum(part.trained for part in parts), sum(part.fixed for part in parts))
+
+
+def _known(shape: Shape) -> tuple[int | None, ...]:
+    if shape is None:
+        raise ValueError("the shape of an input is not known")
+    return shape
+
+
+def _last(shape: Shape) -> int:
+    return int(_known(shape)[-1] or 0)
+
+
+def _product(sizes: Any) -> int:
+    return math.prod(int(size) for size in sizes)
+
+
+def _channels(config: Config, shape: Shape) -> int:
+    return int(_known(shape)[1 if config.get("data_format") == "channels_first" else -1] or 0)
+
+
+def _bias(config: Config, size: int) -> int:
+    return size if config.get("use_bias", True) else 0
+
+
+def _dense(config: Config, shapes: Shapes) -> Sizes:
+    units, entries = int(config["units"]), _last(shapes[0])
+    return Sizes(entries * units + _bias(config, units))
+
+
+def _conv(config: Config, shapes: Shapes) -> Sizes:
+    filters, groups = int(config["filters"]), int(config.get("groups") or 1)
+    taps = _product(config["kernel_size"]) * (_channels(config, shapes[0]) // groups)
+    return Sizes(taps * filters + _bias(config, filters))
+
+
+def _depthwise(config: Config, shapes: Shapes) -> Sizes:
+    out = _channels(config, shapes[0]) * int(config.get("depth_multiplier", 1))
+    return Sizes(_product(config["kernel_size"]) * out + _bias(config, out))
+
+
+def _separable(config: Config, shapes: Shapes) -> Sizes:
+    middle = _channels(config, shapes[0]) * int(config.get("depth_multiplier", 1))
+    filters = int(config["filters"])
+    kernels = (_product(config["kernel_size"]) + filters) * middle
+    return Sizes(kernels + _bias(config, filters))
+
+
+def _spanned(config: Config, shape: Shape) -> int:
+    """The number of elements along the axes that a normalization names."""
+    axes = config.get("axis", -1)
+    axes = axes if isinstance(axes, list) else [axes]
+    return _product(_known(shape)[axis] for axis in axes)
+
+
+def _batch_norm(config: Config, shapes: Shapes) -> Sizes:
+    size = _spanned(config, shapes[0])
+    return Sizes(
+        size * (bool(config.get("scale", True)) + bool(config.get("center", True))), 2 * size
+    )
+
+
+def _normalized(config: Config, shapes: Shapes) -> Sizes:
+    size = _spanned(config, shapes[0])
+    scale = bool(config.get("scale", True) or config.get("rms_scaling"))
+    return Sizes(size * (scale + bool(config.get("center", True))))
+
+
+def _rms(config: Config, shapes: Shapes) -> Sizes:
+    return Sizes(_spanned(config, shapes[0]))
+
+
+def _normalization(config: Config, shapes: Shapes) -> Sizes:
+    shape, axes = shapes[0], config.get("axis", -1)
+    if config.get("mean") is not None:
+        return Sizes()
+    axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
+    return Sizes(0, 2 * _product(_known(shape)[axis] for axis in axes) + 1)
+
+
+def _embedding(config: Config, shapes: Shapes) -> Sizes:
+    return Sizes(int(config["input_dim"]) * int(config["output_dim"]))
+
+
+def _einsum_dense(config: Config, shapes: Shapes) -> Sizes:
+    found = einsum(config, shapes[0])
+    if found is None:
+        return Sizes()
+    return Sizes(_product(found.kernel) + (_product(found.bias) if found.bias else 0))
+
+
+def _prelu(config: Config, shapes: Shapes) -> Sizes:
+    shared = config.get("shared_axes") or []
+    return Sizes(
+        _product(size for axis, size in enumerate(_known(shapes[0])) if axis and axis not in shared)
+    )
+
+
+def _layer_scale(config: Config, shapes: Shapes) -> Sizes:
+    return Sizes(int(config["projection_dim"]))
+
+
+def _recurrent(gates: int) -> Callable[[Config, Shapes], Sizes]:
+    def sizes(config: Config, shapes: Shapes) -> Sizes:
+        units, entries = int(config["units"]), _last(shapes[0])
+        biases = 2 if gates == 3 and config.get("reset_after", True) else 1
+        return Sizes(gates * (units * (entries + units) + _bias(config, biases * units)))
+
+    return sizes
+
+
+def _conv_lstm(config: Config, shapes: Shapes) -> Sizes:
+    filters, entries = int(config["filters"]), _conv_lstm_channels(config, shapes[0])
+    kernels = _product(config["kernel_size"]) * (entries + filters) * 4 * filters
+    return Sizes(kernels + _bias(config, 4 * filters))
+
+
+def _conv_lstm_channels(config: Config, shape: Shape) -> int:
+    return int(_known(shape)[2 if config.get("data_format") == "channels_first" else -1] or 0)
+
+
+def _attention(config: Config, shapes: Shapes) -> Sizes:
+    query, value = _last(shapes[0]), _last(shapes[1])
+    key = value if len(shapes) < 3 else _last(shapes[2])
+    heads, width = int(config["num_heads"]), int(config["key_dim"])
+    depth = int(config.get("value_dim") or width)
+    out = config.get("output_shape")
+    made = query if out is None else _product(out if isinstance(out, list) else [out])
+    kernels = heads * (width * (query + key) + depth * (value + made))
+    return Sizes(kernels + _bias(config, heads * (2 * width + depth) + made))
+
+
+def _grouped_attention(config: Config, shapes: Shapes) -> Sizes:
+    query, value = _last(shapes[0]), _last(shapes[1])
+    heads, width = int(config["num_query_heads"]), int(config["head_dim"])
+    groups = int(config["num_key_value_heads"])
+    kernels = width * (2 * heads * query + 2 * groups * value)
+    return Sizes(kernels + _bias(config, width * (heads + 2 * groups) + query))
+
+
+def _dot_attention(config: Config, shapes: Shapes) -> Sizes:
+    return Sizes(bool(config.get("use_scale")) + (config.get("score_mode") == "concat"))
+
+
+def _additive_attention(config: Config, shapes: Shapes) -> Sizes:
+    return Sizes(_last(shapes[0]) if config.get("use_scale", True) else 0)
+
+
+_FAMILIES: Mapping[str, Callable[[Config, Shapes], Sizes]] = {
+    **{f"Conv{n}D": _conv for n in (1, 2, 3)},
+    **{f"Conv{n}DTranspose": _conv for n in (1, 2, 3)},
+    **{f"DepthwiseConv{n}D": _depthwise for n in (1, 2)},
+    **{f"SeparableConv{n}D": _separable for n in (1, 2)},
+    **{f"ConvLSTM{n}D": _conv_lstm for n in (1, 2, 3)},
+    "AdditiveAttention": _additive_attention,
+    "Attention": _dot_attention,
+    "BatchNormalization": _batch_norm,
+    "Dense": _dense,
+    "EinsumDense": _einsum_dense,
+    "Embedding": _embedding,
+    "GRU": _recurrent(3),
+    "GroupNormalization": _normalized,
+    "GroupedQueryAttention": _grouped_attention,
+    "LSTM": _recurrent(4),
+    "LayerNormalization": _normalized,
+    "LayerScale": _layer_scale,
+    "MultiHeadAttention": _attention,
+    "Normalization": _normalization,
+    "PReLU": _prelu,
+    "RMSNormalization": _rms,
+    "SimpleRNN": _recurrent(1),
+    "SyncBatchNormalization": _batch_norm,
+}

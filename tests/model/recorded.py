@@ -1,0 +1,28 @@
+"""Structures that Keras 2.15 and 3.15 saved, checked in, for tests without any Keras."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.readers.archive import Saved
+from pytest_layercount.model.readers.saved import graph_of
+
+DATA = Path(__file__).parent / "data"
+VERSIONS = {"keras2": "2.15.0", "keras3": "3.15.1"}
+
+
+def configuration(name: str, generation: str) -> dict[str, Any]:
+    """The configuration of a model that ``generation``, a key of VERSIONS, saved."""
+    packed = (DATA / f"{name}-{generation}.json.gz").read_bytes()
+    found: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return found
+
+
+def recorded(name: str, generation: str) -> ModelGraph:
+    """The graph of this model."""
+    config = configuration(name, generation)
+    return graph_of(Saved(Path(f"{name}.json"), config, VERSIONS[generation]))

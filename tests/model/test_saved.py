@@ -1,0 +1,102 @@
+"""What a file says of a model is what the live model says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_layercount import count_layers, plan_fold, read_graph
+from pytest_layercount.model.graph import Layer, ModelGraph
+from tests.conftest import needs_keras
+from tests.model.saved_models import APPLICATIONS, BUILDERS, build, is_keras3
+
+pytestmark = needs_keras
+
+FORMATS = (".keras", ".h5", ".json")
+UNSAVED = ("output_padding", "rms_scaling")
+"""Keras 3.3 leaves these out."""
+
+
+@pytest.fixture(scope="module", params=[*BUILDERS, *APPLICATIONS])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def model(name: str) -> Any:
+    return build(name)
+
+
+@pytest.fixture(scope="module")
+def live(model: Any) -> ModelGraph:
+    return read_graph(model)
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def path(
+    request: pytest.FixtureRequest, model: Any, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    target: Path = tmp_path_factory.mktemp("saved") / f"{name}{request.param}"
+    if request.param == ".json":
+        target.write_text(model.to_json())
+    else:
+        model.save(str(target))
+    return target
+
+
+@pytest.fixture(scope="module")
+def saved(path: Path, name: str) -> ModelGraph:
+    if name == "custom" and path.suffix != ".keras" and not is_keras3():
+        pytest.skip("what a user's own layer returns is in no such file")
+    return read_graph(path)
+
+
+def as_known(live: Layer, saved: Layer, path: Path) -> Layer:
+    """A live layer without what its file leaves out, as JSON does a user's own weights."""
+    if not live.builtin and path.suffix == ".json":
+        return replace(live, parameters=0, trainable_parameters=0)
+    unsaved = [name for name in UNSAVED if saved.config.get(name, 0) is None]
+    return replace(live, config={**live.config, **dict.fromkeys(unsaved)})
+
+
+def test_layers(live: ModelGraph, saved: ModelGraph, path: Path) -> None:
+    assert [layer.path for layer in saved.layers] == [layer.path for layer in live.layers]
+    for ours, theirs in zip(saved.layers, live.layers, strict=True):
+        assert ours == as_known(theirs, ours, path)
+
+
+def test_calls(live: ModelGraph, saved: ModelGraph) -> None:
+    assert [(node.layer, sorted(node.inputs, key=str), node.training) for node in saved.nodes] == [
+        (node.layer, sorted(node.inputs, key=str), node.training) for node in live.nodes
+    ]
+    assert (saved.inputs, saved.outputs) == (live.inputs, live.outputs)
+
+
+def test_tensors(live: ModelGraph, saved: ModelGraph, name: str) -> None:
+    for ours, theirs in zip(saved.nodes, live.nodes, strict=True):
+        where = saved.layers[ours.layer].path
+        assert (where, ours.shapes) == (where, theirs.shapes)
+        layer = live.layers[ours.layer]
+        if layer.kind != "input":  # Keras 3.3 lets readers overwrite the type of an input
+            assert (where, ours.dtypes) == (where, theirs.dtypes)
+        if not (name == "masked" and " 3.3." in live.keras):  # whose Add loses masks
+            assert (where, ours.masked) == (where, theirs.masked)
+
+
+def test_counts(live: ModelGraph, saved: ModelGraph, path: Path) -> None:
+    assert saved.top == live.top
+    for how in ("layers", "nodes", "top"):
+        assert count_layers(path, count=how).by_type == count_layers(live, count=how).by_type  # type: ignore[arg-type]
+    if path.suffix != ".json":
+        assert (saved.name, saved.keras) == (live.name, live.keras)
+
+
+def test_plan(live: ModelGraph, saved: ModelGraph, path: Path) -> None:
+    ours, theirs = plan_fold(path), plan_fold(live)
+    assert ours.folds == theirs.folds
+    assert [refusal.reason for refusal in ours.refusals] == [
+        refusal.reason for refusal in theirs.refusals
+    ]
