@@ -14,14 +14,12 @@ import pytest
 pytest_plugins = ["pytester"]
 
 # The oldest and the second Keras of a generation skip what takes minutes: the
-# first and the newest run it.
+# first and the newest run it. Random graphs are run when asked for: tox -e property.
 collect_ignore = (
-    ["property", "faults", "compare/test_applications.py"]
-    if "LAYERCOUNT_TEST_FEW" in os.environ
-    else []
+    ["faults", "compare/test_applications.py"] if "LAYERCOUNT_TEST_FEW" in os.environ else []
 )
-
-ROOT = Path(__file__).parent.parent
+if "LAYERCOUNT_GRAPHS" not in os.environ:
+    collect_ignore.append("property")
 
 
 def has_keras() -> bool:

@@ -25,6 +25,9 @@ class Short:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # else hypothesis would spell out the defaults
+
 
 @dataclass(frozen=True, repr=False)
 class Step(Short):
