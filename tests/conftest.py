@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from pathlib import Path
 
 # Imported before any test does: pytester forgets the modules that a run imports,
 # and NumPy must not be imported a second time.
