@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 
 # Imported before any test does: pytester forgets the modules that a run imports,
 # and NumPy must not be imported a second time.
@@ -19,6 +20,8 @@ collect_ignore = (
 )
 if "LAYERCOUNT_GRAPHS" not in os.environ:
     collect_ignore.append("property")
+
+ROOT = Path(__file__).parent.parent
 
 
 def has_keras() -> bool:
