@@ -81,17 +81,17 @@ def criteria(arguments: Mapping[str, Any]) -> Criteria:
     """Criteria from checked ``arguments``, which must be able to fail a model."""
     given = {name: value for name, value in arguments.items() if value is not None}
     if not limited(given):
-        raise ArgumentError(given, messages.NO_LIMIT)
+        raise ArgumentError(given, messages.arguments.NO_LIMIT)
     low, high, exactly = given.get("min"), given.get("max"), given.get("exactly")
     if low is not None and high is not None and low > high:
-        raise ArgumentError({"min": low, "max": high}, messages.MIN_ABOVE_MAX)
+        raise ArgumentError({"min": low, "max": high}, messages.arguments.MIN_ABOVE_MAX)
     if exactly is not None and (low is not None or high is not None):
         clash: dict[str, object] = {
             name: given[name] for name in ("exactly", "min", "max") if name in given
         }
-        raise ArgumentError(clash, messages.EXACTLY_AND_BOUNDS)
+        raise ArgumentError(clash, messages.arguments.EXACTLY_AND_BOUNDS)
     if given.get("folded") and given.get("count") == "top":
-        raise ArgumentError({"folded": True, "count": "top"}, messages.FOLDED_AND_TOP)
+        raise ArgumentError({"folded": True, "count": "top"}, messages.arguments.FOLDED_AND_TOP)
     return Criteria(**given)
 
 
@@ -124,10 +124,10 @@ class _BadValueError(Exception):
 
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise _BadValueError(messages.NOT_WHOLE)
+        raise _BadValueError(messages.arguments.NOT_WHOLE)
     number = operator.index(value)
     if number < 0:
-        raise _BadValueError(messages.NEGATIVE)
+        raise _BadValueError(messages.arguments.NEGATIVE)
     return number
 
 
@@ -140,36 +140,36 @@ def _size(value: object) -> int:
         return _whole(value)
     match = _SIZE.fullmatch(value)
     if match is None:
-        raise _BadValueError(messages.NOT_A_SIZE)
+        raise _BadValueError(messages.arguments.NOT_A_SIZE)
     number = Decimal(match[1].replace("_", "")) * _UNITS[match[2].lower()]
     if number != int(number):
-        raise _BadValueError(messages.NOT_WHOLE)
+        raise _BadValueError(messages.arguments.NOT_WHOLE)
     return int(number)
 
 
 def _count(value: object) -> str:
     if not isinstance(value, str) or value not in COUNTS:
-        raise _BadValueError(messages.unknown_count(COUNTS))
+        raise _BadValueError(messages.arguments.unknown_count(COUNTS))
     return value
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _BadValueError(messages.NOT_A_FLAG)
+        raise _BadValueError(messages.arguments.NOT_A_FLAG)
     return value
 
 
 def _types(value: object) -> dict[str, int]:
     if not isinstance(value, Mapping) or not value:
-        raise _BadValueError(messages.NOT_TYPES)
+        raise _BadValueError(messages.arguments.NOT_TYPES)
     if not all(isinstance(name, str) for name in value):
-        raise _BadValueError(messages.NOT_TYPES)
+        raise _BadValueError(messages.arguments.NOT_TYPES)
     return {name: _whole(most) for name, most in value.items()}
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise _BadValueError(messages.NOT_TEXT)
+        raise _BadValueError(messages.arguments.NOT_TEXT)
     return value
 
 

@@ -35,7 +35,7 @@ def find_models(item: pytest.Item, fixture: str | None) -> list[Found]:
     if fixture is not None and isinstance(values.get(fixture), (str, os.PathLike)):
         return [Found(fixture, values[fixture])]
     looked_at = {name: type(value).__name__ for name, value in values.items()}
-    raise Failed(messages.no_model(looked_at, fixture), pytrace=False)
+    raise Failed(messages.marks.no_model(looked_at, fixture), pytrace=False)
 
 
 def _values(item: pytest.Item, fixture: str | None) -> dict[str, Any]:

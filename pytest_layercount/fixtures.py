@@ -155,7 +155,9 @@ def _assert_layer_count(
     measured = measure(model, asked)
     violations = asked.violations(measured)
     if violations:
-        raise Failed(messages.layer_count(measured, violations, folded=asked.folded, note=info))
+        raise Failed(
+            messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
+        )
     return measured
 
 
@@ -174,7 +176,7 @@ def _assert_foldable(
     planned = plan(model)
     result = foldability(planned, names, exceptions)
     if not result.good:
-        raise Failed(messages.foldable(planned.graph.name, result, names, note=info))
+        raise Failed(messages.folds.foldable(planned.graph.name, result, names, note=info))
     return planned
 
 
@@ -188,9 +190,9 @@ def _assert_equivalent_after_fold(
         check = check_fold(model, inputs=inputs, seed=seed)
     name = check.result.before.model
     if not (check.result.folds or check.result.removed):
-        raise Failed(messages.nothing_folded(name, check.result.refusals, note=info))
+        raise Failed(messages.folds.nothing_folded(name, check.result.refusals, note=info))
     if not check.equivalence.equivalent:
-        raise Failed(messages.not_equivalent(name, check, note=info))
+        raise Failed(messages.folds.not_equivalent(name, check, note=info))
     return check
 
 
@@ -213,10 +215,10 @@ def _assert_same_structure(
 
     found = difference(explain(*graphs, count=count), codes)
     if not found.good:
-        raise Failed(messages.not_same_structure(found, note=info))
+        raise Failed(messages.pairs.not_same_structure(found, note=info))
     return found.explanation
 
 
 def _named(error: ArgumentError, function: str) -> ArgumentError:
-    sentence = messages.bad_arguments(function, error.arguments, error.problem)
+    sentence = messages.arguments.bad_arguments(function, error.arguments, error.problem)
     return ArgumentError(error.arguments, sentence)

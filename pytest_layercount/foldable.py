@@ -56,7 +56,7 @@ def check_types(types: object) -> tuple[str, ...]:
     """``types`` as a tuple of class names; a lone string is a mistake."""
     names = () if isinstance(types, str) or not isinstance(types, Sequence) else tuple(types)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise ArgumentError({"types": types}, messages.NOT_TYPE_NAMES)
+        raise ArgumentError({"types": types}, messages.arguments.NOT_TYPE_NAMES)
     return names
 
 
@@ -64,14 +64,14 @@ def check_exceptions(except_: object) -> Mapping[str, str]:
     """``except_`` as a mapping of layer paths to reasons, none of them empty."""
     exceptions = {} if except_ is None else except_
     if not isinstance(exceptions, Mapping):
-        raise ArgumentError({"except_": except_}, messages.NOT_EXCEPTIONS)
+        raise ArgumentError({"except_": except_}, messages.arguments.NOT_EXCEPTIONS)
     for path, why in exceptions.items():
         if not (isinstance(path, str) and isinstance(why, str) and why.strip()):
-            raise ArgumentError({"except_": except_}, messages.NOT_EXCEPTIONS)
+            raise ArgumentError({"except_": except_}, messages.arguments.NOT_EXCEPTIONS)
     return exceptions
 
 
 def _instead(path: str, folding: set[str], staying: Sequence[str]) -> str:
     if path in folding:
-        return messages.FOLDS_NOW
-    return messages.no_such_layer(difflib.get_close_matches(path, [*staying, *folding], n=1))
+        return messages.arguments.FOLDS_NOW
+    return messages.folds.no_such_layer(difflib.get_close_matches(path, [*staying, *folding], n=1))

@@ -54,3 +54,8 @@ def size(number: int, sign: str = "") -> str:
         if number >= scale and number * 100 % scale == 0:
             return f"{sign}{number / scale:.10g}{unit}"
     return f"{sign}{number:,}"
+
+
+def number(count: int, noun: str) -> str:
+    """``3 layers``, ``1 layer``."""
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -56,7 +56,7 @@ def read_rule(item: pytest.Item) -> Rule | None:
     if not limited(merged):
         if any(limited(given) for given in marks):
             return None
-        raise ArgumentError(_given(merged), messages.NO_LIMIT)
+        raise ArgumentError(_given(merged), messages.arguments.NO_LIMIT)
     model, reason = merged.pop("model", None), merged.pop("reason", None)
     return Rule(criteria(merged), model, reason)
 
@@ -101,7 +101,7 @@ def judge(item: pytest.Item) -> None:
     verdicts = [_verdict(found, rule) for found in find_models(item, rule.model)]
     failures = [verdict for verdict in verdicts if verdict]
     if failures:
-        raise Failed(messages.joined(failures), pytrace=False)
+        raise Failed(messages.counts.joined(failures), pytrace=False)
 
 
 def _verdict(found: Found, rule: Rule) -> str:
@@ -112,7 +112,7 @@ def _verdict(found: Found, rule: Rule) -> str:
     violations = rule.criteria.violations(measured)
     if not violations:
         return ""
-    return messages.layer_count(
+    return messages.counts.layer_count(
         measured,
         violations,
         folded=rule.criteria.folded,
@@ -128,11 +128,13 @@ def _marks(node: Node) -> list[pytest.Mark]:
 def _keywords(mark: pytest.Mark) -> dict[str, Any]:
     if mark.args:
         value = mark.args[0]
-        raise ArgumentError({"": value}, messages.positional(guess_keyword(value), value))
+        raise ArgumentError({"": value}, messages.arguments.positional(guess_keyword(value), value))
     for name, value in mark.kwargs.items():
         if name not in CHECKS:
             close = difflib.get_close_matches(name, CHECKS, n=1)
-            raise ArgumentError({name: value}, messages.unknown_argument(name, close, CHECKS))
+            raise ArgumentError(
+                {name: value}, messages.arguments.unknown_argument(name, close, CHECKS)
+            )
     return checked(mark.kwargs)
 
 
@@ -162,5 +164,5 @@ def _located(error: ArgumentError, node: Node) -> str:
     line = None
     if isinstance(node, (pytest.Function, pytest.Class)):
         line = node.reportinfo()[1]
-    sentence = messages.bad_arguments(NAME, error.arguments, error.problem)
-    return messages.located(sentence, file, line, name)
+    sentence = messages.arguments.bad_arguments(NAME, error.arguments, error.problem)
+    return messages.arguments.located(sentence, file, line, name)

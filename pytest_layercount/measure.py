@@ -67,4 +67,4 @@ def said_plainly(model: object) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in FRAMEWORKS:
             raise
-        raise Failed(messages.install_tensorflow(model)) from None
+        raise Failed(messages.marks.install_tensorflow(model)) from None

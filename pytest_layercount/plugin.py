@@ -25,7 +25,7 @@ __all__ = [
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, also to ``--strict-markers``."""
-    config.addinivalue_line("markers", messages.marker_help())
+    config.addinivalue_line("markers", messages.marks.marker_help())
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 
@@ -44,7 +44,7 @@ def pytest_make_collect_report(
         problems = marker.problems(collector, report.result or ())
         if problems:
             report.outcome = "failed"
-            report.longrepr = messages.bad_marks(problems)
+            report.longrepr = messages.arguments.bad_marks(problems)
             report.result = []
     return report
 
@@ -58,7 +58,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     except pytest.FixtureLookupError as error:
         if fixture is None or error.argname != fixture:
             raise
-        raise Failed(messages.unknown_fixture(fixture), pytrace=False) from None
+        raise Failed(messages.marks.unknown_fixture(fixture), pytrace=False) from None
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -47,15 +47,17 @@ def check_codes(ignore: object) -> tuple[str, ...]:
     from pytest_layercount.compare.causes import CODES
 
     if isinstance(ignore, str) or not isinstance(ignore, Sequence):
-        raise ArgumentError({"ignore": ignore}, messages.NOT_CODES)
+        raise ArgumentError({"ignore": ignore}, messages.arguments.NOT_CODES)
     for code in ignore:
         if code not in CODES:
             close = difflib.get_close_matches(str(code), CODES, n=1)
-            raise ArgumentError({"ignore": ignore}, messages.unknown_code(code, close, CODES))
+            raise ArgumentError(
+                {"ignore": ignore}, messages.arguments.unknown_code(code, close, CODES)
+            )
     return tuple(ignore)
 
 
 def check_count(count: object) -> None:
     """Refuse a way to count that does not exist."""
     if count not in COUNTS:
-        raise ArgumentError({"count": count}, messages.unknown_count(COUNTS))
+        raise ArgumentError({"count": count}, messages.arguments.unknown_count(COUNTS))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -15,3 +17,21 @@ def load_keras() -> Any:
 def generation(keras: Any) -> int:
     """2 or 3."""
     return 3 if keras.__version__.startswith("3.") else 2
+
+
+@contextmanager
+def computing_in(dtype: str) -> Iterator[None]:
+    """Layers made inside compute in ``dtype`` unless they say otherwise.
+
+    Keras 3 makes its policy of the type that it finds when it first needs one, and
+    keeps it until the session is cleared: before, for this test, and after, for the next.
+    """
+    backend = load_keras().backend
+    before = backend.floatx()
+    backend.set_floatx(dtype)
+    backend.clear_session()
+    try:
+        yield
+    finally:
+        backend.set_floatx(before)
+        backend.clear_session()

@@ -54,7 +54,7 @@ def refusals(count: int, reason: str = "several-consumers") -> tuple[Refusal, ..
 
 
 def test_too_many_layers():
-    text = messages.layer_count(
+    text = messages.counts.layer_count(
         RESNET, [Violation("max", 187, 150)], place="detector", note="has to fit the camera"
     )
     same(
@@ -83,7 +83,7 @@ def test_too_much_of_everything():
         Violation("types", 57, 0, "BatchNormalization"),
         Violation("max_parameters", 25_636_712, 5_000_000),
     ]
-    text = messages.layer_count(RESNET, violations, folded=True)
+    text = messages.counts.layer_count(RESNET, violations, folded=True)
     assert text.splitlines()[:4] == [
         "resnet_s: 187 folded layers > max 150 (+37)",
         "and 57 folded BatchNormalization > max 0 (+57)",
@@ -104,14 +104,16 @@ def test_too_much_of_everything():
 )
 def test_other_limits(violation, count, first):
     measured = LayerCount(**{**vars(RESNET), "count": count})
-    line = messages.layer_count(measured, [violation]).splitlines()[0]
+    line = messages.counts.layer_count(measured, [violation]).splitlines()[0]
     assert line == first
     assert len(line) <= HEADLINE
 
 
 def test_several_models():
     same(
-        messages.joined(["a: 5 layers > max 4 (+1)\ncounted: ...", "b: 6 layers > max 4\nmore"]),
+        messages.counts.joined(
+            ["a: 5 layers > max 4 (+1)\ncounted: ...", "b: 6 layers > max 4\nmore"]
+        ),
         """
         a: 5 layers > max 4 (+1)
         counted: ...
@@ -122,7 +124,7 @@ def test_several_models():
 
 def test_no_model():
     same(
-        messages.no_model({"tmp_path": "PosixPath", "data": "list"}, None),
+        messages.marks.no_model({"tmp_path": "PosixPath", "data": "list"}, None),
         """
         layercount: found no model to judge
         looked at the fixtures that the test asks for: tmp_path (PosixPath), data (list)
@@ -133,12 +135,12 @@ def test_no_model():
 
 
 def test_no_model_and_no_fixtures():
-    assert "asks for: no fixtures\n" in messages.no_model({}, None)
+    assert "asks for: no fixtures\n" in messages.marks.no_model({}, None)
 
 
 def test_no_model_in_the_fixture_named():
     same(
-        messages.no_model({"data": "list"}, "data"),
+        messages.marks.no_model({"data": "list"}, "data"),
         """
         layercount: found no model to judge
         the fixture 'data' that model= names gives no Keras model: list
@@ -148,32 +150,34 @@ def test_no_model_in_the_fixture_named():
 
 
 def test_unknown_fixture():
-    assert messages.unknown_fixture("detektor") == (
+    assert messages.marks.unknown_fixture("detektor") == (
         "layercount(model='detektor'): no fixture of this name here; "
         "`pytest --fixtures` lists those there are"
     )
 
 
 def test_bad_arguments_with_their_place():
-    problem = messages.unknown_argument("maximum", ["max"], ["max", "min"])
-    sentence = messages.bad_arguments("layercount", {"maximum": 3}, problem)
+    problem = messages.arguments.unknown_argument("maximum", ["max"], ["max", "min"])
+    sentence = messages.arguments.bad_arguments("layercount", {"maximum": 3}, problem)
     same(
-        messages.located(sentence, "tests/test_net.py", 11, "TestNet::test_size"),
+        messages.arguments.located(sentence, "tests/test_net.py", 11, "TestNet::test_size"),
         """
         layercount(maximum=3): unknown argument 'maximum'; did you mean 'max'?
         tests/test_net.py:12: TestNet::test_size
         """,
     )
-    assert messages.located("x", "test_net.py", None, "") == "x\ntest_net.py"
+    assert messages.arguments.located("x", "test_net.py", None, "") == "x\ntest_net.py"
 
 
 def test_long_values_are_abridged():
-    sentence = messages.bad_arguments("layercount", {"model": "n" * 500}, messages.NOT_TEXT)
+    sentence = messages.arguments.bad_arguments(
+        "layercount", {"model": "n" * 500}, messages.arguments.NOT_TEXT
+    )
     assert len(sentence) < 150
 
 
 def test_install_tensorflow():
-    assert messages.install_tensorflow("net.keras") == (
+    assert messages.marks.install_tensorflow("net.keras") == (
         "reading 'net.keras' needs TensorFlow, which is not installed: "
         'pip install "pytest-layercount[tensorflow]"'
     )
@@ -182,7 +186,7 @@ def test_install_tensorflow():
 def test_layers_that_stay():
     found = Foldability(49, refusals(3) + refusals(1, "training-call"), (), {})
     same(
-        messages.foldable("resnet50v2", found, ["BatchNormalization"], note="for the edge"),
+        messages.folds.foldable("resnet50v2", found, ["BatchNormalization"], note="for the edge"),
         """
         resnet50v2: 4 of 49 batch norms stay
         several-consumers (3): normalize on the branch, after the layer that only this branch uses
@@ -200,10 +204,10 @@ def test_layers_that_stay():
 def test_layers_that_stay_and_exceptions_that_are_stale_fit_a_page():
     reasons = ["several-consumers", "training-call", "activation", "nonlinear", "tied"]
     staying = tuple(refusal for reason in reasons for refusal in refusals(9, reason))
-    stale = {f"bn{number}": messages.FOLDS_NOW for number in range(9)}
+    stale = {f"bn{number}": messages.arguments.FOLDS_NOW for number in range(9)}
     unexplained = tuple(f"odd{number}" for number in range(9))
     found = Foldability(60, staying, unexplained, stale)
-    text = messages.foldable("net", found, ["BatchNormalization", "Rescaling"], note="why")
+    text = messages.folds.foldable("net", found, ["BatchNormalization", "Rescaling"], note="why")
     assert text.splitlines()[0] == "net: 54 of 60 layers stay"
     assert "and 2 more reasons" in text
     assert "not known to the plan: odd0" in text
@@ -213,12 +217,12 @@ def test_layers_that_stay_and_exceptions_that_are_stale_fit_a_page():
 
 def test_stale_exceptions():
     stale = {
-        "stem/bn": messages.FOLDS_NOW,
-        "stem/bm": messages.no_such_layer(["stem/bn"]),
-        "head": messages.no_such_layer([]),
+        "stem/bn": messages.arguments.FOLDS_NOW,
+        "stem/bm": messages.folds.no_such_layer(["stem/bn"]),
+        "head": messages.folds.no_such_layer([]),
     }
     same(
-        messages.foldable("net", Foldability(9, (), (), stale), ["BatchNormalization"]),
+        messages.folds.foldable("net", Foldability(9, (), (), stale), ["BatchNormalization"]),
         """
         net: 3 stale exceptions
         except_['stem/bn']: folds now; remove the exception
@@ -230,7 +234,7 @@ def test_stale_exceptions():
 
 def test_nothing_to_judge():
     same(
-        messages.foldable("net", Foldability(0, (), (), {}), ["BatchNormalization"]),
+        messages.folds.foldable("net", Foldability(0, (), (), {}), ["BatchNormalization"]),
         """
         net: 0 batch norms to judge
         the model has no layer of type BatchNormalization
@@ -242,7 +246,7 @@ def test_nothing_to_judge():
 
 def test_nothing_folded():
     same(
-        messages.nothing_folded("net", refusals(1)),
+        messages.folds.nothing_folded("net", refusals(1)),
         """
         net: 0 layers fold, 1 refused
         nothing was folded, so there is nothing to compare
@@ -264,7 +268,7 @@ def test_not_equivalent():
         equivalence=equivalence, randomised=True, result=SimpleNamespace(folds=(1, 2))
     )
     same(
-        messages.not_equivalent("resnet_s", check, note="for the edge"),
+        messages.folds.not_equivalent("resnet_s", check, note="for the edge"),
         """
         resnet_s: off by 3.1e-02 > limit 4.0e-12
         worst output: scores, values up to 1.2e+00 (1 of 2 outputs differ)
@@ -288,7 +292,7 @@ def test_equivalent_outputs_of_different_layers():
     check = SimpleNamespace(
         equivalence=equivalence, randomised=False, result=SimpleNamespace(folds=(1,))
     )
-    assert messages.not_equivalent("net", check).splitlines()[:4] == [
+    assert messages.folds.not_equivalent("net", check).splitlines()[:4] == [
         "net: off by 5.0e-01 > limit 1.0e-01",
         "worst layer: stage2/conv, values up to 1.0e+00 (0 of 1 outputs differ)",
         "first layer that differs: stage2/conv",

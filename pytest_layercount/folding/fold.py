@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_layercount.folding.outputs import keep_outputs
+from pytest_layercount.folding.passes.outputs import keep_outputs
+from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
 from pytest_layercount.folding.plan import PASSES, Plan, plan_graph, weights_of
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.weights import folded_weights
 from pytest_layercount.folding.rules.custom import with_custom_rules
-from pytest_layercount.folding.unshare import unshare_where_it_helps
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding import reasons
-from pytest_layercount.folding.activation import fuse_activations
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.collapse import Merge, collapse
-from pytest_layercount.folding.inert import remove_inert, same_dtype, same_mask
-from pytest_layercount.folding.padding import absorb_padding
+from pytest_layercount.folding.passes.activation import fuse_activations
+from pytest_layercount.folding.passes.collapse import Merge, collapse
+from pytest_layercount.folding.passes.inert import remove_inert, same_dtype, same_mask
+from pytest_layercount.folding.passes.padding import absorb_padding
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Stop, Weights

@@ -14,7 +14,7 @@ from tests.compare.test_causes import classifier, scaled
 
 def said(one, two, ignore=(), **how):
     found = difference(explain(one, two, **how), ignore)
-    text = messages.not_same_structure(found)
+    text = messages.pairs.not_same_structure(found)
     lines = text.splitlines()
     assert len(lines[0]) <= HEADLINE
     assert len(lines) <= PAGE
@@ -110,18 +110,21 @@ def test_much_that_differs_fits_a_page():
     )
     explanation = explain(classifier(), folded())
     found = Difference(explanation, causes, explanation.changed * 9, causes)
-    lines = messages.not_same_structure(found, note="for the camera").splitlines()
+    lines = messages.pairs.not_same_structure(found, note="for the camera").splitlines()
     assert len(lines) <= PAGE
     assert "               a, b and 1 more".strip() in [line.strip() for line in lines]
-    rest = sum(cause.delta for cause in causes[messages.CAUSES :])
-    assert f"{rest:+6d} by {len(causes) - messages.CAUSES} other causes" in lines
+    rest = sum(cause.delta for cause in causes[messages.pairs.CAUSES :])
+    assert f"{rest:+6d} by {len(causes) - messages.pairs.CAUSES} other causes" in lines
     assert "note: for the camera" in lines
     assert lines[-1].startswith("to accept: ignore=('activation-layers', ")
 
 
 def test_a_code_that_does_not_exist():
     known = ["head", "no-ops"]
-    assert messages.unknown_code("noops", ["no-ops"], known) == (
+    assert messages.arguments.unknown_code("noops", ["no-ops"], known) == (
         "there is no cause 'noops'; did you mean 'no-ops'?"
     )
-    assert messages.unknown_code("x", [], known) == "there is no cause 'x'; there are head, no-ops"
+    assert (
+        messages.arguments.unknown_code("x", [], known)
+        == "there is no cause 'x'; there are head, no-ops"
+    )

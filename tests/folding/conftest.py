@@ -7,16 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.folding.harness import Kit
+from tests.kerases import computing_in
 
 
 @pytest.fixture
 def kit() -> Iterator[Kit]:
     """The installed Keras, computing in float64 for the length of a test."""
     pytest.importorskip("tensorflow")
-    kit = Kit()
-    backend = kit.keras.backend
-    before = backend.floatx()
-    backend.set_floatx("float64")
-    backend.clear_session()
-    yield kit
-    backend.set_floatx(before)
+    with computing_in("float64"):
+        yield Kit()

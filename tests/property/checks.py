@@ -94,8 +94,8 @@ def assert_planned(model: Any, result: Any) -> None:
     assert plan.folds == result.folds
     assert plan.refusals == result.refusals
     assert types(plan.graph) == types(read_graph(result.model))
-    certain = {one.layer for one in plan_fold(model).folds if not one.condition}
-    assert certain <= {one.layer for one in result.folds}
+    # Which of two maps in a row stays may depend on their values.
+    assert sum(not one.condition for one in plan_fold(model).folds) <= len(result.folds)
 
 
 def types(graph: Any) -> Counter[str]:

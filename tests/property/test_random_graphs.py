@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import has_keras, needs_keras
-from tests.kerases import load_keras
+from tests.kerases import computing_in, load_keras
 from tests.property.recipe import Recipe
 from tests.property.strategy import FAMILIES, recipes
 
@@ -52,11 +52,8 @@ def part(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    backend = load_keras().backend
-    before = backend.floatx()
-    backend.set_floatx("float64")
-    yield
-    backend.set_floatx(before)
+    with computing_in("float64"):
+        yield
 
 
 @pytest.fixture(autouse=True)

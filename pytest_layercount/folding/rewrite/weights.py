@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.collapse import merged_weights
+from pytest_layercount.folding.passes.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.readers.weights import read_weights, variable

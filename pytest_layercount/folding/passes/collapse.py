@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.padding import same_padding
+from pytest_layercount.folding.passes.padding import same_padding
 from pytest_layercount.folding.rules.base import Site, Stop
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_layercount.folding.inert import same_dtype
+from pytest_layercount.folding.passes.inert import same_dtype
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Use, Wiring

@@ -1,0 +1,8 @@
+"""Every sentence a user reads, as functions from facts to text: a file for each subject.
+
+How they are laid out, and how long they may be, is :mod:`pytest_layercount.layout`.
+"""
+
+from pytest_layercount.messages import arguments, counts, folds, marks, pairs
+
+__all__ = ["arguments", "counts", "folds", "marks", "pairs"]

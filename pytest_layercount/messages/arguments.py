@@ -1,0 +1,67 @@
+"""What is wrong with an argument of the mark or of a fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pytest_layercount.layout import cut, page, short
+
+
+def bad_arguments(function: str, arguments: Mapping[str, object], problem: str) -> str:
+    """``layercount(max=-1): must not be negative``."""
+    given = ", ".join(
+        f"{name}={short(value)}" if name else short(value) for name, value in arguments.items()
+    )
+    return f"{function}({given}): {problem}"
+
+
+def located(sentence: str, file: str, line: int | None, name: str) -> str:
+    """``sentence``, and below it where to go; ``line`` counts from zero."""
+    place = file if line is None else f"{file}:{line + 1}"
+    return f"{sentence}\n{place}: {name}" if name else f"{sentence}\n{place}"
+
+
+def bad_marks(sentences: Sequence[str]) -> str:
+    """All that is wrong with the marks of a file or class."""
+    return page(*cut(sentences, 10))
+
+
+def unknown_argument(name: str, close: Sequence[str], known: Collection[str]) -> str:
+    """A keyword that does not exist."""
+    if close:
+        return f"unknown argument {name!r}; did you mean {close[0]!r}?"
+    return f"unknown argument {name!r}; there are {', '.join(known)}"
+
+
+def positional(keyword: str, value: object) -> str:
+    """An argument without its keyword."""
+    return f"takes keywords only; did you mean {keyword}={short(value)}?"
+
+
+def unknown_count(known: Sequence[str]) -> str:
+    """A way to count that does not exist."""
+    return f"must be one of {', '.join(map(repr, known))}"
+
+
+def unknown_code(code: object, close: Sequence[str], known: Sequence[str]) -> str:
+    """A cause to ignore that does not exist."""
+    if close:
+        return f"there is no cause {short(code)}; did you mean {close[0]!r}?"
+    return f"there is no cause {short(code)}; there are {', '.join(known)}"
+
+
+NO_LIMIT = "sets no limit; give max, min, exactly, types or max_parameters"
+MIN_ABOVE_MAX = "min is greater than max, so no model can pass"
+EXACTLY_AND_BOUNDS = "exactly already is both bounds; drop min and max"
+FOLDED_AND_TOP = "a folded model is counted opened; use count='layers' or 'nodes'"
+NOT_WHOLE = "must be a whole number"
+NEGATIVE = "must not be negative"
+NOT_A_SIZE = "must be a whole number like 5_000_000, or text like '300k', '5M', '1.2B'"
+NOT_A_FLAG = "must be True or False"
+NOT_TEXT = "must be text that is not empty"
+NOT_TYPES = "must map layer types to their maximum, like {'BatchNormalization': 0}"
+NOT_TYPE_NAMES = "must be a list or tuple of layer types, like ('BatchNormalization',)"
+NOT_CODES = "must be a list or tuple of the codes of causes, like ('batch-norms-folded',)"
+NOT_EXCEPTIONS = "must map layer paths to reasons, like {'stem/bn': 'read by the debugger'}"
+
+FOLDS_NOW = "folds now; remove the exception"

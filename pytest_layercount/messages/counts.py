@@ -1,0 +1,78 @@
+"""A count that is out of its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_layercount.layout import cut, headline, note_lines, page, size
+
+if TYPE_CHECKING:
+    from pytest_layercount.criteria import Violation
+    from pytest_layercount.model.count import LayerCount
+
+TYPES = 8
+"""How many rows a table of layer types has at most."""
+
+NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
+
+
+def layer_count(
+    measured: LayerCount,
+    violations: Sequence[Violation],
+    *,
+    folded: bool = False,
+    place: str | None = None,
+    note: str | None = None,
+) -> str:
+    """A model that does not keep its limits."""
+    first, *others = (_fact(violation, measured, folded) for violation in violations)
+    where = f" from {place}" if place else ""
+    noun = NOUNS[measured.count] + (" after folding" if folded else "")
+    return page(
+        headline(measured.model, first),
+        *(f"and {fact}" for fact in cut(others, 4)),
+        f"counted: {noun} of {measured.model}{where}, {measured.keras}",
+        *_by_type(measured),
+        *note_lines(note),
+        *_hint(measured, violations, folded),
+        f"to accept: {', '.join(_accept(violations))}",
+    )
+
+
+def joined(texts: Sequence[str]) -> str:
+    """The first text whole, and the first line of each other one."""
+    first, *others = texts
+    lines = [text.partition("\n")[0] for text in others]
+    return page(first, *(f"also: {line}" for line in cut(lines, 4)))
+
+
+def _fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
+    value, limit = violation.value, violation.limit
+    if violation.keyword == "max_parameters":
+        return f"{size(value)} params > max {size(limit)} ({size(value - limit, sign='+')})"
+    noun = violation.type or NOUNS[measured.count]
+    relation = {"min": "< min", "exactly": "!= exactly"}.get(violation.keyword, "> max")
+    return f"{value} {'folded ' * folded}{noun} {relation} {limit} ({value - limit:+d})"
+
+
+def _by_type(measured: LayerCount) -> list[str]:
+    rows = list(measured.by_type.items())
+    shown, rest = (rows, []) if len(rows) <= TYPES else (rows[: TYPES - 1], rows[TYPES - 1 :])
+    if rest:
+        shown = [*shown, (f"of {len(rest)} other types", sum(number for _, number in rest))]
+    return [f"{number:6d} {name}" for name, number in shown]
+
+
+def _hint(measured: LayerCount, violations: Sequence[Violation], folded: bool) -> list[str]:
+    over = any(violation.keyword in ("max", "types") for violation in violations)
+    if over and not folded and "BatchNormalization" in measured.by_type:
+        return ["to judge what is left after folding batch normalizations: folded=True"]
+    return []
+
+
+def _accept(violations: Sequence[Violation]) -> list[str]:
+    plain = {item.keyword: item.value for item in violations if not item.type}
+    types = {item.type: item.value for item in violations if item.type}
+    shown = [f"{keyword}={value}" for keyword, value in plain.items()]
+    return [*shown, f"types={types}"] if types else shown
