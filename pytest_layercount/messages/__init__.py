@@ -3,6 +3,6 @@
 How they are laid out, and how long they may be, is :mod:`pytest_layercount.layout`.
 """
 
-from pytest_layercount.messages import arguments, counts, folds, marks, pairs
+from pytest_layercount.messages import arguments, counts, folds, marks, pairs, targets
 
-__all__ = ["arguments", "counts", "folds", "marks", "pairs"]
+__all__ = ["arguments", "counts", "folds", "marks", "pairs", "targets"]
