@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import hookspecs, marker, messages
+from pytest_layercount import hookspecs, marker, messages, settings
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
@@ -23,8 +23,14 @@ __all__ = [
 ]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and the keys of the configuration file."""
+    settings.add(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, also to ``--strict-markers``."""
+    """Read the settings; make the mark known, also to ``--strict-markers``."""
+    settings.read(config)
     config.addinivalue_line("markers", messages.marks.marker_help())
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 

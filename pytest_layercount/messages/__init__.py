@@ -3,6 +3,22 @@
 How they are laid out, and how long they may be, is :mod:`pytest_layercount.layout`.
 """
 
-from pytest_layercount.messages import arguments, counts, folds, marks, pairs, targets
+from pytest_layercount.messages import (
+    arguments,
+    counts,
+    folds,
+    marks,
+    pairs,
+    settings,
+    targets,
+)
 
-__all__ = ["arguments", "counts", "folds", "marks", "pairs", "targets"]
+__all__ = [
+    "arguments",
+    "counts",
+    "folds",
+    "marks",
+    "pairs",
+    "settings",
+    "targets",
+]

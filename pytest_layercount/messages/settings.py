@@ -1,0 +1,17 @@
+"""What is wrong with a key of the configuration file or with an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NOT_A_TRUTH = "must be true or false"
+
+
+def bad_setting(given: str, problem: str, file: str | None) -> str:
+    """``layercount_max=many in pytest.ini: must be a whole number``."""
+    return f"{given} in {file}: {problem}" if file else f"{given}: {problem}"
+
+
+def not_a_choice(choices: Sequence[str]) -> str:
+    """The value of an option that takes few, perhaps a path that was meant for pytest."""
+    return f"must be {' or '.join(choices)}; tests to run stand before the option"

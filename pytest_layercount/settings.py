@@ -1,0 +1,169 @@
+"""What holds for a whole run: the keys of the configuration file and the options.
+
+A field of :class:`Settings` is both: ``max`` is the key ``layercount_max`` and the
+option ``--layercount-max``. To add one is to add its line there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.criteria import LIMITS, ArgumentError, checked
+
+Update = Literal["all", "new"]
+
+_TEXT: Any = str | int if pytest.version_tuple >= (9, 2) else "string"
+"""A key with one value. Where pytest can, it takes the bare numbers of ``pytest.toml``."""
+
+
+@dataclass(frozen=True)
+class _Key:
+    """How a field is given.
+
+    ``read`` makes its value of what was written and raises a ValueError that says
+    what it should have been. ``ini`` is pytest's type for the key, None if there
+    is no key; ``option`` is what argparse is told.
+    """
+
+    read: Callable[[Any], Any]
+    help: str
+    ini: Any
+    option: Mapping[str, Any]
+
+
+def _limit(name: str, help_: str, metavar: str = "N") -> Any:
+    """A limit that a mark may set as well, by the same name and checked the same way."""
+    return _value(lambda value: _checked(name, value), help_, metavar)
+
+
+def _value(read: Callable[[str], Any], help_: str, metavar: str) -> Any:
+    """One value, ``None`` where it is not given."""
+    option = {"metavar": metavar}
+    return field(default=None, metadata={"key": _Key(read, help_, _TEXT, option)})
+
+
+def _flag(help_: str) -> Any:
+    """Yes or no; the option has a counterpart that begins with ``--no-``."""
+    option = {"action": argparse.BooleanOptionalAction}
+    return field(default=False, metadata={"key": _Key(bool, help_, "bool", option)})
+
+
+def _values(read: Callable[[str], Any], help_: str, metavar: str) -> Any:
+    """Any number of values: a line each, or an option each."""
+
+    def read_all(given: Sequence[str]) -> tuple[Any, ...]:
+        return tuple(read(one) for one in given)
+
+    option = {"metavar": metavar, "action": "append"}
+    return field(default=(), metadata={"key": _Key(read_all, help_, "linelist", option)})
+
+
+def _command(choices: Sequence[str], help_: str) -> Any:
+    """An option alone, not for the configuration file; without a value it means the first."""
+
+    def read(given: str) -> str:
+        if given not in choices:
+            raise ValueError(messages.settings.not_a_choice(choices))
+        return given
+
+    option = {"nargs": "?", "const": choices[0], "metavar": "|".join(choices)}
+    return field(default=None, metadata={"key": _Key(read, help_, None, option)})
+
+
+def _checked(name: str, value: str | int) -> Any:
+    try:
+        return checked({name: int(value) if str(value).isdecimal() else value})[name]
+    except ArgumentError as error:
+        raise ValueError(error.problem) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the configuration file and the command line say, the command line winning."""
+
+    max: int | None = _limit("max", "a maximum for the layers of every model judged")
+    max_parameters: int | None = _limit(
+        "max_parameters", "a maximum for the parameters of every model judged, like 5M"
+    )
+    auto: bool = _flag("judge every model that a fixture returns, without any mark")
+    strict_baselines: bool = _flag("fail a complete run that leaves baselines unused")
+    update: Update | None = _command(  # noqa: RUF009 -- a field
+        get_args(Update), "write the baselines as the models are now; new: only missing ones"
+    )
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits of the whole suite, as keywords of a mark."""
+        given = {limit: getattr(self, limit, None) for limit in LIMITS}
+        return {limit: value for limit, value in given.items() if value is not None}
+
+
+_STASH = pytest.StashKey[Settings]()
+
+
+def add(parser: pytest.Parser) -> None:
+    """Make the keys and options known to pytest."""
+    group = parser.getgroup("layercount", "structure of Keras models")
+    for one, key in _keys():
+        group.addoption(_option(one), dest=_ini(one), default=None, help=key.help, **key.option)
+        if key.ini:
+            parser.addini(_ini(one), key.help, type=key.ini, default=None)
+
+
+def read(config: pytest.Config) -> None:
+    """Read and check what was given; a mistake is a usage error."""
+    given = {one.name: _given(config, one, key) for one, key in _keys()}
+    config.stash[_STASH] = Settings(
+        **{name: value for name, value in given.items() if value is not None}
+    )
+
+
+def settings(config: pytest.Config) -> Settings:
+    """The settings of a run."""
+    return config.stash[_STASH]
+
+
+def _keys() -> list[tuple[Field[Any], _Key]]:
+    return [(one, one.metadata["key"]) for one in fields(Settings)]
+
+
+def _ini(one: Field[Any]) -> str:
+    return f"layercount_{one.name}"
+
+
+def _option(one: Field[Any]) -> str:
+    return f"--{_ini(one)}".replace("_", "-")
+
+
+def _given(config: pytest.Config, one: Field[Any], key: _Key) -> Any:
+    """What the command line says, or else the file, read and checked."""
+    written = config.getoption(_ini(one))
+    if written is not None:
+        return _read(key, _option(one), written)
+    if key.ini is None:
+        return None
+    try:
+        written = config.getini(_ini(one))
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        problem = messages.settings.NOT_A_TRUTH if key.ini == "bool" else str(error)
+        raise _bad(_ini(one), problem, config) from None
+    return None if written is None else _read(key, _ini(one), written, config)
+
+
+def _read(key: _Key, name: str, written: Any, config: pytest.Config | None = None) -> Any:
+    try:
+        return key.read(written)
+    except ValueError as error:
+        given = written if isinstance(written, (str, int)) else ", ".join(written)
+        raise _bad(f"{name}={given}", str(error), config) from None
+
+
+def _bad(given: str, problem: str, config: pytest.Config | None) -> pytest.UsageError:
+    file = config.inipath.name if config is not None and config.inipath is not None else None
+    return pytest.UsageError(messages.settings.bad_setting(given, problem, file))
