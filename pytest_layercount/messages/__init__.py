@@ -9,6 +9,7 @@ from pytest_layercount.messages import (
     folds,
     marks,
     pairs,
+    pictures,
     settings,
     targets,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "folds",
     "marks",
     "pairs",
+    "pictures",
     "settings",
     "targets",
 ]

@@ -1,0 +1,223 @@
+"""A model before and after folding as a picture: text in Graphviz's language.
+
+Both models stand side by side, every chain of layers as a box with a row for each
+layer. Colours say what folding does to it; the legend says what the colours mean.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.messages import pictures
+from pytest_layercount.model.count import count_graph
+from pytest_layercount.model.graph import ModelGraph, Shape, values_in
+from pytest_layercount.report.chains import Row, chains, home, shortened
+from pytest_layercount.report.graphviz import run_dot
+
+NAME = 40
+"""The characters of a name that are shown."""
+
+_FONT = "Helvetica,Arial,sans-serif"
+_PLAIN, _BORDER, _FAINT = "#ffffff", "#9aa5b1", "#6b7785"
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "folds": ("#cfeed6", "#14532d"),
+    "refused": ("#ffd9c2", "#8a2c00"),
+    "removed": ("#e4e7eb", "#52606d"),
+    "absorbs": ("#d6e8fb", "#0b4a8f"),
+}
+"""Background and text of a row, by what folding does to the layer."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What folding does to a layer, and a word about it."""
+
+    state: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two models: the prefix of its boxes, and the marks of its layers."""
+
+    prefix: str
+    graph: ModelGraph
+    title: str
+    marks: Mapping[str, _Mark]
+    boxes: dict[int, str] = field(default_factory=dict)
+
+    def mark(self, node: int) -> _Mark:
+        return self.marks.get(self.graph.layer_of(node).path, _Mark())
+
+
+def dot_text(graph: ModelGraph, plan: Plan) -> str:
+    """The picture of ``graph`` and of what ``plan`` leaves of it, for Graphviz."""
+    before = _Side("a", graph, _title(graph.name, graph), _before(plan))
+    after = _Side("b", plan.graph, _title(pictures.FOLDED, plan.graph), _after(plan))
+    used = {mark.state for side in (before, after) for mark in side.marks.values()}
+    lines = [
+        "digraph model {",
+        f'graph [fontname="{_FONT}", fontsize=14, ranksep=0.3, nodesep=0.35, pad=0.3,',
+        f' labelloc=t, bgcolor="white", label=<{_legend(used)}>];',
+        f'node [fontname="{_FONT}", fontsize=10, shape=plain];',
+        f'edge [color="{_FAINT}", arrowsize=0.6];',
+        *_side(before),
+        *_side(after),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def svg(graph: ModelGraph, plan: Plan) -> str:
+    """The picture as an ``<svg>`` element, ready for a file or a page.
+
+    Raises:
+        LayercountError: Graphviz is not installed or fails.
+    """
+    text = picture(graph, plan, "svg").decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def picture(graph: ModelGraph, plan: Plan, form: str) -> bytes:
+    """The picture in a format that Graphviz writes: ``svg``, ``png``, ``pdf`` ...
+
+    Raises:
+        LayercountError: Graphviz is not installed or fails.
+    """
+    return run_dot(dot_text(graph, plan), form)
+
+
+def _before(plan: Plan) -> dict[str, _Mark]:
+    marks = {path: _Mark("removed") for path in plan.removed}
+    for fold in plan.folds:
+        marks[fold.layer] = _Mark("folds", pictures.folds_into(fold.into, fold.condition))
+    for refusal in plan.refusals:
+        marks[refusal.layer] = _Mark("refused", pictures.stays(refusal.reason))
+    return marks
+
+
+def _after(plan: Plan) -> dict[str, _Mark]:
+    marks = {path: _Mark("absorbs") for fold in plan.folds for path in fold.into}
+    for refusal in plan.refusals:
+        marks[refusal.layer] = _Mark("refused", pictures.stays(refusal.reason))
+    return marks
+
+
+def _title(name: str, graph: ModelGraph) -> str:
+    return pictures.title(name, count_graph(graph))
+
+
+def _side(side: _Side) -> Iterator[str]:
+    """The lines that draw one of the models."""
+    yield f"subgraph cluster_{side.prefix} {{"
+    yield f'color="{_BORDER}"; style=rounded; margin=14; label=<{_bold(side.title)}>;'
+    inside: dict[str, list[str]] = {}
+    for chain in chains(side.graph):
+        box = f"{side.prefix}{chain[0]}"
+        side.boxes.update(dict.fromkeys(chain, box))
+        lines = inside.setdefault(home(side.graph, chain[0]), [])
+        lines.append(f"{box} [label=<{_table(side, chain)}>];")
+    yield from _clusters(side, inside)
+    yield from _edges(side)
+    yield "}"
+
+
+def _clusters(side: _Side, inside: Mapping[str, list[str]]) -> Iterator[str]:
+    """The boxes, those of nested models in frames within frames."""
+    paths = {path for home in inside for path in _outwards(home)}
+    opened: list[str] = []
+    for number, path in enumerate(sorted(paths, key=lambda path: path.split("/") if path else [])):
+        while opened and not (path == opened[-1] or path.startswith(f"{opened[-1]}/")):
+            opened.pop()
+            yield "}"
+        if path:
+            yield f"subgraph cluster_{side.prefix}_{number} {{"
+            yield f'color="{_BORDER}"; style="rounded,dashed"; margin=10;'
+            yield f"label=<{_text(path.rpartition('/')[2])}>;"
+            opened.append(path)
+        yield from inside.get(path, ())
+    yield from ("}" for _ in opened)
+
+
+def _outwards(path: str) -> Iterator[str]:
+    yield path
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _edges(side: _Side) -> Iterator[str]:
+    for number, node in enumerate(side.graph.nodes):
+        for value in node.inputs:
+            if side.boxes[value.node] != side.boxes[number]:
+                yield f"{side.boxes[value.node]} -> {side.boxes[number]};"
+    for number, value in enumerate(values_in(side.graph.outputs)):
+        end = f"{side.prefix}_out{number}"
+        yield f'{end} [shape=plaintext, fontcolor="{_FAINT}", label=<{pictures.OUTPUT}>];'
+        yield f"{side.boxes[value.node]} -> {end};"
+
+
+def _table(side: _Side, chain: list[int]) -> str:
+    def look(node: int) -> tuple[object, ...]:
+        layer = side.graph.layer_of(node)
+        return layer.type, side.graph.nodes[node].shapes, side.mark(node).state
+
+    rows = "".join(_row(side, row) for row in shortened(chain, look))
+    inner = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{rows}</table>'
+    return (  # a second table around, or the rows would stick out of its round corners
+        f'<table border="1" color="{_BORDER}" bgcolor="{_PLAIN}" cellborder="0" cellspacing="0"'
+        f' cellpadding="4" style="rounded"><tr><td>{inner}</td></tr></table>'
+    )
+
+
+def _row(side: _Side, row: Row) -> str:
+    layer, mark = side.graph.layer_of(row.node), side.mark(row.node)
+    background, colour = COLOURS.get(mark.state, (_PLAIN, "#1f2933"))
+    kind = f"<i>{_text(layer.type)}</i>" if layer.kind == "operation" else _bold(layer.type)
+    kind = f"<s>{kind}</s>" if mark.state == "removed" else kind
+    shapes = side.graph.nodes[row.node].shapes
+    shape = _shape(shapes[0] if shapes else None)
+    cells = (kind, *(map(_small, (_text(layer.name), shape, _text(mark.note)))))
+    made = "".join(
+        f'<td align="left" bgcolor="{background}"><font color="{colour}">{cell}</font></td>'
+        for cell in cells
+    )
+    again = pictures.again(row.more, row.size)
+    more = f'<tr><td align="left" colspan="4">{_small(_text(again))}</td></tr>' if row.more else ""
+    return f"<tr>{made}</tr>{more}"
+
+
+def _legend(used: set[str]) -> str:
+    cells = "".join(
+        f'<td bgcolor="{background}"><font color="{colour}">{pictures.LEGEND[state]}</font></td>'
+        for state, (background, colour) in COLOURS.items()
+        if state in used
+    )
+    if not cells:
+        cells = f"<td>{pictures.NOTHING}</td>"
+    look = 'border="0" cellborder="0" cellspacing="6" cellpadding="4"'
+    return f"<table {look}><tr>{cells}</tr></table>"
+
+
+def _shape(shape: Shape) -> str:
+    sizes = ["?" if size is None else str(size) for size in (shape or ())[1:]]
+    return " &#215; ".join(sizes)
+
+
+def _bold(text: str) -> str:
+    return f"<b>{_text(text)}</b>"
+
+
+def _small(markup: str) -> str:
+    return f'<font point-size="9">{markup or "&#160;"}</font>'
+
+
+def _text(text: str) -> str:
+    """``text`` for Graphviz's markup, whatever stands in it, cut in the middle if long."""
+    if len(text) > NAME:
+        text = f"{text[: NAME // 2]}…{text[-NAME // 2 + 1 :]}"
+    shown = "".join(each if each.isprintable() else "�" for each in text)
+    return html.escape(shown).replace("\\", "&#92;&#92;")

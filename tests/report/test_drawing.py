@@ -1,0 +1,160 @@
+"""The picture of a model: its text, and what Graphviz makes of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.folding.plan import plan_graph
+from pytest_layercount.messages import pictures
+from pytest_layercount.model.graph import Layer
+from pytest_layercount.report import graphviz
+from pytest_layercount.report.chains import Row, chains, shortened
+from pytest_layercount.report.drawing import COLOURS, dot_text, picture, svg
+from tests.compare.sketch import Sketch
+from tests.graphs import chain
+
+needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
+
+NASTY = 'a"b<c>&\\N ünï\n{x|y} \x00 ]]>'
+
+
+def two_branches():
+    net = Sketch()
+    x = net.add("BatchNormalization", net.add("Conv2D", net.input()))
+    x = net.add("Dropout", x)
+    y = net.add("BatchNormalization", net.add("ReLU", x))
+    return net.model(net.add("Add", x, net.add("Conv2D", y)), name="branches")
+
+
+def drawn(graph):
+    return dot_text(graph, plan_graph(graph))
+
+
+def rows(text):
+    """The rows of all boxes as (background, words), for each of the two models."""
+    sides = text.split("subgraph cluster_b {")
+    found = []
+    for side in sides:
+        cells = re.findall(r"<tr>(.*?)</tr>", side)
+        plain = [re.sub("<[^>]*>", " ", cell).replace(" &#215; ", "x") for cell in cells]
+        found.append([" ".join(unescape(cell).split()) for cell in plain])
+    return found
+
+
+def test_chains_end_where_branches_meet_or_part():
+    assert chains(two_branches()) == [[0, 1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_chains_end_where_a_nested_model_begins():
+    layers = ["InputLayer", Layer("inner/a", "ReLU"), Layer("inner/b", "ReLU"), "Dense"]
+    assert chains(chain(*layers)) == [[0], [1, 2], [3]]
+
+
+def test_chains_end_at_outputs():
+    graph = chain("InputLayer", "Dense", "Dense")
+    graph = replace(graph, outputs=[graph.nodes[2].inputs[0], graph.outputs])
+    assert chains(graph) == [[0, 1], [2]]
+
+
+def test_what_repeats_itself_is_shown_once():
+    tokens = list("xabababyz")
+    found = shortened(range(9), lambda node: tokens[node])
+    assert found == [Row(0), Row(1), Row(2, 2, 2), Row(7), Row(8)]
+    assert shortened(range(4), lambda node: "aabb"[node]) == [Row(n) for n in range(4)]
+    assert shortened(range(50), lambda node: "a") == [Row(0, 49, 1)]
+
+
+def test_both_models_with_what_folding_does():
+    text = drawn(two_branches())
+    before, after = rows(text)
+    assert before[0] == " ".join(
+        pictures.LEGEND[state] for state in ("folds", "refused", "removed", "absorbs")
+    )
+    assert "label=<<b>branches: 8 layers</b>>" in text
+    assert "label=<<b>folded: 6 layers</b>>" in text
+    assert "BatchNormalization batchnormalization_2 8x8x4 into conv2d_1" in before
+    assert "Dropout dropout_3 8x8x4" in before
+    assert "BatchNormalization batchnormalization_5 8x8x4 stays: nonlinear" in before
+    types = [row.split()[0] for row in after]
+    assert types == ["InputLayer", "Conv2D", "ReLU", "BatchNormalization", "Conv2D", "Add"]
+    for state, (background, _) in COLOURS.items():
+        assert f'bgcolor="{background}"' in text, state
+
+
+def test_the_same_model_gives_the_same_text():
+    assert drawn(two_branches()) == drawn(two_branches())
+
+
+def test_a_model_in_which_nothing_folds_says_so():
+    (legend, *_), _ = rows(drawn(chain("InputLayer", "Dense")))
+    assert legend == pictures.NOTHING
+
+
+def test_nested_models_are_frames_within_frames():
+    layers = [Layer(path, "ReLU") for path in ("a/b/x", "a/b/y", "a/z", "w", "ab/x")]
+    text = drawn(chain("InputLayer", *layers))
+    labels = re.findall(r"label=<(\w+)>;", text)
+    assert labels == ["a", "b", "ab"] * 2
+    assert text.count("{") == text.count("}")
+
+
+def test_names_are_markup_nowhere():
+    text = drawn(chain("InputLayer", Layer(NASTY, "<b>"), Layer("x" * 99, "Dense"), name=NASTY))
+    assert "<c>" not in text
+    assert "&lt;c&gt;&amp;&#92;&#92;N ünï�{x|y}" in text
+    assert "&lt;b&gt;" in text
+    assert f"{'x' * 20}…{'x' * 19}<" in text
+
+
+@needs_graphviz
+def test_graphviz_shows_names_as_they_are():
+    graph = chain("InputLayer", Layer(NASTY, "Dense"), Layer(f"{NASTY}/x", "ReLU"), name=NASTY)
+    text = svg(graph, plan_graph(graph))
+    assert text.startswith("<svg")
+    shown = {element.text for element in ET.fromstring(text).iter() if element.text}
+    assert 'a"b<c>&\\N ünï�{x|y} � ]]>' in shown
+
+
+@needs_graphviz
+@pytest.mark.parametrize(
+    ("form", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_graphviz_writes_the_format_asked_for(form, start):
+    graph = two_branches()
+    assert picture(graph, plan_graph(graph), form).startswith(start)
+
+
+@needs_graphviz
+def test_a_format_that_graphviz_does_not_know():
+    graph = two_branches()
+    with pytest.raises(LayercountError, match=r"^Graphviz failed: Format: \"nope\" not recog"):
+        picture(graph, plan_graph(graph), "nope")
+
+
+def test_no_graphviz(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LayercountError) as raised:
+        graphviz.run_dot("digraph {}", "svg")
+    assert str(raised.value) == (
+        "drawing needs Graphviz, and its program dot is not on the PATH: "
+        "apt install graphviz, brew install graphviz, or see graphviz.org/download"
+    )
+
+
+def test_a_layout_that_takes_too_long(monkeypatch):
+    def slow(*command, timeout, **how):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(subprocess, "run", slow)
+    with pytest.raises(LayercountError) as raised:
+        graphviz.run_dot("digraph {}", "svg")
+    assert str(raised.value) == "Graphviz did not lay out the model within 60 seconds"
