@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -11,7 +12,9 @@ from pytest_layercount import messages
 from pytest_layercount.criteria import ArgumentError, checked, criteria
 from pytest_layercount.failure import Failed
 from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
-from pytest_layercount.measure import graph, measure, plan, said_plainly
+from pytest_layercount.measure import graph, said_plainly
+from pytest_layercount.report.limits import limits
+from pytest_layercount.report.recorder import Recorder, recorder
 from pytest_layercount.structure import check_codes, check_count, difference
 
 if TYPE_CHECKING:
@@ -84,7 +87,7 @@ class AssertSameStructure(Protocol):
 
 
 @pytest.fixture(scope="session")
-def assert_layer_count() -> AssertLayerCount:
+def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     """Assert how many layers a model has.
 
     ``max``, ``min``, ``exactly``, ``types`` (a maximum for each layer type) and
@@ -92,11 +95,11 @@ def assert_layer_count() -> AssertLayerCount:
     what a layer is and ``folded=True`` judges what is left after folding. The
     model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
     """
-    return _assert_layer_count
+    return partial(_assert_layer_count, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
-def assert_foldable() -> AssertFoldable:
+def assert_foldable(pytestconfig: pytest.Config) -> AssertFoldable:
     """Assert that a model's batch normalizations disappear at inference.
 
     ``types`` names the layer types to judge instead. ``except_`` maps the paths
@@ -105,11 +108,11 @@ def assert_foldable() -> AssertFoldable:
     it would pass for the wrong reason. That a model has no batch normalization
     *left* is ``assert_layer_count(model, types={"BatchNormalization": 0})``.
     """
-    return _assert_foldable
+    return partial(_assert_foldable, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
-def assert_equivalent_after_fold() -> AssertEquivalentAfterFold:
+def assert_equivalent_after_fold(pytestconfig: pytest.Config) -> AssertEquivalentAfterFold:
     """Assert that folding a model keeps its outputs.
 
     Both models run on the same inputs: ``inputs``, or ones made from the model's
@@ -118,11 +121,11 @@ def assert_equivalent_after_fold() -> AssertEquivalentAfterFold:
     with the initial ones a wrong fold goes unnoticed. A model in which nothing
     folds fails: there is nothing to compare.
     """
-    return _assert_equivalent_after_fold
+    return partial(_assert_equivalent_after_fold, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
-def assert_same_structure() -> AssertSameStructure:
+def assert_same_structure(pytestconfig: pytest.Config) -> AssertSameStructure:
     """Assert that two models have the same structure, whatever their layers are called.
 
     Each may be a Keras model, the path of a saved one, or a ``ModelGraph``, and they
@@ -130,10 +133,11 @@ def assert_same_structure() -> AssertSameStructure:
     make a difference, like ``"batch-norms-folded"``, and ``"changed"`` for layers
     configured otherwise. ``count`` says what a layer is.
     """
-    return _assert_same_structure
+    return partial(_assert_same_structure, recorder(pytestconfig))
 
 
 def _assert_layer_count(
+    record: Recorder,
     model: Any,
     *,
     max: int | None = None,
@@ -146,22 +150,25 @@ def _assert_layer_count(
     info: str | None = None,
 ) -> LayerCount:
     __tracebackhide__ = True
-    limits: dict[str, object] = {"max": max, "min": min, "exactly": exactly, "types": types}
+    bounds: dict[str, object] = {"max": max, "min": min, "exactly": exactly, "types": types}
     how: dict[str, object] = {"max_parameters": max_parameters, "count": count, "folded": folded}
     try:
-        asked = criteria(checked(limits | how))
+        asked = criteria(checked(bounds | how))
     except ArgumentError as error:
         raise _named(error, "assert_layer_count") from None
-    measured = measure(model, asked)
-    violations = asked.violations(measured)
-    if violations:
-        raise Failed(
-            messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
-        )
+    with record.judging("layercount", model) as subject:
+        measured = subject.count(asked)
+        subject.limits = limits(asked, measured)
+        violations = asked.violations(measured)
+        if violations:
+            raise Failed(
+                messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
+            )
     return measured
 
 
 def _assert_foldable(
+    record: Recorder,
     model: Any,
     *,
     types: Sequence[str] = BATCH_NORMS,
@@ -173,30 +180,38 @@ def _assert_foldable(
         names, exceptions = check_types(types), check_exceptions(except_)
     except ArgumentError as error:
         raise _named(error, "assert_foldable") from None
-    planned = plan(model)
-    result = foldability(planned, names, exceptions)
-    if not result.good:
-        raise Failed(messages.folds.foldable(planned.graph.name, result, names, note=info))
+    with record.judging("foldable", model) as subject:
+        planned = subject.plan()
+        result = foldability(planned, names, exceptions)
+        if not result.good:
+            raise Failed(messages.folds.foldable(planned.graph.name, result, names, note=info))
     return planned
 
 
 def _assert_equivalent_after_fold(
-    model: Any, *, inputs: Any = None, seed: int = 0, info: str | None = None
+    record: Recorder,
+    model: Any,
+    *,
+    inputs: Any = None,
+    seed: int = 0,
+    info: str | None = None,
 ) -> FoldCheck:
     __tracebackhide__ = True
-    with said_plainly(model):
-        from pytest_layercount.folding.equivalence import check_fold
+    with record.judging("equivalent", model) as subject:
+        name = subject.graph().name
+        with said_plainly(model):
+            from pytest_layercount.folding.equivalence import check_fold
 
-        check = check_fold(model, inputs=inputs, seed=seed)
-    name = check.result.before.model
-    if not (check.result.folds or check.result.removed):
-        raise Failed(messages.folds.nothing_folded(name, check.result.refusals, note=info))
-    if not check.equivalence.equivalent:
-        raise Failed(messages.folds.not_equivalent(name, check, note=info))
+            check = check_fold(model, inputs=inputs, seed=seed)
+        if not (check.result.folds or check.result.removed):
+            raise Failed(messages.folds.nothing_folded(name, check.result.refusals, note=info))
+        if not check.equivalence.equivalent:
+            raise Failed(messages.folds.not_equivalent(name, check, note=info))
     return check
 
 
 def _assert_same_structure(
+    record: Recorder,
     a: Any,
     b: Any,
     *,
@@ -210,12 +225,13 @@ def _assert_same_structure(
         check_count(count)
     except ArgumentError as error:
         raise _named(error, "assert_same_structure") from None
-    graphs = [graph(model) for model in (a, b)]
-    from pytest_layercount.compare.explain import explain
+    with record.judging("structure", b) as subject:
+        before, after = graph(a), subject.graph()
+        from pytest_layercount.compare.explain import explain
 
-    found = difference(explain(*graphs, count=count), codes)
-    if not found.good:
-        raise Failed(messages.pairs.not_same_structure(found, note=info))
+        found = difference(explain(before, after, count=count), codes)
+        if not found.good:
+            raise Failed(messages.pairs.not_same_structure(found, note=info))
     return found.explanation
 
 

@@ -21,7 +21,9 @@ from pytest_layercount.criteria import (
 )
 from pytest_layercount.failure import Failed
 from pytest_layercount.find import Found, find_models
-from pytest_layercount.measure import measure
+from pytest_layercount.report.limits import limits
+from pytest_layercount.report.recorder import Recorder, recorder
+from pytest_layercount.report.subject import Subject
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -98,27 +100,33 @@ def judge(item: pytest.Item) -> None:
         raise Failed(_located(error, item), pytrace=False) from None
     if rule is None:
         return
-    verdicts = [_verdict(found, rule) for found in find_models(item, rule.model)]
+    models = find_models(item, rule.model)
+    verdicts = [_verdict(found, rule, recorder(item.config)) for found in models]
     failures = [verdict for verdict in verdicts if verdict]
     if failures:
         raise Failed(messages.counts.joined(failures), pytrace=False)
 
 
-def _verdict(found: Found, rule: Rule) -> str:
+def _verdict(found: Found, rule: Rule, record: Recorder) -> str:
     try:
-        measured = measure(found.model, rule.criteria)
+        with record.judging(NAME, found.model, found.place) as subject:
+            _judge(subject, rule)
     except Failed as error:
         return str(error)
+    return ""
+
+
+def _judge(subject: Subject, rule: Rule) -> None:
+    measured = subject.count(rule.criteria)
+    subject.limits = limits(rule.criteria, measured)
     violations = rule.criteria.violations(measured)
-    if not violations:
-        return ""
-    return messages.counts.layer_count(
-        measured,
-        violations,
-        folded=rule.criteria.folded,
-        place=found.place,
-        note=rule.reason,
-    )
+    if violations:
+        folded, place = rule.criteria.folded, subject.place
+        raise Failed(
+            messages.counts.layer_count(
+                measured, violations, folded=folded, place=place, note=rule.reason
+            )
+        )
 
 
 def _marks(node: Node) -> list[pytest.Mark]:

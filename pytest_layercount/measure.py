@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_layercount import messages
 from pytest_layercount.errors import ModelError
 from pytest_layercount.failure import Failed
-from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import ModelGraph
 
 if TYPE_CHECKING:
-    from pytest_layercount.criteria import Criteria
     from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.model.count import LayerCount
 
 FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "h5py")
 
@@ -28,14 +25,6 @@ def is_model(value: object) -> bool:
     from pytest_layercount.model import readers
 
     return readers.is_model(value)
-
-
-def measure(model: Any, criteria: Criteria) -> LayerCount:
-    """Count ``model`` as ``criteria`` says, after folding if they do."""
-    __tracebackhide__ = True
-    if criteria.folded:
-        return count_graph(plan(model).graph, criteria.count)
-    return count_graph(graph(model), criteria.count)
 
 
 def graph(model: Any) -> ModelGraph:

@@ -14,6 +14,8 @@ from pytest_layercount.fixtures import (
     assert_layer_count,
     assert_same_structure,
 )
+from pytest_layercount.report.recorder import recorder
+from pytest_layercount.report.run import Run
 
 __all__ = [
     "assert_equivalent_after_fold",
@@ -32,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; make the mark known, also to ``--strict-markers``."""
     settings.read(config)
     config.addinivalue_line("markers", messages.marks.marker_help())
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Run(), "layercount-run")
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 
@@ -76,3 +80,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """
     marker.judge(item)
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send what was judged along with the test's report."""
+    report = yield
+    recorder(item.config).attach(item, report)
+    return report

@@ -358,4 +358,4 @@ def test_wrong_folds_are_failures(assert_equivalent_after_fold, monkeypatch):
     check = SimpleNamespace(equivalence=compared, result=result, randomised=False)
     monkeypatch.setattr(equivalence, "check_fold", lambda model, *, inputs, seed: check)
     with pytest.raises(AssertionError, match=re.escape("net: off by 5.0e-01 > limit 1.0e-12\n")):
-        assert_equivalent_after_fold(object(), seed=3)
+        assert_equivalent_after_fold(of_size(3), seed=3)

@@ -1,0 +1,138 @@
+"""The one object behind every report: what a check found out about a model.
+
+It is plain data of a few kilobytes. Workers send it to the controller; models stay
+where they are. Auto-generated names, which depend on what was built before, are
+replaced (see :mod:`pytest_layercount.report.names`), so that the same suite gives the
+same judgements in any order and any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["passed", "failed", "expected"]
+"""``expected``: the check failed, and the test wanted it to."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that a model was judged by.
+
+    ``name`` is the keyword that set it, ``of`` what was counted: ``"layers"``,
+    ``"nodes"``, ``"top"``, ``"parameters"`` or a layer type. ``folded`` says that the
+    folded model was counted.
+    """
+
+    name: str
+    of: str
+    limit: int
+    value: int
+    kept: bool
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A layer that folding leaves in place, and why."""
+
+    layer: str
+    type: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What there is to say of a model whatever it is judged by.
+
+    ``types`` and ``folded_types`` map layer types to their numbers, before and
+    after folding.
+    """
+
+    keras: str
+    layers: int
+    nodes: int
+    parameters: int
+    trainable_parameters: int
+    folded_layers: int
+    types: Mapping[str, int]
+    folded_types: Mapping[str, int]
+    refusals: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cause of a change: ``delta`` layers, and the paths of those concerned."""
+
+    code: str
+    delta: int
+    message: str
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a model changed against its baseline: what that had, and what made the difference.
+
+    ``baseline`` is the file, from the root of the test suite.
+    """
+
+    baseline: str
+    layers: int
+    parameters: int
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one check of one test found out about one model.
+
+    ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
+    ``"baseline"``. ``message`` is empty, or what was wrong in one line. ``facts`` is
+    None where the model could not be read.
+    """
+
+    test: str
+    model: str
+    check: str
+    outcome: Outcome
+    message: str = ""
+    limits: tuple[Limit, ...] = ()
+    facts: Facts | None = None
+    growth: Growth | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """Dictionaries, lists, text and numbers only."""
+        data: dict[str, Any] = _listed(asdict(self))
+        return data
+
+
+def from_data(data: Mapping[str, Any]) -> Judgement:
+    """The judgement that ``as_data()`` was called on."""
+    return Judgement(
+        **{
+            **data,
+            "limits": tuple(Limit(**each) for each in data["limits"]),
+            "facts": data["facts"] and _facts(data["facts"]),
+            "growth": data["growth"] and _growth(data["growth"]),
+        }
+    )
+
+
+def _facts(data: Mapping[str, Any]) -> Facts:
+    return Facts(**{**data, "refusals": tuple(Refused(**each) for each in data["refusals"])})
+
+
+def _growth(data: Mapping[str, Any]) -> Growth:
+    steps = tuple(Step(**{**each, "layers": tuple(each["layers"])}) for each in data["steps"])
+    return Growth(**{**data, "steps": steps})
+
+
+def _listed(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {name: _listed(item) for name, item in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_listed(item) for item in tree]
+    return tree

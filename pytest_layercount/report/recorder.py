@@ -1,0 +1,75 @@
+"""From a check to the report of its test, on which a judgement travels.
+
+What a check finds out about a model is noted in the process that runs the test. When
+pytest makes the report of the test (or of its set-up or tear-down), what was judged
+since the last one is put on it, and pytest-xdist takes it to the controller like any
+attribute of a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pytest_layercount.failure import Failed
+from pytest_layercount.report.judgement import Judgement
+from pytest_layercount.report.subject import Draft, Subject
+
+ATTRIBUTE = "layercount"
+"""The attribute of a report that holds judgements, as plain data."""
+
+
+class Recorder:
+    """What was judged in this process and is on no report yet."""
+
+    def __init__(self) -> None:
+        self._drafts: list[Draft] = []
+
+    @contextmanager
+    def judging(self, check: str, model: Any, place: str = "") -> Iterator[Subject]:
+        """Judge ``model`` inside: a failure raised there is what was wrong with it.
+
+        ``place`` names a model that has no name of its own.
+        """
+        __tracebackhide__ = True
+        subject = Subject(check, model, place)
+        try:
+            yield subject
+        except Failed as error:
+            self._drafts.append(subject.draft(str(error)))
+            raise
+        self._drafts.append(subject.draft())
+
+    def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Put what was judged since the last time on ``report``."""
+        drafts, self._drafts = self._drafts, []
+        judgements = [draft.finished(item, failed=report.failed) for draft in drafts]
+        if judgements:
+            setattr(report, ATTRIBUTE, [judgement.as_data() for judgement in judgements])
+            item.user_properties += properties(judgements, item.user_properties)
+            report.user_properties = list(item.user_properties)
+
+
+def properties(
+    judgements: Iterable[Judgement], known: Iterable[tuple[str, object]] = ()
+) -> list[tuple[str, object]]:
+    """The numbers of each model as properties of the test, which JUnit files show."""
+    found = {
+        f"layercount.{judgement.model}.{name}": getattr(judgement.facts, name)
+        for judgement in judgements
+        if judgement.facts is not None
+        for name in ("layers", "nodes", "parameters", "folded_layers")
+    }
+    there = dict(known)
+    return [(name, value) for name, value in found.items() if name not in there]
+
+
+_STASH = pytest.StashKey[Recorder]()
+
+
+def recorder(config: pytest.Config) -> Recorder:
+    """The recorder of this process."""
+    return config.stash.setdefault(_STASH, Recorder())

@@ -1,0 +1,107 @@
+"""A model while it is judged: read once, and what there is to report of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_layercount import measure
+from pytest_layercount.model.count import LayerCount, count_graph
+from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
+from pytest_layercount.report.names import model_name
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_layercount.criteria import Criteria
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.graph import ModelGraph
+
+
+@dataclass
+class Subject:
+    """A model under judgement.
+
+    ``limits`` and ``growth`` are for the check to set: what it judged by.
+    """
+
+    check: str
+    model: Any
+    place: str = ""
+    limits: tuple[Limit, ...] = ()
+    growth: Growth | None = None
+    _graph: ModelGraph | None = field(default=None, init=False)
+    _plan: Plan | None = field(default=None, init=False)
+
+    def graph(self) -> ModelGraph:
+        """Its structure."""
+        __tracebackhide__ = True
+        if self._graph is None:
+            self._graph = measure.graph(self.model)
+        return self._graph
+
+    def plan(self) -> Plan:
+        """What folds in it."""
+        __tracebackhide__ = True
+        self.graph()
+        if self._plan is None:
+            self._plan = measure.plan(self.model)
+        return self._plan
+
+    def count(self, criteria: Criteria) -> LayerCount:
+        """Count its layers as ``criteria`` says, after folding if they do."""
+        __tracebackhide__ = True
+        graph = self.plan().graph if criteria.folded else self.graph()
+        return count_graph(graph, criteria.count)
+
+    def draft(self, message: str = "") -> Draft:
+        """What there is to report, ``message`` being what was wrong with the model."""
+        facts, name = None, ""
+        line = message.partition("\n")[0]
+        if self._graph is not None:
+            from pytest_layercount.report.facts import facts as found
+
+            facts = found(self.model, self._graph, self._plan)
+            name = model_name(self._graph)
+            line = _without_name(line, self._graph.name)
+        if isinstance(self.model, (str, os.PathLike)):
+            name = name or Path(self.model).name
+        return Draft(self.check, name or self.place, line, self.limits, facts, self.growth)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A judgement whose test has not ended."""
+
+    check: str
+    model: str
+    message: str
+    limits: tuple[Limit, ...]
+    facts: Facts | None
+    growth: Growth | None
+
+    def finished(self, item: pytest.Item, *, failed: bool) -> Judgement:
+        """The judgement; ``failed`` says what became of the test ``item``."""
+        outcome: Outcome = "passed"
+        if self.message:
+            outcome = "failed" if failed else "expected"
+        return Judgement(
+            test=item.nodeid,
+            model=self.model or item.name,
+            check=self.check,
+            outcome=outcome,
+            message=self.message,
+            limits=self.limits,
+            facts=self.facts,
+            growth=self.growth,
+        )
+
+
+def _without_name(line: str, name: str) -> str:
+    """``187 layers > max 150 (+37)`` of ``detector: 187 layers > max 150 (+37)``."""
+    if line.startswith(f"{name}: "):
+        return line[len(name) + 2 :]
+    shortened, cut, fact = line.partition("\u2026: ")
+    return fact if cut and name.startswith(shortened) else line
