@@ -26,12 +26,12 @@ def layer_count(
     note: str | None = None,
 ) -> str:
     """A model that does not keep its limits."""
-    first, *others = (_fact(violation, measured, folded) for violation in violations)
+    first, *others = (fact(violation, measured, folded) for violation in violations)
     where = f" from {place}" if place else ""
     noun = NOUNS[measured.count] + (" after folding" if folded else "")
     return page(
         headline(measured.model, first),
-        *(f"and {fact}" for fact in cut(others, 4)),
+        *(f"and {other}" for other in cut(others, 4)),
         f"counted: {noun} of {measured.model}{where}, {measured.keras}",
         *_by_type(measured),
         *note_lines(note),
@@ -47,7 +47,8 @@ def joined(texts: Sequence[str]) -> str:
     return page(first, *(f"also: {line}" for line in cut(lines, 4)))
 
 
-def _fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
+def fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
+    """What was counted, the limit, and by how much."""
     value, limit = violation.value, violation.limit
     if violation.keyword == "max_parameters":
         return f"{size(value)} params > max {size(limit)} ({size(value - limit, sign='+')})"

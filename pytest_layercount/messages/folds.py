@@ -27,7 +27,7 @@ def foldable(name: str, found: Foldability, types: Sequence[str], note: str | No
         return page(headline(name, fact), *_stale(found.stale), *note_lines(note))
     return page(
         headline(name, f"{len(staying)} of {found.judged} {_kind(types)} stay"),
-        *_reasons(found.staying),
+        *reasons(found.staying),
         *(f"not known to the plan: {path}" for path in cut(found.unexplained, 2)),
         *_stale(found.stale),
         *note_lines(note),
@@ -57,20 +57,22 @@ def _kind(types: Sequence[str]) -> str:
     return types[0] if len(types) == 1 else "layers"
 
 
-def _reasons(refusals: Sequence[Refusal]) -> list[str]:
+def reasons(refusals: Sequence[Refusal], *, whole: bool = False) -> list[str]:
+    """Why layers stay, what to do about it and which they are; with ``whole``, all of them."""
     from pytest_layercount.folding.reasons import advice
 
     groups: dict[str, list[Refusal]] = {}
     for refusal in refusals:
         groups.setdefault(refusal.reason, []).append(refusal)
     ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
+    most = len(ranked) if whole else REASONS
     lines = []
-    for reason, members in ranked[:REASONS]:
+    for reason, members in ranked[:most]:
         lines.append(f"{reason} ({len(members)}): {advice(reason, members[0].blocker)}")
         shown = [f"    {refusal.layer}: {refusal.message}" for refusal in members]
-        lines.extend(cut(shown, 2, indent="    "))
-    if len(ranked) > REASONS:
-        lines.append(f"and {len(ranked) - REASONS} more reasons")
+        lines.extend(cut(shown, len(shown) if whole else 2, indent="    "))
+    if len(ranked) > most:
+        lines.append(f"and {len(ranked) - most} more reasons")
     return lines
 
 
@@ -83,7 +85,7 @@ def nothing_folded(name: str, refusals: Sequence[Refusal], note: str | None = No
     return page(
         headline(name, f"0 layers fold, {len(refusals)} refused"),
         "nothing was folded, so there is nothing to compare",
-        *_reasons(refusals),
+        *reasons(refusals),
         *note_lines(note),
     )
 

@@ -19,18 +19,12 @@ CAUSES = 6
 
 def not_same_structure(found: Difference, note: str | None = None) -> str:
     """Two models that differ, and why."""
-    before, after = found.explanation.before, found.explanation.after
-    delta = after.total - before.total
-    noun = NOUNS[before.count]
-    fact = f"{before.total} -> {after.total} {noun} ({delta:+d})"
-    if not delta:
-        differ = number(len(found.changed) + len(found.causes), "difference")
-        fact = f"{before.total} {noun} each, {differ}"
     codes = [*(cause.code for cause in found.causes), *["changed"] * bool(found.changed)]
     return page(
-        headline(after.model, fact),
-        f"compared: {noun} of {before.model}, {before.keras}, with {after.model}, {after.keras}",
-        *_causes(found.causes),
+        headline(found.explanation.after.model, fact(found)),
+        compared(found),
+        *_causes(found.causes[:CAUSES]),
+        *_other_causes(found.causes[CAUSES:]),
         *_changed(found.changed),
         *_ignored(found.ignored),
         *note_lines(note),
@@ -39,22 +33,52 @@ def not_same_structure(found: Difference, note: str | None = None) -> str:
     )
 
 
-def _causes(causes: Sequence[Cause]) -> list[str]:
+def fact(found: Difference) -> str:
+    """Both numbers."""
+    before, after = found.explanation.before, found.explanation.after
+    noun = NOUNS[before.count]
+    if after.total != before.total:
+        return f"{before.total} -> {after.total} {noun} ({after.total - before.total:+d})"
+    differ = number(len(found.changed) + len(found.causes), "difference")
+    return f"{before.total} {noun} each, {differ if not found.good else 'the same structure'}"
+
+
+def compared(found: Difference) -> str:
+    """Which models, and which Keras."""
+    before, after = found.explanation.before, found.explanation.after
+    noun = NOUNS[before.count]
+    return f"compared: {noun} of {before.model}, {before.keras}, with {after.model}, {after.keras}"
+
+
+def all_differences(found: Difference, *, whole: bool) -> list[str]:
+    """Every cause and change, and with ``whole`` every layer concerned."""
+    most = len(found.changed) if whole else 3
+    shown = [*_causes(found.causes, whole=whole), *_changed(found.changed, most)]
+    return [*shown, *_ignored(found.ignored)]
+
+
+def _causes(causes: Sequence[Cause], *, whole: bool = False) -> list[str]:
     lines = []
-    for cause in causes[:CAUSES]:
+    for cause in causes:
         lines.append(f"{cause.delta:+6d} {cause.code}: {cause.message}")
-        paths = [path for path in cause.before or cause.after if path]
-        lines += [f"       {_some(paths)}"] if paths else []
-    rest = causes[CAUSES:]
-    delta = sum(cause.delta for cause in rest)
-    return [*lines, f"{delta:+6d} by {number(len(rest), 'other cause')}"] if rest else lines
+        if whole:
+            lines += [f"       - {path}" for path in cause.before if path]
+            lines += [f"       + {path}" for path in cause.after if path]
+        elif paths := [path for path in cause.before or cause.after if path]:
+            lines.append(f"       {_some(paths)}")
+    return lines
 
 
-def _changed(changed: Sequence[Change]) -> list[str]:
+def _other_causes(causes: Sequence[Cause]) -> list[str]:
+    delta = sum(cause.delta for cause in causes)
+    return [f"{delta:+6d} by {number(len(causes), 'other cause')}"] if causes else []
+
+
+def _changed(changed: Sequence[Change], most: int = 3) -> list[str]:
     if not changed:
         return []
     shown = [f"       {change.after or change.type}: {_attributes(change)}" for change in changed]
-    return [f"       changed: {len(changed)} in both models", *cut(shown, 3, indent=" " * 7)]
+    return [f"       changed: {len(changed)} in both models", *cut(shown, most, indent=" " * 7)]
 
 
 def _attributes(change: Change) -> str:

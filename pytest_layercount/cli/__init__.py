@@ -1,0 +1,84 @@
+"""The command ``layercount``: count, fold, explain and draw models without pytest.
+
+A subcommand is a module with ``add``, which declares it, and ``run``, which answers
+with what was found. To add one, name its module in :data:`COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from pytest_layercount import __version__, messages
+from pytest_layercount.cli import count, explain, fold, graph
+from pytest_layercount.cli.answer import Answer
+from pytest_layercount.criteria import ArgumentError
+from pytest_layercount.errors import LayercountError
+
+COMMANDS = (count, fold, explain, graph)
+
+GOOD, BAD, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""The exit codes. ``BAD``: the models differ, or one does not keep its limits."""
+
+_SCHEMA = 1
+"""The version of what ``--json`` prints: raised when a key changes its meaning or goes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        answer: Answer = options.run(options)
+    except KeyboardInterrupt:
+        return _complain(messages.commands.INTERRUPTED, INTERRUPTED)
+    except ArgumentError as error:
+        given = messages.arguments.bad_arguments(options.command, error.arguments, error.problem)
+        return _complain(given, USAGE)
+    except LayercountError as error:
+        return _complain(str(error), USAGE)
+    except Exception as error:
+        if options.traceback:
+            raise
+        return _complain(messages.commands.unexpected(error), USAGE)
+    _print(_as_json(options.command, answer) if options.json else answer.text)
+    return GOOD if answer.good else BAD
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="layercount",
+        description=messages.commands.ABOUT,
+        epilog=messages.commands.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--traceback", action="store_true", help=messages.commands.TRACEBACK)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        made = command.add(commands)
+        made.formatter_class = argparse.RawDescriptionHelpFormatter
+        made.add_argument("--json", action="store_true", help=messages.commands.JSON)
+        made.set_defaults(run=command.run)
+    return parser
+
+
+def _as_json(command: str, answer: Answer) -> str:
+    return json.dumps({"schema": _SCHEMA, "command": command, **answer.facts}, indent=2)
+
+
+def _print(text: str) -> None:
+    """Print ``text`` all at once; whoever reads it may have gone."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try once more when it ends, and say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(sentence: str, code: int) -> int:
+    sys.stderr.write(f"layercount: {sentence}\n")
+    return code

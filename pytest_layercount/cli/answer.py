@@ -1,0 +1,34 @@
+"""What a subcommand found: for people, for programs, and as an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.count import LayerCount
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``facts`` are printed with ``--json``, ``text`` without it."""
+
+    text: str
+    facts: Mapping[str, Any]
+    good: bool = True
+
+
+def counted(count: LayerCount) -> dict[str, Any]:
+    """A count as JSON."""
+    return asdict(count)
+
+
+def planned(plan: Plan) -> dict[str, Any]:
+    """What a plan says of the layers it concerns, as JSON."""
+    return {
+        "folds": [asdict(fold) for fold in plan.folds],
+        "refusals": [asdict(refusal) for refusal in plan.refusals],
+        "removed": list(plan.removed),
+    }

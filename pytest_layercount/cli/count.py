@@ -1,0 +1,75 @@
+"""``layercount count``: how many layers a model has, and whether it keeps its limits."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from pytest_layercount import messages
+from pytest_layercount.cli.answer import Answer, counted
+from pytest_layercount.cli.models import named, planned, structure
+from pytest_layercount.criteria import ArgumentError, Criteria, checked, criteria, limited
+from pytest_layercount.model.count import COUNTS, count_graph
+
+_WORDS = messages.commands.COUNT
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Declare the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser("count", **_WORDS.about)
+    parser.add_argument("model", metavar="MODEL", help=messages.commands.MODEL)
+    parser.add_argument("--count", choices=COUNTS, default="layers", help=messages.commands.HOW)
+    parser.add_argument("--folded", action="store_true", help=_WORDS.options["folded"])
+    for name in ("max", "min", "exactly"):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=_WORDS.options[name])
+    parser.add_argument("--max-parameters", metavar="SIZE", help=_WORDS.options["parameters"])
+    parser.add_argument(
+        "--type", action="append", type=_limit, metavar="TYPE=N", help=_WORDS.options["type"]
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> Answer:
+    """Count, and judge the count if there is a limit."""
+    asked = _criteria(options)
+    if options.folded:
+        graph = planned(named(options.model), options.model).graph
+    else:
+        graph = structure(options.model)
+    measured = count_graph(graph, options.count)
+    violations = asked.violations(measured)
+    return Answer(
+        messages.commands.count(measured, violations, folded=options.folded),
+        {
+            "model": counted(measured),
+            "folded": options.folded,
+            "violations": [asdict(violation) for violation in violations],
+        },
+        good=not violations,
+    )
+
+
+def _criteria(options: argparse.Namespace) -> Criteria:
+    given = {
+        "max": options.max,
+        "min": options.min,
+        "exactly": options.exactly,
+        "types": dict(options.type) if options.type else None,
+        "max_parameters": options.max_parameters,
+        "count": options.count,
+        "folded": options.folded,
+    }
+    arguments = checked(given)
+    if limited(arguments):
+        return criteria(arguments)
+    if options.folded and options.count == "top":
+        raise ArgumentError({"folded": True, "count": "top"}, messages.arguments.FOLDED_AND_TOP)
+    return Criteria(count=options.count, folded=options.folded)
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, most = text.partition("=")
+    if not (name and most.isdecimal()):
+        raise argparse.ArgumentTypeError(messages.commands.not_a_type_limit(text))
+    return name, int(most)

@@ -1,0 +1,49 @@
+"""Files that a command writes: whole or not at all, and over nothing by mistake."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_layercount import messages
+from pytest_layercount.errors import LayercountError
+
+
+def check_target(path: Path, suffixes: Sequence[str], *, force: bool, source: str) -> None:
+    """Refuse to write to ``path`` before any work is done for it.
+
+    Raises:
+        LayercountError: it is of another format, it is the model itself, it is there
+            already and ``force`` is not given, or its folder is not there.
+    """
+    problem = None
+    if path.suffix not in suffixes:
+        problem = messages.commands.other_format(suffixes)
+    elif path.exists() and Path(source).exists() and path.samefile(source):
+        problem = messages.commands.SAME_FILE
+    elif path.is_dir():
+        problem = messages.commands.IS_FOLDER
+    elif path.exists() and not force:
+        problem = messages.commands.EXISTS
+    elif not path.absolute().parent.is_dir():
+        problem = messages.commands.NO_FOLDER
+    if problem is not None:
+        raise LayercountError(f"{path}: {problem}")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A new file beside ``path`` to be written to, which then takes its place.
+
+    Raises:
+        LayercountError: the folder cannot be written to.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".layercount-", dir=path.absolute().parent) as room:
+            made = Path(room, path.name)
+            yield made
+            made.replace(path)
+    except OSError as error:
+        raise LayercountError(messages.commands.not_written(path, error)) from error

@@ -1,0 +1,63 @@
+"""The models that a command line names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_layercount import messages
+from pytest_layercount.cli.quiet import quiet
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.target import parse_target
+
+if TYPE_CHECKING:
+    from pytest_layercount.folding.plan import Plan
+
+
+def named(text: str) -> Any:
+    """What ``text`` names: a live model, or the path of a saved one.
+
+    Modules are found from the current folder, as ``python -m`` finds them.
+    """
+    target = parse_target(text)
+    if target.module and (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    with quiet():
+        return target.model()
+
+
+def structure(text: str) -> ModelGraph:
+    """The structure of the model that ``text`` names."""
+    from pytest_layercount.model.readers import read_graph
+
+    model = named(text)
+    with quiet(), framework_for(text):
+        return read_graph(model)
+
+
+def planned(model: Any, text: str) -> Plan:
+    """What folds in ``model``; where its structure does not decide, its weights do."""
+    from pytest_layercount.folding import plan_fold
+
+    with quiet(), framework_for(text):
+        plan = plan_fold(model)
+        undecided = plan.conditional and not isinstance(model, ModelGraph)
+        return plan_fold(model, resolve=True) if undecided else plan
+
+
+class framework_for:  # noqa: N801  used as a word in a with statement
+    """Say in a sentence that reading the model ``text`` needs a framework that is missing."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, ModuleNotFoundError):
+            root = (error.name or "").partition(".")[0]
+            if root in ("h5py", "keras", "tensorflow", "tf_keras"):
+                raise ModelError(messages.marks.install_tensorflow(self.text)) from error
