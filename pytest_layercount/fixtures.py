@@ -12,7 +12,7 @@ from pytest_layercount import messages
 from pytest_layercount.criteria import ArgumentError, checked, criteria
 from pytest_layercount.failure import Failed
 from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
-from pytest_layercount.measure import graph, said_plainly
+from pytest_layercount.measure import said_plainly, source
 from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import Recorder, recorder
 from pytest_layercount.structure import check_codes, check_count, difference
@@ -226,10 +226,10 @@ def _assert_same_structure(
     except ArgumentError as error:
         raise _named(error, "assert_same_structure") from None
     with record.judging("structure", b) as subject:
-        before, after = graph(a), subject.graph()
-        from pytest_layercount.compare.explain import explain
+        one, two = source(a), subject.source()
+        from pytest_layercount.compare.explain import explain_sources
 
-        found = difference(explain(before, after, count=count), codes)
+        found = difference(explain_sources(one, two, count), codes)
         if not found.good:
             raise Failed(messages.pairs.not_same_structure(found, note=info))
     return found.explanation

@@ -15,6 +15,7 @@ from pytest_layercount.failure import Failed
 from pytest_layercount.model.graph import ModelGraph
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.source import Source
     from pytest_layercount.folding.plan import Plan
 
 FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "h5py")
@@ -34,6 +35,15 @@ def graph(model: Any) -> ModelGraph:
         from pytest_layercount.model import readers
 
         return readers.read_graph(model)
+
+
+def source(model: Any) -> Source:
+    """The structure of ``model``, and its weights where they can be read."""
+    __tracebackhide__ = True
+    with said_plainly(model):
+        from pytest_layercount.compare.source import source_of
+
+        return source_of(model)
 
 
 def plan(model: Any) -> Plan:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import messages
 from pytest_layercount.cli.answer import Answer, counted
-from pytest_layercount.cli.models import structure
+from pytest_layercount.cli.models import framework_for, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.model.count import COUNTS
+
+if TYPE_CHECKING:
+    from pytest_layercount.compare.source import Source
 
 _WORDS = messages.commands.EXPLAIN
 
@@ -33,11 +36,15 @@ def run(options: argparse.Namespace) -> Answer:
     from pytest_layercount.structure import check_codes, difference
 
     codes = check_codes(options.ignore)
-    one, two = structure(options.model), structure(options.other)
-    from pytest_layercount.compare.explain import explain
+    from pytest_layercount.compare.explain import explain_sources
+    from pytest_layercount.compare.source import source_of
 
-    with quiet():
-        explanation = explain(one, two, count=options.count)
+    def opened(text: str) -> Source:
+        model = named(text)
+        with quiet(), framework_for(text):
+            return source_of(model)
+
+    explanation = explain_sources(opened(options.model), opened(options.other), options.count)
     found = difference(explanation, codes)
     return Answer(
         messages.commands.explanation(found, whole=options.all),

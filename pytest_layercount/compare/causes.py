@@ -101,7 +101,9 @@ class Cause:
     ``code`` is stable (see :data:`CODES`) and ``delta`` signed, the second model
     less the first; ``by_type`` divides it by layer type. ``before`` and ``after``
     are the paths of the layers concerned in the first and second model, which may
-    be more than those counted. ``message`` says it in one sentence.
+    be more than those counted. ``message`` says it in one sentence. ``confirmed`` says of
+    layers that were folded whether the weights of both models agree with it, None where
+    that cannot be told.
     """
 
     code: str
@@ -110,6 +112,7 @@ class Cause:
     before: tuple[str, ...]
     after: tuple[str, ...]
     message: str
+    confirmed: bool | None = None
 
 
 @dataclass(frozen=True)

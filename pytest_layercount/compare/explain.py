@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_layercount.compare.causes import Cause
+from pytest_layercount.compare.confirm import confirmed
 from pytest_layercount.compare.diff import align
 from pytest_layercount.compare.pairing import partition
 from pytest_layercount.compare.partition import Change, Partition
 from pytest_layercount.compare.plain import Plain, plain
+from pytest_layercount.compare.source import Source, source_of
 from pytest_layercount.compare.tally import Tally
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.readers import read_graph
 
 _UNEXPLAINED = ("added", "removed")
 
@@ -51,19 +52,20 @@ def explain(model: Any, other: Any, *, count: Count = "layers") -> Explanation:
     """Explain the difference between the layer counts of ``model`` and ``other``.
 
     Both may be anything that ``read_graph`` reads, of any Keras. They are aligned by
-    structure, never by name; ``count`` is as for ``count_layers``.
+    structure, never by name; ``count`` is as for ``count_layers``. Where the weights of
+    both can be read, they say of each cause that is a fold whether they agree with it.
 
     Raises:
         ModelError: one of the two is not a model, or its graph cannot be seen.
     """
-    return explain_graphs(read_graph(model), read_graph(other), count)
+    return explain_sources(source_of(model), source_of(other), count)
 
 
-def explain_graphs(one: ModelGraph, two: ModelGraph, count: Count = "layers") -> Explanation:
-    """Explain the difference between two graphs."""
-    before, after = count_graph(one, count), count_graph(two, count)
-    mine, others, parts = _compared(one, two)
-    causes = Tally(mine, others, parts, count).causes()
+def explain_sources(one: Source, two: Source, count: Count = "layers") -> Explanation:
+    """Explain the difference between two models that are open already."""
+    before, after = count_graph(one.graph, count), count_graph(two.graph, count)
+    mine, others, parts = _compared(one.graph, two.graph)
+    causes = confirmed(Tally(mine, others, parts, count).causes(), one, two, parts.pairs)
     assert sum(cause.delta for cause in causes) == after.total - before.total
     return Explanation(before, after, causes, tuple(parts.changed))
 

@@ -25,7 +25,8 @@ from pytest_layercount.model.graph import ModelGraph, Value
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
 
-ReadWeights = Callable[[int, tuple[str, ...]], Weights]
+ReadWeights = Callable[[int, tuple[str, ...]], Weights | None]
+"""The weights with these names of the layer with this number, None if they are not known."""
 PASSES = ("affine", "identity")
 ALL_PASSES = (*PASSES, "activation", "padding", "collapse")
 

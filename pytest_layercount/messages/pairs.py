@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 CAUSES = 6
 """How many causes of a difference a failure lists at most."""
 
+_WEIGHTS = {
+    None: "",
+    True: ", as the weights confirm",
+    False: ", but the weights are not the folded ones",
+}
+
 
 def not_same_structure(found: Difference, note: str | None = None) -> str:
     """Two models that differ, and why."""
@@ -60,7 +66,8 @@ def all_differences(found: Difference, *, whole: bool) -> list[str]:
 def _causes(causes: Sequence[Cause], *, whole: bool = False) -> list[str]:
     lines = []
     for cause in causes:
-        lines.append(f"{cause.delta:+6d} {cause.code}: {cause.message}")
+        said = _WEIGHTS[cause.confirmed]
+        lines.append(f"{cause.delta:+6d} {cause.code}: {cause.message}{said}")
         if whole:
             lines += [f"       - {path}" for path in cause.before if path]
             lines += [f"       + {path}" for path in cause.after if path]

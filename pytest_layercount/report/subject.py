@@ -15,6 +15,7 @@ from pytest_layercount.report.names import model_name
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_layercount.compare.source import Source
     from pytest_layercount.criteria import Criteria
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.graph import ModelGraph
@@ -41,6 +42,13 @@ class Subject:
         if self._graph is None:
             self._graph = measure.graph(self.model)
         return self._graph
+
+    def source(self) -> Source:
+        """Its structure, and its weights where they can be read."""
+        __tracebackhide__ = True
+        source = measure.source(self.model)
+        self._graph = source.graph
+        return source
 
     def plan(self) -> Plan:
         """What folds in it."""

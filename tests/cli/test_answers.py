@@ -129,6 +129,7 @@ def test_explain_as_json(run_json):
         "before": ["batch_normalization2"],
         "after": [],
         "message": "1 BatchNormalization folded into neighbouring layers",
+        "confirmed": None,
     }
     assert run_json("explain", "command_zoo:small", "command_zoo:lean") == (
         1,

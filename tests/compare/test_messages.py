@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import cleandoc
 
 from pytest_layercount import explain, messages
@@ -117,6 +118,18 @@ def test_much_that_differs_fits_a_page():
     assert f"{rest:+6d} by {len(causes) - messages.pairs.CAUSES} other causes" in lines
     assert "note: for the camera" in lines
     assert lines[-1].startswith("to accept: ignore=('activation-layers', ")
+
+
+def test_what_the_weights_say_of_a_fold():
+    explanation = explain(classifier(), folded())
+    for confirmed, said in (
+        (True, "folded into neighbouring layers, as the weights confirm"),
+        (False, "folded into neighbouring layers, but the weights are not the folded ones"),
+    ):
+        causes = (replace(explanation.causes[0], confirmed=confirmed),)
+        found = Difference(explanation, causes, (), ())
+        line = messages.pairs.not_same_structure(found).splitlines()[2]
+        assert line == f"    -2 batch-norms-folded: 2 BatchNormalization {said}"
 
 
 def test_a_code_that_does_not_exist():

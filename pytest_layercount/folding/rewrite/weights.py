@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_layercount.folding.absorbed import absorbed_weights
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.collapse import merged_weights
-from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.plan import Plan, weights_of
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.readers.weights import read_weights, variable
 
@@ -24,19 +25,12 @@ def folded_weights(
     The second dictionary maps a layer's number to ``"non-finite"`` (its weights
     were so before) or ``"overflow"`` (they do not fit the variable's type).
     """
-    new: dict[int, dict[str, Array]] = {}
-    unfit: dict[int, str] = {}
-    for absorption in plan.absorptions:
-        number, live = absorption.layer, opened.layers[absorption.layer]
-        rule = rule_for(absorption.site.layer)
-        assert rule is not None
-        if number not in new:
-            new[number] = read_weights(live, rule.weights)
-            if not _finite(new[number], live):
-                unfit[number] = "non-finite"
-        change = rule.after if absorption.side == "after" else rule.before
-        with np.errstate(all="ignore"):
-            new[number] = change(absorption.site, new[number], absorption.affine)
+    new = absorbed_weights(plan, weights_of(opened))
+    unfit = {
+        number: "non-finite"
+        for number in new
+        if not _finite(_current(opened, {}, number), opened.layers[number])
+    }
     for merge in plan.merges:
         read = {layer: _current(opened, new, layer) for layer in merge.layers}
         new[merge.target] = merged_weights(merge, read)

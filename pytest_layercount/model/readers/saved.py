@@ -40,6 +40,15 @@ class NotInFile(ModelError):
     """The file does not hold the model's graph: only the code of its class does."""
 
 
+@dataclass(frozen=True)
+class OpenFile:
+    """A graph and what the file says of each of ``graph.layers``."""
+
+    graph: ModelGraph
+    layers: tuple[SavedLayer, ...]
+    model: SavedLayer
+
+
 def read_saved(path: Path) -> ModelGraph:
     """The structure of the model saved at ``path``: ``.keras``, ``.h5`` or ``.json``.
 
@@ -47,14 +56,27 @@ def read_saved(path: Path) -> ModelGraph:
         NotInFile: a subclassed model, whose graph no file holds.
         ModelError: the file cannot be read, or does not describe a model.
     """
-    return graph_of(read_configuration(path))
+    return open_saved(path).graph
+
+
+def open_saved(path: Path) -> OpenFile:
+    """The structure of the model saved at ``path`` and what is said of its layers.
+
+    Raises:
+        ModelError: as :func:`read_saved`.
+    """
+    return _checked(read_configuration(path))
 
 
 def graph_of(saved: Saved) -> ModelGraph:
     """The structure that a configuration describes."""
+    return _checked(saved).graph
+
+
+def _checked(saved: Saved) -> OpenFile:
     path = saved.path
     try:
-        return _graph_of(saved)
+        return _opened(saved)
     except Unseeable as unseeable:
         raise NotInFile(f"{path}: {unseeable}") from None
     except Malformed as malformed:
@@ -66,7 +88,7 @@ def graph_of(saved: Saved) -> ModelGraph:
         raise ModelError(f"{path}: not a valid configuration ({said})") from error
 
 
-def _graph_of(saved: Saved) -> ModelGraph:
+def _opened(saved: Saved) -> OpenFile:
     parser = Parser(saved.config, saved.version)
     model = parser.model()
     assert model.network is not None
@@ -74,7 +96,7 @@ def _graph_of(saved: Saved) -> ModelGraph:
     dialect = _Dialect(parser.generation)
     opening = _SavedOpening(dialect)
     inputs, outputs = opening.root(model.network)
-    return ModelGraph(
+    graph = ModelGraph(
         name=model.name,
         keras=_label(saved.version, parser.generation),
         layers=tuple(opening.described()),
@@ -88,6 +110,7 @@ def _graph_of(saved: Saved) -> ModelGraph:
         ),
         sequential=model.sequential,
     )
+    return OpenFile(graph, tuple(opening.layers), model)
 
 
 def _label(version: str, generation: int) -> str:

@@ -17,13 +17,16 @@ from typing import Any, BinaryIO
 
 from pytest_layercount.model.readers.network import SavedLayer
 
+UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
+"""What a file without weights that can be read may raise."""
+
 _WEIGHTS = "model.weights.h5"
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 def count_own_weights(path: Path, model: SavedLayer) -> None:
     """Note on each of the users' own layers in ``model`` how many weights the file has for it."""
-    own = list(_own_layers(model, ()))
+    own = [(layer, places) for layer, places in places_of(model) if not layer.builtin]
     if not own:
         return
     try:
@@ -31,20 +34,20 @@ def count_own_weights(path: Path, model: SavedLayer) -> None:
     except ModuleNotFoundError:
         return
     try:
-        with _weights_of(path) as stream:
+        with weights_in(path) as stream:
             if stream is None:
                 return
             with h5py.File(stream, "r") as file:
                 for layer, places in own:
                     layer.stored = next(filter(None, (_size(file, place) for place in places)), 0)
-    except (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error):
+    except UNREADABLE:
         return  # a file without readable weights: its structure stands
 
 
-def _own_layers(
-    model: SavedLayer, above: tuple[tuple[str, str], ...]
+def places_of(
+    model: SavedLayer, above: tuple[tuple[str, str], ...] = ()
 ) -> Iterator[tuple[SavedLayer, tuple[str, str]]]:
-    """The users' own layers, and where their weights are: by place, and by name in old files."""
+    """The layers, and where their weights are: by place, and by name in old files."""
     numbers: dict[str, int] = {}
     if model.network is None:
         return
@@ -55,8 +58,8 @@ def _own_layers(
         number = numbers[kind] = numbers.get(kind, -1) + 1
         here = (f"layers/{kind}_{number}" if number else f"layers/{kind}", layer.name)
         if layer.network is not None:
-            yield from _own_layers(layer, (*above, here))
-        elif not layer.builtin:
+            yield from places_of(layer, (*above, here))
+        else:
             trail = (*above, here)
             yield (
                 layer,
@@ -80,7 +83,7 @@ def _size(file: Any, place: str) -> int:
 
 
 @contextmanager
-def _weights_of(path: Path) -> Iterator[BinaryIO | None]:
+def weights_in(path: Path) -> Iterator[BinaryIO | None]:
     """The HDF5 data of a saved model. In an archive it must not be compressed: Keras never does."""
     if path.is_dir():
         path = path / _WEIGHTS

@@ -1,0 +1,125 @@
+"""Whether the weights of two models agree with the folds that their structures show.
+
+Both models are folded as far as they go. Where the same weights are behind them, a
+layer that took up a normalization then has the weights of its counterpart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from pytest_layercount.compare.causes import Cause
+from pytest_layercount.compare.partition import FOLDED
+from pytest_layercount.compare.source import Source
+from pytest_layercount.folding.absorbed import absorbed_weights
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.plan import Plan, plan_graph
+from pytest_layercount.folding.rules import rule_for
+
+AGREE = 1e-4
+"""Of the largest weight. Folding in float32 costs 1e-6, a training step far more than this."""
+
+
+def confirmed(
+    causes: Iterable[Cause], one: Source, two: Source, pairs: Iterable[tuple[int, int]]
+) -> tuple[Cause, ...]:
+    """``causes``, those of folds with what the weights say. ``pairs`` are nodes."""
+    found = tuple(causes)
+    if one.read is None or two.read is None or not any(each.code in FOLDED for each in found):
+        return found
+    layers = {(one.graph.nodes[here].layer, two.graph.nodes[there].layer) for here, there in pairs}
+    forth, back = dict(layers), {there: here for here, there in layers}
+    sides = (_Side(one), _Side(two))
+    return tuple(
+        each
+        if each.code not in FOLDED
+        else replace(each, confirmed=_judged(each, sides, forth, back))
+        for each in found
+    )
+
+
+class _Side:
+    """A model folded as far as it goes."""
+
+    def __init__(self, source: Source) -> None:
+        assert source.read is not None
+        self.graph, self.read = source.graph, source.read
+
+    @cached_property
+    def plan(self) -> Plan:
+        return plan_graph(self.graph, self.read)
+
+    @cached_property
+    def absorbed(self) -> dict[int, dict[str, Array]]:
+        return absorbed_weights(self.plan, self.read)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        return {layer.path: number for number, layer in enumerate(self.graph.layers)}
+
+    @cached_property
+    def into(self) -> dict[str, tuple[str, ...]]:
+        return {fold.layer: fold.into for fold in self.plan.folds}
+
+    def keepers(self, path: str) -> Iterator[int]:
+        """The layers into which the layer at ``path`` goes in the end."""
+        for name in self.into.get(path, ()):
+            if name in self.into:
+                yield from self.keepers(name)
+            else:
+                yield self.numbers[name]
+
+    def weights(self, number: int) -> Mapping[str, Array] | None:
+        """The weights of a layer after folding; None if they are not known."""
+        if number in self.absorbed or any(one.layer == number for one in self.plan.absorptions):
+            return self.absorbed.get(number)
+        rule = rule_for(self.graph.layers[number])
+        return None if rule is None else self.read(number, rule.weights)
+
+
+def _judged(
+    cause: Cause, sides: tuple[_Side, _Side], forth: Mapping[int, int], back: Mapping[int, int]
+) -> bool | None:
+    """Whether the weights agree with all folds of ``cause``; None if one cannot be told."""
+    said: list[bool | None] = []
+    for paths, mine, other, partner in (
+        (cause.before, sides[0], sides[1], forth),
+        (cause.after, sides[1], sides[0], back),
+    ):
+        for path in paths:
+            keepers = list(mine.keepers(path))
+            said += [None] * (not keepers)
+            for keeper in keepers:
+                there = partner.get(keeper)
+                known = None if there is None else other.weights(there)
+                said.append(_agree(mine.weights(keeper), known))
+    return None if None in said else all(said)
+
+
+def _agree(one: Mapping[str, Array] | None, two: Mapping[str, Array] | None) -> bool | None:
+    if not one or not two:
+        return None
+    for name in {*one, *two}:
+        if name != "bias" and not (name in one and name in two):
+            return None
+        mine, other = one.get(name, np.zeros(1)), two.get(name, np.zeros(1))
+        if name != "bias" and mine.shape != other.shape:
+            return None
+        limit = max(AGREE, 4 * max(map(_rounding, (mine, other))))
+        largest = max(np.abs(mine).max(initial=0), np.abs(other).max(initial=0))
+        if not np.abs(mine - other).max(initial=0) <= limit * largest:
+            return False
+    return True
+
+
+def _rounding(array: Array) -> float:
+    """How exact numbers are that were stored like these: in float16, bfloat16 or float32."""
+    with np.errstate(over="ignore"):
+        if (array.astype(np.float16) == array).all():
+            return 2.0**-11
+        bits = array.astype(np.float32).view(np.uint32)
+    return 2.0**-8 if not (bits & 0xFFFF).any() else 2.0**-24

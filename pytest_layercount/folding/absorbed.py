@@ -1,0 +1,30 @@
+"""The weights that layers have after they took up what folds into them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.plan import Plan, ReadWeights
+from pytest_layercount.folding.rules import rule_for
+
+
+def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array]]:
+    """The float64 weights of each layer of ``plan`` that absorbs, by its number.
+
+    Layers that absorb what ``read`` does not know are left out.
+    """
+    new: dict[int, dict[str, Array]] = {}
+    unknown: set[int] = set()
+    for absorption in plan.absorptions:
+        number = absorption.layer
+        rule = rule_for(absorption.site.layer)
+        assert rule is not None
+        before = new[number] if number in new else read(number, rule.weights)
+        if before is None or absorption.affine.symbolic:
+            unknown.add(number)
+            continue
+        change = rule.after if absorption.side == "after" else rule.before
+        with np.errstate(all="ignore"):
+            new[number] = change(absorption.site, before, absorption.affine)
+    return {number: weights for number, weights in new.items() if number not in unknown}

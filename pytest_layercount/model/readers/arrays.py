@@ -1,0 +1,97 @@
+"""Read the weights of a saved model's layers from its file, without Keras.
+
+The kinds of layers are known whose weights folding reads and writes. Keras 3 numbers
+the weights of a layer in the order in which it made them, older files name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_layercount.model.readers.saved import OpenFile
+from pytest_layercount.model.readers.stored import UNREADABLE, places_of, weights_in
+
+_BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
+_WITH_BIAS = ("Conv", "Dense", "DepthwiseConv", "EinsumDense", "SeparableConv")
+_OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3's DepthwiseConv calls it kernel
+
+Read = Callable[[int, tuple[str, ...]], Mapping[str, NDArray[np.float64]] | None]
+
+
+def stored_weights(path: Path, opened: OpenFile) -> Read | None:
+    """How to read the weights in the file at ``path``; None without h5py."""
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        return None
+    places = {id(layer): found for layer, found in reversed(list(places_of(opened.model)))}
+
+    def read(number: int, names: tuple[str, ...]) -> Mapping[str, NDArray[np.float64]] | None:
+        if not names:
+            return {}
+        layer = opened.layers[number]
+        try:
+            with weights_in(path) as stream:
+                if stream is None or id(layer) not in places:
+                    return None
+                with h5py.File(stream, "r") as file:
+                    found = _found(file, places[id(layer)])
+                    return _named(layer.type, layer.config, names, found)
+        except UNREADABLE:
+            return None
+
+    return read
+
+
+def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
+    numbered, named = places
+    outermost = named.partition("/")[0]  # which Keras 3 repeats before the layers of a model
+    for place in (numbered, f"model_weights/{named}", f"model_weights/{outermost}/{named}"):
+        if place in file:
+            found = {name: np.asarray(item) for name, item in _leaves(file[place])}
+            if found:
+                return found
+    return {}
+
+
+def _leaves(group: Any) -> Iterator[tuple[str, Any]]:
+    for name, item in group.items():
+        if hasattr(item, "keys"):
+            yield from _leaves(item)
+        else:
+            yield name.partition(":")[0], item
+
+
+def _named(
+    kind: str, config: Mapping[str, Any], names: tuple[str, ...], found: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]] | None:
+    """The arrays ``found`` in the file under ``names``; None if they are not what is expected."""
+    there = _expected(kind, config, names)
+    floats = all(array.dtype.kind == "f" for array in found.values())
+    if there is None or len(found) != len(there) or not floats:
+        return None
+    if all(name.isdecimal() for name in found):
+        pairs = {name: found[str(place)] for place, name in enumerate(there)}
+    else:
+        pairs = {n: found[n] if n in found else found[_OTHER_NAMES[n]] for n in there}
+    return {name: array.astype(np.float64) for name, array in pairs.items()}
+
+
+def _expected(
+    kind: str, config: Mapping[str, Any], names: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Those of ``names`` that such a layer has, in the order in which it makes them."""
+    if kind in _BATCH_NORMS:
+        gone = {"gamma": "scale", "beta": "center"}
+        return tuple(name for name in names if config.get(gone.get(name, ""), True))
+    if kind.startswith(_WITH_BIAS):
+        has_bias = (
+            config.get("bias_axes") if kind == "EinsumDense" else config.get("use_bias", True)
+        )
+        return tuple(name for name in names if name != "bias" or has_bias)
+    return None
