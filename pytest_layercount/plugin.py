@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.read(config)
     config.addinivalue_line("markers", messages.marks.marker_help())
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Run(), "layercount-run")
+        config.pluginmanager.register(Run(config), "layercount-run")
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

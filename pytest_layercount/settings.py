@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
+from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 import pytest
@@ -17,6 +18,8 @@ from pytest_layercount import messages
 from pytest_layercount.criteria import LIMITS, ArgumentError, checked
 
 Update = Literal["all", "new"]
+REPORTS = (".html", ".json", ".md")
+"""What the name of a report ends in."""
 
 _TEXT: Any = str | int if pytest.version_tuple >= (9, 2) else "string"
 """A key with one value. Where pytest can, it takes the bare numbers of ``pytest.toml``."""
@@ -28,13 +31,15 @@ class _Key:
 
     ``read`` makes its value of what was written and raises a ValueError that says
     what it should have been. ``ini`` is pytest's type for the key, None if there
-    is no key; ``option`` is what argparse is told.
+    is no key; ``option`` is what argparse is told, and ``flag`` what the option is
+    called where the field's name would not do.
     """
 
     read: Callable[[Any], Any]
     help: str
     ini: Any
     option: Mapping[str, Any]
+    flag: str = ""
 
 
 def _limit(name: str, help_: str, metavar: str = "N") -> Any:
@@ -54,14 +59,14 @@ def _flag(help_: str) -> Any:
     return field(default=False, metadata={"key": _Key(bool, help_, "bool", option)})
 
 
-def _values(read: Callable[[str], Any], help_: str, metavar: str) -> Any:
+def _values(read: Callable[[str], Any], help_: str, metavar: str, flag: str = "") -> Any:
     """Any number of values: a line each, or an option each."""
 
     def read_all(given: Sequence[str]) -> tuple[Any, ...]:
         return tuple(read(one) for one in given)
 
     option = {"metavar": metavar, "action": "append"}
-    return field(default=(), metadata={"key": _Key(read_all, help_, "linelist", option)})
+    return field(default=(), metadata={"key": _Key(read_all, help_, "linelist", option, flag)})
 
 
 def _command(choices: Sequence[str], help_: str) -> Any:
@@ -74,6 +79,12 @@ def _command(choices: Sequence[str], help_: str) -> Any:
 
     option = {"nargs": "?", "const": choices[0], "metavar": "|".join(choices)}
     return field(default=None, metadata={"key": _Key(read, help_, None, option)})
+
+
+def _report(file: str) -> str:
+    if PurePath(file).suffix not in REPORTS:
+        raise ValueError(messages.settings.not_a_report(REPORTS))
+    return file
 
 
 def _checked(name: str, value: str | int) -> Any:
@@ -96,6 +107,9 @@ class Settings:
     update: Update | None = _command(  # noqa: RUF009 -- a field
         get_args(Update), "write the baselines as the models are now; new: only missing ones"
     )
+    report: tuple[str, ...] = _values(
+        _report, "write what was found out about the models: .md, .json or .html", "FILE"
+    )
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -111,9 +125,10 @@ def add(parser: pytest.Parser) -> None:
     """Make the keys and options known to pytest."""
     group = parser.getgroup("layercount", "structure of Keras models")
     for one, key in _keys():
-        group.addoption(_option(one), dest=_ini(one), default=None, help=key.help, **key.option)
+        name, option = _ini(one), _option(one, key)
+        group.addoption(option, dest=name, default=None, help=key.help, **key.option)
         if key.ini:
-            parser.addini(_ini(one), key.help, type=key.ini, default=None)
+            parser.addini(name, key.help, type=key.ini, default=None)
 
 
 def read(config: pytest.Config) -> None:
@@ -137,15 +152,15 @@ def _ini(one: Field[Any]) -> str:
     return f"layercount_{one.name}"
 
 
-def _option(one: Field[Any]) -> str:
-    return f"--{_ini(one)}".replace("_", "-")
+def _option(one: Field[Any], key: _Key) -> str:
+    return key.flag or f"--{_ini(one)}".replace("_", "-")
 
 
 def _given(config: pytest.Config, one: Field[Any], key: _Key) -> Any:
     """What the command line says, or else the file, read and checked."""
     written = config.getoption(_ini(one))
     if written is not None:
-        return _read(key, _option(one), written)
+        return _read(key, _option(one, key), written)
     if key.ini is None:
         return None
     try:

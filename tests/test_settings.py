@@ -41,6 +41,13 @@ FLAGS = "layercount_auto = yes\nlayercount_strict_baselines = on\n"
         ("", ["--layercount-update"], {"update": "all"}),
         ("", ["--layercount-update=all"], {"update": "all"}),
         ("", ["--layercount-update=new"], {"update": "new"}),
+        ("layercount_report = a.md\n  b.json", [], {"report": ("a.md", "b.json")}),
+        ("layercount_report = a.md", ["--layercount-report=b.json"], {"report": ("b.json",)}),
+        (
+            "",
+            ["--layercount-report=a.md", "--layercount-report=b.md"],
+            {"report": ("a.md", "b.md")},
+        ),
     ],
 )
 def test_what_is_given(suite, ini, options, expected):

@@ -15,3 +15,8 @@ def bad_setting(given: str, problem: str, file: str | None) -> str:
 def not_a_choice(choices: Sequence[str]) -> str:
     """The value of an option that takes few, perhaps a path that was meant for pytest."""
     return f"must be {' or '.join(choices)}; tests to run stand before the option"
+
+
+def not_a_report(suffixes: Sequence[str]) -> str:
+    """A report of an unknown kind."""
+    return f"the name of a report ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}"

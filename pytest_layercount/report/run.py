@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
+from pytest_layercount.messages import reports
+from pytest_layercount.report import terminal
+from pytest_layercount.report.files import check_files, report_text, write
 from pytest_layercount.report.judgement import Judgement, from_data
 from pytest_layercount.report.recorder import ATTRIBUTE
+from pytest_layercount.report.summary import summarize
+from pytest_layercount.report.versions import versions
+from pytest_layercount.settings import settings
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 
 class Run:
-    """Gathers judgements from the reports of the tests: a plugin of the controller."""
+    """Gathers judgements from the reports of the tests, and reports them when all have run."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self.files = _files(config)
+        check_files(self.files)
         self._found: dict[str, list[Judgement]] = {}
+        self._said: list[str] = []
+
+    def pytest_report_header(self) -> str:
+        """Say which versions count the layers."""
+        return reports.header(versions())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -26,3 +46,39 @@ class Run:
     def judgements(self) -> list[Judgement]:
         """All of them, test by test, in an order that the run has no part in."""
         return [judgement for test in sorted(self._found) for judgement in self._found[test]]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports that were asked for, and the summary of a step on GitHub."""
+        if session.config.option.collectonly:
+            return
+        summary = summarize(self.judgements())
+        for file in self.files:
+            try:
+                write(file, report_text(file.suffix, summary))
+                self._said.append(reports.written(str(file)))
+            except OSError as error:
+                self._said.append(reports.not_written(str(file), error.strerror or str(error)))
+                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        step = os.environ.get("GITHUB_STEP_SUMMARY")
+        if step and summary.rows:
+            try:
+                with Path(step).open("a", encoding="utf-8") as opened:
+                    opened.write(f"\n{report_text('.md', summary)}")
+            except OSError as error:
+                self._said.append(reports.not_written(step, error.strerror or str(error)))
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Show the models, and where the reports are."""
+        summary = summarize(self.judgements())
+        if summary.rows:
+            terminal.show(terminalreporter, summary)
+        for line in self._said:
+            terminalreporter.write_line(line)
+
+
+def _files(config: pytest.Config) -> list[Path]:
+    """The reports to write: those of the command line from where it was given."""
+    given = config.getoption("layercount_report") is not None
+    start = config.invocation_params.dir if given or not config.inipath else config.inipath.parent
+    return list(dict.fromkeys(start / file for file in settings(config).report))

@@ -1,0 +1,134 @@
+"""What reports say of the models of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_layercount.layout import number, size
+
+if TYPE_CHECKING:
+    from pytest_layercount.report.judgement import Growth, Limit
+    from pytest_layercount.report.summary import Row, Summary
+
+COLUMNS = ("model", "layers", "parameters", "change", "budget", "folds to")
+OUTCOMES = {"failed": "failed", "expected": "failed as expected", "passed": "passed"}
+TYPES_HEAD = ("layer type", "before folding", "after")
+BUDGETS = 2
+"""How many limits a table shows of a model."""
+
+_RELATIONS = {"exactly": "=", "min": "min"}
+_PLAIN = {"layers": "", "top": " top-level"}
+
+
+def header(versions: Mapping[str, str]) -> str:
+    """The line at the top of a run."""
+    return "layercount: " + ", ".join(
+        version if name == "pytest-layercount" else f"{name} {version}"
+        for name, version in versions.items()
+    )
+
+
+def headline(summary: Summary) -> str:
+    """``3 models judged, 1 failed``."""
+    judged = f"{number(len(summary.rows), 'model')} judged"
+    return f"{judged}, {summary.failed} failed" if summary.failed else f"{judged}, none failed"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A model's line in a table, in the order of :data:`COLUMNS`."""
+    facts = row.facts
+    if facts is None:
+        return (row.name, "-", "-", "-", budget(row) or "-", "-")
+    folded = "-" if facts.folded_layers == facts.layers else f"{facts.folded_layers:,}"
+    numbers = (f"{facts.layers:,}", f"{facts.parameters:,}")
+    return (row.name, *numbers, change(row) or "-", budget(row) or "-", folded)
+
+
+def change(row: Row) -> str:
+    """``+37 (+24.7%)``: the layers that came since the baseline; empty without one."""
+    if row.growth is None or row.facts is None:
+        return ""
+    before, delta = row.growth.layers, row.facts.layers - row.growth.layers
+    if not delta:
+        return "0"
+    return f"{delta:+d} ({100 * delta / before:+.1f}%)" if before else f"{delta:+d}"
+
+
+def budget(row: Row) -> str:
+    """``max 150, max 5M parameters``: the limits that the model was judged by."""
+    limits = [limit_text(limit) for limit in row.limits]
+    shown = ", ".join(limits[:BUDGETS])
+    return f"{shown} ..." if len(limits) > BUDGETS else shown
+
+
+def limit_text(limit: Limit) -> str:
+    """``max 150``, ``= 6 folded``, ``max 5M parameters``, ``max 0 BatchNormalization``."""
+    most = size(limit.limit) if limit.of == "parameters" else f"{limit.limit:,}"
+    relation = _RELATIONS.get(limit.name, "max")
+    folded = " folded" if limit.folded else ""
+    return f"{relation} {most}{folded}{_PLAIN.get(limit.of, f' {limit.of}')}"
+
+
+def verdict(row: Row) -> str:
+    """What became of the model, and why: ``failed: 187 layers > max 150 (+37)``."""
+    first, more = row.messages[:1], row.messages[1:]
+    others = [f"(and {len(more)} more)"] if more else []
+    return " ".join([": ".join([OUTCOMES[row.outcome], *first]), *others])
+
+
+def others(left: int) -> str:
+    """The models that a short table leaves out."""
+    return f"and {number(left, 'model')} that passed; -v shows all"
+
+
+def left_out(left: int) -> str:
+    """The end of a list that is cut."""
+    return f"and {left:,} more"
+
+
+def details_left_out(left: int) -> str:
+    """The end of a report that is cut."""
+    return f"There is no room for the details of {number(left, 'model')} more."
+
+
+def title(row: Row) -> str:
+    """What is most worth knowing of a model."""
+    if row.outcome == "passed":
+        facts, changed = row.facts, change(row)
+        stay = f"{number(len(facts.refusals), 'layer')} do not fold" if facts else ""
+        return f"{changed} layers" if changed else stay
+    return verdict(row)
+
+
+def since(growth: Growth) -> str:
+    """What a model was when its baseline was written."""
+    return f"Since {growth.baseline}: {growth.layers} layers, {size(growth.parameters)} parameters"
+
+
+def stay(refused: int) -> str:
+    """The heading of the layers that do not fold."""
+    return f"{number(refused, 'layer')} that folding leaves in place:"
+
+
+def written(path: str) -> str:
+    """Where a report is."""
+    return f"layercount report: {path}"
+
+
+def not_written(path: str, problem: str) -> str:
+    """A report that could not be written at the end of the run."""
+    return f"layercount could not write {path}: {problem}"
+
+
+def no_place(path: str, problem: str) -> str:
+    """A report that could not be written, known before the run."""
+    return f"--layercount-report={path}: cannot be written there: {problem}"
+
+
+def install_jinja(path: str) -> str:
+    """A report that needs a package."""
+    return (
+        f"--layercount-report={path}: an HTML report needs Jinja2, which is not installed: "
+        'pip install "pytest-layercount[html]"'
+    )

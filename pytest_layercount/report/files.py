@@ -1,0 +1,58 @@
+"""The files that reports are written to, checked before the run and written after it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from pytest_layercount.messages import reports
+from pytest_layercount.report.as_json import as_json
+from pytest_layercount.report.markdown import markdown
+from pytest_layercount.report.summary import Summary
+from pytest_layercount.report.versions import versions
+
+
+def check_files(files: Iterable[Path]) -> None:
+    """Find out before an hour's run, not after it, that a report cannot be written.
+
+    Raises:
+        pytest.UsageError: its folder cannot be written to, or Jinja2 is missing.
+    """
+    for file in files:
+        if file.suffix == ".html" and find_spec("jinja2") is None:
+            raise pytest.UsageError(reports.install_jinja(file.name))
+        if file.is_dir():
+            raise pytest.UsageError(reports.no_place(str(file), "it is a folder"))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=file.parent):
+                pass
+        except OSError as error:
+            problem = error.strerror or str(error)
+            raise pytest.UsageError(reports.no_place(str(file), problem)) from None
+
+
+def report_text(suffix: str, summary: Summary) -> str:
+    """The report in the format that a name ending in ``suffix`` asks for."""
+    if suffix == ".md":
+        return markdown(summary)
+    if suffix == ".json":
+        return as_json(summary, versions())
+    from pytest_layercount.report.html import html
+
+    return html(summary, versions())
+
+
+def write(file: Path, text: str) -> None:
+    """Write ``file`` whole or not at all."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

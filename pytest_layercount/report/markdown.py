@@ -1,0 +1,123 @@
+"""The report as GitHub and GitLab show it: markdown that fits into one comment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pytest_layercount.messages import reports
+from pytest_layercount.report.judgement import Facts, Step
+from pytest_layercount.report.summary import Row, Summary
+
+MOST = 65_535
+"""The characters GitHub takes in a comment; a step summary takes more."""
+
+_TABLE = 30_000
+_TEXT = 200
+_LIST = 30
+_SIGNS = {"failed": "❌", "expected": "⚠️", "passed": "✅"}
+_SAFE = frozenset(" ,.:;()+=%'/-…")
+_RIGHT = ("layers", "parameters", "folds to")
+
+
+def markdown(summary: Summary) -> str:
+    """The whole report, in fewer than 65,536 characters however many models there are."""
+    sign = _SIGNS["failed" if summary.failed else "passed"]
+    head = f"### {sign} layercount: {reports.headline(summary)}\n"
+    table = _fitting(
+        [_line(row) for row in summary.rows], _TABLE, lambda left: f"\n{reports.left_out(left)}\n"
+    )
+    head += f"\n{_table_head()}{table}"
+    blocks = [_block(row) for row in summary.rows if _has_details(row)]
+    return head + _fitting(
+        blocks, MOST - len(head), lambda left: f"\n{reports.details_left_out(left)}\n"
+    )
+
+
+def _fitting(parts: Sequence[str], room: int, rest: Callable[[int], str]) -> str:
+    """As many of ``parts`` as there is room for, and how many are left out."""
+    if sum(map(len, parts)) <= room:
+        return "".join(parts)
+    room -= len(rest(len(parts)))
+    shown = 0
+    while room >= len(parts[shown]):
+        room -= len(parts[shown])
+        shown += 1
+    return "".join(parts[:shown]) + rest(len(parts) - shown)
+
+
+def _table_head() -> str:
+    sides = ("---:" if column in _RIGHT else "---" for column in reports.COLUMNS)
+    return f"| | {' | '.join(reports.COLUMNS)} |\n|---|{'|'.join(sides)}|\n"
+
+
+def _line(row: Row) -> str:
+    name, *others = reports.cells(row)
+    cells = " | ".join(map(_escaped, others))
+    return f"| {_SIGNS[row.outcome]} | {_code(name)} | {cells} |\n"
+
+
+def _has_details(row: Row) -> bool:
+    refusals = row.facts is not None and row.facts.refusals
+    return bool(row.messages or row.growth or refusals)
+
+
+def _block(row: Row) -> str:
+    inside = "\n".join(_details(row))
+    title = f"{_code(row.name)}: {_escaped(reports.title(row))}"
+    return f"\n<details><summary>{title}</summary>\n\n{inside}\n\n</details>\n"
+
+
+def _details(row: Row) -> Iterator[str]:
+    yield from (f"**{_escaped(message)}**\n" for message in row.messages)
+    if row.growth:
+        yield f"{_escaped(reports.since(row.growth))}\n"
+        yield from _listed([_step(step) for step in row.growth.steps])
+        yield ""
+    if row.facts:
+        yield from _types(row.facts)
+        yield from _refusals(row.facts)
+
+
+def _step(step: Step) -> str:
+    paths = ", ".join(_code(path) for path in step.layers[:5])
+    more = ", ..." if len(step.layers) > 5 else ""
+    return f"- {step.delta:+d} {_escaped(step.message)}" + (f": {paths}{more}" if paths else "")
+
+
+def _types(facts: Facts) -> Iterator[str]:
+    yield f"| {reports.TYPES_HEAD[0]} | {reports.TYPES_HEAD[1]} | {reports.TYPES_HEAD[2]} |"
+    yield "|---|---:|---:|"
+    names = dict.fromkeys([*facts.types, *facts.folded_types])
+    yield from _listed(
+        [
+            f"| {_code(name)} | {facts.types.get(name, 0)} | {facts.folded_types.get(name, 0)} |"
+            for name in names
+        ]
+    )
+
+
+def _refusals(facts: Facts) -> Iterator[str]:
+    if facts.refusals:
+        yield f"\n{_escaped(reports.stay(len(facts.refusals)))}\n"
+        yield from _listed(
+            [
+                f"- {_code(refusal.layer)} ({refusal.reason}): {_escaped(refusal.message)}"
+                for refusal in facts.refusals
+            ]
+        )
+
+
+def _listed(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:_LIST]
+    if len(lines) > _LIST:
+        yield f"\n{reports.left_out(len(lines) - _LIST)}"
+
+
+def _code(text: str) -> str:
+    return f"<code>{_escaped(text)}</code>"
+
+
+def _escaped(text: str) -> str:
+    """``text`` cut, its signs written as numbers, so that none is markup or a mention."""
+    short = text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+    return "".join(each if each.isalnum() or each in _SAFE else f"&#{ord(each)};" for each in short)

@@ -1,0 +1,87 @@
+"""Judgements model by model: what every report shows, in one order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
+
+_WORST: tuple[Outcome, ...] = ("failed", "expected", "passed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model, and everything that was judged of it."""
+
+    name: str
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that became of it."""
+        return min((each.outcome for each in self.judgements), key=_WORST.index)
+
+    @property
+    def facts(self) -> Facts | None:
+        """Its numbers, None where it could not be read."""
+        return self.judgements[0].facts
+
+    @property
+    def growth(self) -> Growth | None:
+        """What changed since its baseline, None where it has none."""
+        return next((each.growth for each in self.judgements if each.growth), None)
+
+    @property
+    def limits(self) -> list[Limit]:
+        """Its limits, each once, those not kept first."""
+        limits = dict.fromkeys(limit for each in self.judgements for limit in each.limits)
+        return sorted(limits, key=lambda limit: limit.kept)
+
+    @property
+    def messages(self) -> list[str]:
+        """What was wrong with it, each once."""
+        failed = [each.message for each in self.judgements if each.outcome == self.outcome]
+        return [message for message in dict.fromkeys(failed) if message]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The models of a run: those that failed first, then by name."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def failed(self) -> int:
+        """How many models failed."""
+        return sum(row.outcome == "failed" for row in self.rows)
+
+    @property
+    def judgements(self) -> list[Judgement]:
+        """All judgements, test by test."""
+        found = [each for row in self.rows for each in row.judgements]
+        return sorted(found, key=lambda each: each.test)
+
+
+def summarize(judgements: Iterable[Judgement]) -> Summary:
+    """Put together what was judged of the same model: one name, and the same numbers."""
+    models: dict[object, list[Judgement]] = {}
+    for judgement in judgements:
+        models.setdefault(_identity(judgement), []).append(judgement)
+    rows = [Row(found[0].model, tuple(found)) for found in models.values()]
+    alike = Counter(row.name for row in rows)
+    rows = [replace(row, name=_with_test(row)) if alike[row.name] > 1 else row for row in rows]
+    return Summary(tuple(sorted(rows, key=lambda row: (_WORST.index(row.outcome), row.name))))
+
+
+def _identity(judgement: Judgement) -> object:
+    facts = judgement.facts
+    if facts is None:
+        return judgement.model, judgement.test
+    numbers = (facts.keras, facts.layers, facts.nodes, facts.parameters, facts.folded_layers)
+    return judgement.model, numbers, tuple(facts.types.items())
+
+
+def _with_test(row: Row) -> str:
+    return f"{row.name} ({row.judgements[0].test.rpartition('::')[2]})"

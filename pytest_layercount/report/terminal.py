@@ -1,0 +1,50 @@
+"""What the terminal shows after a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_layercount.messages import reports
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_layercount.report.summary import Row, Summary
+
+_NAME = 40
+_RIGHT = ("layers", "parameters", "folds to")
+
+
+def show(terminal: pytest.TerminalReporter, summary: Summary) -> None:
+    """One line with ``-q``; a table with ``-v``, and where something failed."""
+    verbosity = terminal.config.get_verbosity()
+    if verbosity < 0:
+        terminal.write_line(f"layercount: {reports.headline(summary)}")
+    elif verbosity > 0 or summary.failed:
+        terminal.write_sep("=", f"layercount: {reports.headline(summary)}")
+        rows = [row for row in summary.rows if verbosity > 0 or row.outcome != "passed"]
+        _table(terminal, rows)
+        if len(rows) < len(summary.rows):
+            terminal.write_line(reports.others(len(summary.rows) - len(rows)))
+
+
+def _table(terminal: pytest.TerminalReporter, rows: list[Row]) -> None:
+    lines = [reports.COLUMNS, *(_short(reports.cells(row)) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(reports.COLUMNS))]
+    terminal.write_line(_aligned(lines[0], widths).rstrip())
+    for row, line in zip(rows, lines[1:], strict=True):
+        colours = {"failed": {"red": True}, "expected": {"yellow": True}}.get(row.outcome, {})
+        text = f"{_aligned(line, widths)}  {reports.verdict(row)}"
+        terminal.write_line(text.rstrip(), **colours)
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(
+        cell.rjust(width) if column in _RIGHT else cell.ljust(width)
+        for column, cell, width in zip(reports.COLUMNS, cells, widths, strict=True)
+    )
+
+
+def _short(cells: tuple[str, ...]) -> tuple[str, ...]:
+    name = "".join(each if each.isprintable() else "?" for each in cells[0])
+    return (name if len(name) <= _NAME else name[: _NAME - 1] + "…", *cells[1:])

@@ -1,0 +1,167 @@
+"""What a run shows and writes, with and without workers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import pytest_layercount
+from tests.report.runs import wrong
+
+SUITE = """
+import pytest
+from tests.graphs import chain, of_size
+
+@pytest.fixture
+def detector():
+    return chain("InputLayer", "Conv2D", "BatchNormalization", "Activation", name="detector")
+
+@pytest.mark.layercount(max=3)
+def test_detector(detector): pass
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_size(size, assert_layer_count):
+    assert_layer_count(of_size(size, name=f"model_{size}"), max=4)
+
+@pytest.mark.xfail
+def test_late(detector, assert_layer_count):
+    assert_layer_count(detector, max=2, folded=True)
+"""
+TABLE = [
+    "=* layercount: 3 models judged, 1 failed =*",
+    "model * layers  parameters  change  budget * folds to",
+    "detector * 4 * 20  -       max 3, max 2 folded * 3  failed: 4 layers > max 3 (+1)",
+]
+PASSED = [f"test_size[[]{size}] *{size} *{size - 1}0 *- *max 4 *-  passed" for size in (3, 4)]
+MORE = "and 2 models that passed; -v shows all"
+processes = pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
+
+
+@pytest.fixture
+def suite(suite):
+    suite.makepyfile(SUITE)
+    return suite
+
+
+def test_the_header_says_what_counts_the_layers(suite):
+    suite.runpytest("--collect-only").stdout.fnmatch_lines(
+        [f"layercount: {pytest_layercount.__version__}*"]
+    )
+
+
+@processes
+def test_a_failure_shows_the_models_that_failed(suite, workers):
+    result = suite.runpytest(*workers)
+    result.stdout.fnmatch_lines([*TABLE, MORE], consecutive=True)
+
+
+@processes
+def test_v_shows_all_models(suite, workers):
+    result = suite.runpytest("-v", *workers)
+    result.stdout.fnmatch_lines([*TABLE, *PASSED], consecutive=True)
+
+
+def test_q_shows_one_line(suite):
+    result = suite.runpytest("-q")
+    result.stdout.fnmatch_lines(["layercount: 3 models judged, 1 failed"])
+    result.stdout.no_fnmatch_line("model *parameters*")
+
+
+def test_where_all_pass_there_is_no_table(suite):
+    result = suite.runpytest("-k", "size")
+    result.stdout.no_fnmatch_line("*models judged*")
+    result.stdout.no_fnmatch_line("model *parameters*")
+
+
+def test_without_a_model_nothing_is_said(suite):
+    suite.makepyfile(test_it="def test_it(): pass")
+    for verbosity in ("-v", "-q"):
+        suite.runpytest(verbosity, "test_it.py").stdout.no_fnmatch_line("*judged*")
+
+
+@processes
+def test_reports_are_written(suite, workers):
+    options = ["--layercount-report=a/report.json", "--layercount-report=report.md", *workers]
+    result = suite.runpytest(*options)
+    result.stdout.fnmatch_lines(
+        [f"layercount report: {suite.path / name}" for name in ("a/report.json", "report.md")]
+    )
+    data = json.loads((suite.path / "a/report.json").read_text(encoding="utf-8"))
+    assert not wrong(data)
+    assert data["counts"] == {"models": 3, "failed": 1, "judgements": 4}
+    assert data["versions"]["pytest-layercount"]
+    text = (suite.path / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("### ❌ layercount: 3 models judged, 1 failed\n")
+    assert [path.name for path in suite.path.glob("*report.*")] == ["report.md"]
+
+
+@processes
+def test_the_summary_of_a_step_on_github_gets_the_report_too(suite, workers, monkeypatch):
+    step = suite.path / "summary.md"
+    step.write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    suite.runpytest("--layercount-report=report.md", *workers)
+    report = (suite.path / "report.md").read_text(encoding="utf-8")
+    assert step.read_text(encoding="utf-8") == f"before\n\n{report}"
+
+
+def test_without_a_model_the_summary_of_a_step_stays_as_it_is(suite, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path / "summary.md"))
+    suite.makepyfile(test_it="def test_it(): pass")
+    suite.runpytest("test_it.py")
+    assert not (suite.path / "summary.md").exists()
+
+
+def test_a_summary_that_cannot_be_written_is_said_and_fails_nothing(suite, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path))
+    result = suite.runpytest("-k", "size")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"layercount could not write {suite.path}: Is a directory"])
+
+
+def test_reports_of_the_configuration_file_are_written_beside_it(suite, monkeypatch):
+    with (suite.path / "tox.ini").open("a") as ini:
+        ini.write("\nlayercount_report = report.md\n")
+    inner = suite.mkdir("inner")
+    monkeypatch.chdir(inner)
+    suite.runpytest("..", "--rootdir=..", "-c", "../tox.ini")
+    assert (suite.path / "report.md").exists()
+
+
+def test_collecting_writes_nothing(suite):
+    suite.runpytest("--collect-only", "--layercount-report=report.md")
+    assert not (suite.path / "report.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("report.txt", "the name of a report ends in .html, .json or .md"),
+        ("report", "the name of a report ends in .html, .json or .md"),
+        ("folder.md", "cannot be written there: it is a folder"),
+        ("file/report.md", "cannot be written there: File exists"),
+        ("file/deeper/report.md", "cannot be written there: Not a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_known_before_the_run(suite, file, problem):
+    suite.mkdir("folder.md")
+    (suite.path / "file").touch()
+    result = suite.runpytest(f"--layercount-report={file}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --layercount-report=*{file}: {problem}"])
+
+
+def test_what_cannot_be_written_after_all_fails_the_run(suite):
+    suite.makeconftest(
+        "import pathlib, pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def spoilt():\n"
+        "    pathlib.Path('report.md').mkdir(exist_ok=True)\n"
+    )
+    result = suite.runpytest("-k", "size", "--layercount-report=report.md")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [f"layercount could not write {suite.path / 'report.md'}: Is a directory"]
+    )
+    assert not list(suite.path.glob(".report*"))

@@ -1,0 +1,95 @@
+"""Judgements put together model by model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pytest_layercount.messages import reports
+from pytest_layercount.report.judgement import Growth, Limit
+from tests.report.runs import FACTS, FAILED, GROWN, SMALL, judged, suite_of
+
+
+def test_what_was_judged_of_the_same_model_is_one_row():
+    summary = suite_of(FAILED, judged("small"), GROWN, judged("small", check="foldable"))
+    assert [(row.name, row.outcome, len(row.judgements)) for row in summary.rows] == [
+        ("detector", "failed", 2),
+        ("small", "passed", 2),
+    ]
+    assert summary.failed == 1
+    assert summary.rows[0].messages == ["187 layers > max 150 (+37)", "150 -> 187 layers (+37)"]
+
+
+def test_models_that_share_a_name_are_told_apart_by_their_tests():
+    one = judged("model", test="test_a.py::test_it[3]")
+    two = judged("model", test="test_a.py::test_it[4]", facts=FACTS)
+    assert [row.name for row in suite_of(one, two).rows] == [
+        "model (test_it[3])",
+        "model (test_it[4])",
+    ]
+
+
+def test_what_failed_comes_first():
+    expected = judged("c", outcome="expected", message="3 layers > max 2 (+1)")
+    summary = suite_of(judged("a"), judged("b"), expected, dataclasses.replace(FAILED, model="d"))
+    assert [row.name for row in summary.rows] == ["d", "c", "a", "b"]
+
+
+def test_a_model_that_could_not_be_read_has_no_numbers():
+    unread = judged("net.keras", facts=None, outcome="failed", message="no file net.keras")
+    (row,) = suite_of(unread).rows
+    assert reports.cells(row) == ("net.keras", "-", "-", "-", "-", "-")
+    assert reports.verdict(row) == "failed: no file net.keras"
+
+
+def test_the_cells_of_a_row():
+    (row,) = suite_of(FAILED, GROWN).rows
+    assert reports.cells(row) == (
+        "detector",
+        "187",
+        "2,257,984",
+        "+37 (+24.7%)",
+        "max 150, max 5M parameters",
+        "136",
+    )
+    assert reports.verdict(row) == "failed: 187 layers > max 150 (+37) (and 1 more)"
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [(3, "0"), (4, "-1 (-25.0%)"), (2, "+1 (+50.0%)"), (0, "+3"), (None, "")],
+)
+def test_changes(before, change):
+    growth = None if before is None else Growth("b.txt", before, 20)
+    (row,) = suite_of(judged(facts=SMALL, growth=growth)).rows
+    assert reports.change(row) == change
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        (Limit("max", "layers", 1500, 3, kept=True), "max 1,500"),
+        (Limit("min", "nodes", 5, 3, kept=False), "min 5 nodes"),
+        (Limit("exactly", "layers", 5, 3, kept=False, folded=True), "= 5 folded"),
+        (Limit("max", "top", 5, 3, kept=True), "max 5 top-level"),
+        (Limit("types", "Conv2D", 0, 3, kept=False), "max 0 Conv2D"),
+        (Limit("max_parameters", "parameters", 300_000, 3, kept=True), "max 300k parameters"),
+    ],
+)
+def test_limits(limit, text):
+    assert reports.limit_text(limit) == text
+    (row,) = suite_of(judged(limits=(limit,) * 2)).rows
+    assert reports.budget(row) == text
+
+
+@pytest.mark.parametrize(
+    ("judgements", "text"),
+    [
+        ([], "0 models judged, none failed"),
+        ([judged()], "1 model judged, none failed"),
+        ([FAILED, judged("small")], "2 models judged, 1 failed"),
+    ],
+)
+def test_headlines(judgements, text):
+    assert reports.headline(suite_of(*judgements)) == text
