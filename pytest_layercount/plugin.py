@@ -15,7 +15,7 @@ from pytest_layercount.fixtures import (
     assert_same_structure,
 )
 from pytest_layercount.report.recorder import recorder
-from pytest_layercount.report.run import Run
+from pytest_layercount.report.run import start
 
 __all__ = [
     "assert_equivalent_after_fold",
@@ -34,8 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; make the mark known, also to ``--strict-markers``."""
     settings.read(config)
     config.addinivalue_line("markers", messages.marks.marker_help())
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Run(config), "layercount-run")
+    start(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

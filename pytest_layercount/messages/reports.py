@@ -17,6 +17,17 @@ TYPES_HEAD = ("layer type", "before folding", "after")
 BUDGETS = 2
 """How many limits a table shows of a model."""
 
+BLOCKER = "the layer in the way"
+NO_MODELS = "No test judged a model."
+PICTURE_TOO_LARGE = "No picture: it would make the page too large."
+CHECKS = {
+    "layercount": "layer count",
+    "foldable": "foldability",
+    "equivalent": "equivalence after folding",
+    "structure": "same structure",
+    "baseline": "baseline",
+}
+
 _RELATIONS = {"exactly": "=", "min": "min"}
 _PLAIN = {"layers": "", "top": " top-level"}
 
@@ -80,6 +91,33 @@ def verdict(row: Row) -> str:
 def others(left: int) -> str:
     """The models that a short table leaves out."""
     return f"and {number(left, 'model')} that passed; -v shows all"
+
+
+def numbers(row: Row) -> list[tuple[str, str]]:
+    """What there is to say of a model in numbers, each with its name."""
+    facts = row.facts
+    if facts is None:
+        return []
+    found = [
+        ("layers", f"{facts.layers:,}"),
+        ("after folding", f"{facts.folded_layers:,}"),
+        ("nodes", f"{facts.nodes:,}"),
+        ("parameters", f"{facts.parameters:,}"),
+        ("trainable", f"{facts.trainable_parameters:,}"),
+        ("limits", ", ".join(limit_text(limit) for limit in row.limits)),
+        ("built with", facts.keras),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def picture_of(row: Row) -> str:
+    """What a picture shows, for those who cannot see it."""
+    return f"the layers of {row.name} before and after folding"
+
+
+def not_drawn(drawn: int) -> str:
+    """A model that a page has no picture of."""
+    return f"No picture: the page shows those of the first {drawn} models."
 
 
 def left_out(left: int) -> str:

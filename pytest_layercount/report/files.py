@@ -37,22 +37,25 @@ def check_files(files: Iterable[Path]) -> None:
             raise pytest.UsageError(reports.no_place(str(file), problem)) from None
 
 
-def report_text(suffix: str, summary: Summary) -> str:
-    """The report in the format that a name ending in ``suffix`` asks for."""
+def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> str:
+    """The report in the format that a name ending in ``suffix`` asks for.
+
+    ``drawings`` is the folder in which those of the models were left.
+    """
     if suffix == ".md":
         return markdown(summary)
     if suffix == ".json":
         return as_json(summary, versions())
     from pytest_layercount.report.html import html
 
-    return html(summary, versions())
+    return html(summary, versions(), drawings)
 
 
 def write(file: Path, text: str) -> None:
     """Write ``file`` whole or not at all."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)

@@ -91,7 +91,8 @@ class Judgement:
 
     ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
     ``"baseline"``. ``message`` is empty, or what was wrong in one line. ``facts`` is
-    None where the model could not be read.
+    None where the model could not be read. ``picture`` names the drawing of the model,
+    where a report is to show one.
     """
 
     test: str
@@ -102,6 +103,7 @@ class Judgement:
     limits: tuple[Limit, ...] = ()
     facts: Facts | None = None
     growth: Growth | None = None
+    picture: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """Dictionaries, lists, text and numbers only."""

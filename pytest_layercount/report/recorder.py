@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ ATTRIBUTE = "layercount"
 class Recorder:
     """What was judged in this process and is on no report yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: Path | None = None) -> None:
+        self.pictures = pictures
         self._drafts: list[Draft] = []
 
     @contextmanager
@@ -39,9 +41,9 @@ class Recorder:
         try:
             yield subject
         except Failed as error:
-            self._drafts.append(subject.draft(str(error)))
+            self._drafts.append(subject.draft(str(error), self.pictures))
             raise
-        self._drafts.append(subject.draft())
+        self._drafts.append(subject.draft("", self.pictures))
 
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Put what was judged since the last time on ``report``."""
@@ -67,9 +69,17 @@ def properties(
     return [(name, value) for name, value in found.items() if name not in there]
 
 
+PICTURES = "layercount_pictures"
+"""What a worker is told: the folder for drawings of the models."""
+
 _STASH = pytest.StashKey[Recorder]()
+
+
+def record(config: pytest.Config, pictures: Path | None) -> None:
+    """Begin to record in this process, leaving drawings in the folder ``pictures``."""
+    config.stash[_STASH] = Recorder(pictures)
 
 
 def recorder(config: pytest.Config) -> Recorder:
     """The recorder of this process."""
-    return config.stash.setdefault(_STASH, Recorder())
+    return config.stash[_STASH]

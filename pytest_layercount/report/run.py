@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from pytest_layercount.messages import reports
 from pytest_layercount.report import terminal
 from pytest_layercount.report.files import check_files, report_text, write
 from pytest_layercount.report.judgement import Judgement, from_data
-from pytest_layercount.report.recorder import ATTRIBUTE
+from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.report.summary import summarize
 from pytest_layercount.report.versions import versions
 from pytest_layercount.settings import settings
@@ -27,8 +29,15 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         self.files = _files(config)
         check_files(self.files)
+        self.drawings = _folder(config) if any(map(_shows_models, self.files)) else None
         self._found: dict[str, list[Judgement]] = {}
         self._said: list[str] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where to leave drawings."""
+        if self.drawings:
+            node.workerinput[PICTURES] = str(self.drawings)
 
     def pytest_report_header(self) -> str:
         """Say which versions count the layers."""
@@ -55,7 +64,7 @@ class Run:
         summary = summarize(self.judgements())
         for file in self.files:
             try:
-                write(file, report_text(file.suffix, summary))
+                write(file, report_text(file.suffix, summary, self.drawings))
                 self._said.append(reports.written(str(file)))
             except OSError as error:
                 self._said.append(reports.not_written(str(file), error.strerror or str(error)))
@@ -82,3 +91,25 @@ def _files(config: pytest.Config) -> list[Path]:
     given = config.getoption("layercount_report") is not None
     start = config.invocation_params.dir if given or not config.inipath else config.inipath.parent
     return list(dict.fromkeys(start / file for file in settings(config).report))
+
+
+def start(config: pytest.Config) -> None:
+    """Record what is judged in this process, and report it if it is not a worker."""
+    told: Mapping[str, str] | None = getattr(config, "workerinput", None)
+    if told is None:
+        run = Run(config)
+        config.pluginmanager.register(run, "layercount-run")
+        record(config, run.drawings)
+    else:
+        record(config, Path(told[PICTURES]) if PICTURES in told else None)
+
+
+def _shows_models(file: Path) -> bool:
+    return file.suffix == ".html"
+
+
+def _folder(config: pytest.Config) -> Path:
+    """A new folder, there until the run is over."""
+    folder = tempfile.TemporaryDirectory(prefix="layercount-")
+    config.add_cleanup(folder.cleanup)
+    return Path(folder.name)

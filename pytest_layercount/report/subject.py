@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_layercount import measure
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
-from pytest_layercount.report.names import model_name
+from pytest_layercount.report.names import model_name, renamed
+from pytest_layercount.report.pictures import leave
 
 if TYPE_CHECKING:
     import pytest
@@ -64,19 +65,24 @@ class Subject:
         graph = self.plan().graph if criteria.folded else self.graph()
         return count_graph(graph, criteria.count)
 
-    def draft(self, message: str = "") -> Draft:
-        """What there is to report, ``message`` being what was wrong with the model."""
-        facts, name = None, ""
-        line = message.partition("\n")[0]
-        if self._graph is not None:
-            from pytest_layercount.report.facts import facts as found
+    def draft(self, message: str = "", pictures: Path | None = None) -> Draft:
+        """What there is to report, ``message`` being what was wrong with the model.
 
-            facts = found(self.model, self._graph, self._plan)
-            name = model_name(self._graph)
-            line = _without_name(line, self._graph.name)
+        A drawing of it is left in the folder ``pictures``, if there is one.
+        """
+        name, line = self.place, message.partition("\n")[0]
         if isinstance(self.model, (str, os.PathLike)):
-            name = name or Path(self.model).name
-        return Draft(self.check, name or self.place, line, self.limits, facts, self.growth)
+            name = Path(self.model).name
+        if self._graph is None:
+            return Draft(self.check, name, line, self.limits)
+        from pytest_layercount.report.facts import facts, structural_plan
+
+        line = _without_name(line, self._graph.name)
+        name = model_name(self._graph) or name
+        plan = self._plan or structural_plan(self.model, self._graph)
+        graph, plan = renamed(self._graph, plan, name)
+        picture = leave(graph, plan, pictures) if pictures else ""
+        return Draft(self.check, name, line, self.limits, facts(graph, plan), self.growth, picture)
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,9 @@ class Draft:
     model: str
     message: str
     limits: tuple[Limit, ...]
-    facts: Facts | None
-    growth: Growth | None
+    facts: Facts | None = None
+    growth: Growth | None = None
+    picture: str = ""
 
     def finished(self, item: pytest.Item, *, failed: bool) -> Judgement:
         """The judgement; ``failed`` says what became of the test ``item``."""
@@ -104,6 +111,7 @@ class Draft:
             limits=self.limits,
             facts=self.facts,
             growth=self.growth,
+            picture=self.picture,
         )
 
 

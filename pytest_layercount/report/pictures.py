@@ -1,0 +1,60 @@
+"""Pictures of the models, for a report that shows them.
+
+The process that has the model leaves a drawing in Graphviz's language in a folder that
+all processes share, under the name of its content. Only those that the report shows
+are laid out, once, when all tests have run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.messages import reports
+
+if TYPE_CHECKING:
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.graph import ModelGraph
+
+MOST = 24
+"""The models that a report shows a picture of, those that failed first."""
+
+BYTES = 4_000_000
+"""What the pictures of a report may add up to."""
+
+
+def leave(graph: ModelGraph, plan: Plan, folder: Path) -> str:
+    """Leave a drawing in ``folder`` and return its name."""
+    from pytest_layercount.report.drawing import dot_text
+
+    text = dot_text(graph, plan)
+    name = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+    if not (folder / name).exists():
+        temporary = folder / f"{name}.{os.getpid()}"
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.replace(folder / name)
+    return name
+
+
+def laid_out(names: Iterable[str], folder: Path) -> dict[str, tuple[bytes, str]]:
+    """For the drawing ``names``, each picture as SVG, or empty and why there is none."""
+    from pytest_layercount.report.graphviz import run_dot
+
+    found: dict[str, tuple[bytes, str]] = {}
+    room = BYTES
+    for number, name in enumerate(dict.fromkeys(names)):
+        if number >= MOST or room <= 0:
+            found[name] = (b"", reports.not_drawn(number))
+            continue
+        try:
+            svg = run_dot((folder / name).read_text(encoding="utf-8"), "svg")
+        except LayercountError as error:
+            found[name] = (b"", str(error))
+            continue
+        found[name] = (svg, "") if len(svg) <= room else (b"", reports.PICTURE_TOO_LARGE)
+        room -= len(found[name][0])
+    return found
