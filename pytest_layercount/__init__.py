@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AssertEquivalentAfterFold,
         AssertFoldable,
         AssertLayerCount,
+        AssertMatchesBaseline,
         AssertSameStructure,
     )
     from pytest_layercount.folding import fold, plan_fold
@@ -60,6 +61,7 @@ __all__ = [
     "AssertEquivalentAfterFold",
     "AssertFoldable",
     "AssertLayerCount",
+    "AssertMatchesBaseline",
     "AssertSameStructure",
     "Cause",
     "Change",
@@ -102,6 +104,7 @@ _HOMES = {
         "AssertEquivalentAfterFold",
         "AssertFoldable",
         "AssertLayerCount",
+        "AssertMatchesBaseline",
         "AssertSameStructure",
     ),
     "folding": ("fold", "plan_fold"),

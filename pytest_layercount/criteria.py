@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import messages
+from pytest_layercount.allowance import Allowance, percent
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.model.count import COUNTS, Count
 
 if TYPE_CHECKING:
     from pytest_layercount.model.count import LayerCount
 
-LIMITS = ("max", "min", "exactly", "types", "max_parameters")
+LIMITS = ("max", "min", "exactly", "types", "max_parameters", "max_growth")
 """The keywords that can fail a model; the others say what to count."""
 
 
@@ -40,6 +41,7 @@ class Criteria:
     folded: bool = False
     types: Mapping[str, int] | None = None
     max_parameters: int | None = None
+    max_growth: Allowance | None = None
 
     def violations(self, measured: LayerCount) -> tuple[Violation, ...]:
         """The limits that ``measured`` does not keep, the most telling first."""
@@ -107,6 +109,8 @@ def guess_keyword(value: object) -> str:
     if isinstance(value, str):
         if value in COUNTS:
             return "count"
+        if percent(value):
+            return "max_growth"
         return "max_parameters" if _SIZE.fullmatch(value) else "model"
     return "max"
 
@@ -147,6 +151,15 @@ def _size(value: object) -> int:
     return int(number)
 
 
+def _growth(value: object) -> Allowance:
+    if isinstance(value, Allowance):
+        return value
+    try:
+        return percent(value) or Allowance(_size(value))
+    except _BadValueError:
+        raise _BadValueError(messages.arguments.NOT_A_GROWTH) from None
+
+
 def _count(value: object) -> str:
     if not isinstance(value, str) or value not in COUNTS:
         raise _BadValueError(messages.arguments.unknown_count(COUNTS))
@@ -181,6 +194,7 @@ CHECKS: Mapping[str, Callable[[object], Any]] = {
     "folded": _flag,
     "types": _types,
     "max_parameters": _size,
+    "max_growth": _growth,
     "model": _text,
     "reason": _text,
 }

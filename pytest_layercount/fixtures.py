@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_layercount import messages
+from pytest_layercount.baselines.check import default_name
+from pytest_layercount.baselines.judge import against_baseline, check_asked
 from pytest_layercount.criteria import ArgumentError, checked, criteria
 from pytest_layercount.failure import Failed
 from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
@@ -18,6 +20,7 @@ from pytest_layercount.report.recorder import Recorder, recorder
 from pytest_layercount.structure import check_codes, check_count, difference
 
 if TYPE_CHECKING:
+    from pytest_layercount.baselines.growth import Comparison
     from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
@@ -86,6 +89,21 @@ class AssertSameStructure(Protocol):
         """Fail unless ``a`` and ``b`` have the same structure; return the explanation."""
 
 
+class AssertMatchesBaseline(Protocol):
+    """The type of the :func:`assert_matches_baseline` fixture."""
+
+    def __call__(
+        self,
+        model: Any,
+        name: str | None = None,
+        *,
+        max_growth: int | str | None = None,
+        metrics: Sequence[str] | None = None,
+        info: str | None = None,
+    ) -> Comparison | None:
+        """Fail unless ``model`` is as its baseline has it; return what was compared."""
+
+
 @pytest.fixture(scope="session")
 def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     """Assert how many layers a model has.
@@ -134,6 +152,18 @@ def assert_same_structure(pytestconfig: pytest.Config) -> AssertSameStructure:
     configured otherwise. ``count`` says what a layer is.
     """
     return partial(_assert_same_structure, recorder(pytestconfig))
+
+
+@pytest.fixture
+def assert_matches_baseline(request: pytest.FixtureRequest) -> AssertMatchesBaseline:
+    """Assert that a model is as its baseline, a file in the repository, has it.
+
+    Without more the whole structure must be the same, names apart. With ``max_growth``,
+    a number or text like ``"5%"``, the ``metrics`` (``("layers",)`` if not given) may grow
+    by so much and shrink by any. ``name`` is needed where a test has several models.
+    ``pytest --layercount-update`` writes the baselines as the models are now.
+    """
+    return partial(_assert_matches_baseline, request.node)
 
 
 def _assert_layer_count(
@@ -233,6 +263,24 @@ def _assert_same_structure(
         if not found.good:
             raise Failed(messages.pairs.not_same_structure(found, note=info))
     return found.explanation
+
+
+def _assert_matches_baseline(
+    item: pytest.Item,
+    model: Any,
+    name: str | None = None,
+    *,
+    max_growth: int | str | None = None,
+    metrics: Sequence[str] | None = None,
+    info: str | None = None,
+) -> Comparison | None:
+    __tracebackhide__ = True
+    try:
+        asked = check_asked(name, max_growth, metrics)
+    except ArgumentError as error:
+        raise _named(error, "assert_matches_baseline") from None
+    with recorder(item.config).judging("baseline", model) as subject:
+        return against_baseline(item, subject, asked, name or default_name(item), info)
 
 
 def _named(error: ArgumentError, function: str) -> ArgumentError:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_layercount import messages
+from pytest_layercount.baselines.check import Asked, default_name
+from pytest_layercount.baselines.judge import against_baseline
 from pytest_layercount.criteria import (
     CHECKS,
     ArgumentError,
@@ -22,7 +24,7 @@ from pytest_layercount.criteria import (
 from pytest_layercount.failure import Failed
 from pytest_layercount.find import Found, find_models
 from pytest_layercount.report.limits import limits
-from pytest_layercount.report.recorder import Recorder, recorder
+from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Subject
 
 if TYPE_CHECKING:
@@ -101,22 +103,22 @@ def judge(item: pytest.Item) -> None:
     if rule is None:
         return
     models = find_models(item, rule.model)
-    verdicts = [_verdict(found, rule, recorder(item.config)) for found in models]
+    verdicts = [_verdict(item, found, rule) for found in models]
     failures = [verdict for verdict in verdicts if verdict]
     if failures:
         raise Failed(messages.counts.joined(failures), pytrace=False)
 
 
-def _verdict(found: Found, rule: Rule, record: Recorder) -> str:
+def _verdict(item: pytest.Item, found: Found, rule: Rule) -> str:
     try:
-        with record.judging(NAME, found.model, found.place) as subject:
-            _judge(subject, rule)
+        with recorder(item.config).judging(NAME, found.model, found.place) as subject:
+            _judge(item, subject, rule)
     except Failed as error:
         return str(error)
     return ""
 
 
-def _judge(subject: Subject, rule: Rule) -> None:
+def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
     measured = subject.count(rule.criteria)
     subject.limits = limits(rule.criteria, measured)
     violations = rule.criteria.violations(measured)
@@ -127,6 +129,10 @@ def _judge(subject: Subject, rule: Rule) -> None:
                 measured, violations, folded=folded, place=place, note=rule.reason
             )
         )
+    asked = rule.criteria
+    if asked.max_growth is not None:
+        what = Asked((asked.count,), asked.max_growth, folded=asked.folded)
+        against_baseline(item, subject, what, default_name(item, subject.place), rule.reason)
 
 
 def _marks(node: Node) -> list[pytest.Mark]:

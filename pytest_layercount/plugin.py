@@ -7,11 +7,13 @@ from collections.abc import Generator
 import pytest
 
 from pytest_layercount import hookspecs, marker, messages, settings
+from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
     assert_foldable,
     assert_layer_count,
+    assert_matches_baseline,
     assert_same_structure,
 )
 from pytest_layercount.report.recorder import recorder
@@ -21,6 +23,7 @@ __all__ = [
     "assert_equivalent_after_fold",
     "assert_foldable",
     "assert_layer_count",
+    "assert_matches_baseline",
     "assert_same_structure",
 ]
 
@@ -35,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.read(config)
     config.addinivalue_line("markers", messages.marks.marker_help())
     start(config)
+    keeper.start(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 
@@ -88,4 +92,5 @@ def pytest_runtest_makereport(
     """Send what was judged along with the test's report."""
     report = yield
     recorder(item.config).attach(item, report)
+    claims.attach(item, report)
     return report

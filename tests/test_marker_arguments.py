@@ -19,7 +19,7 @@ def run(suite: pytest.Pytester, source: str) -> pytest.RunResult:
         ("'5M'", "layercount('5M'): takes keywords only; did you mean max_parameters='5M'?"),
         ("'net'", "layercount('net'): takes keywords only; did you mean model='net'?"),
         ("'nodes'", "layercount('nodes'): takes keywords only; did you mean count='nodes'?"),
-        ("", "layercount(): sets no limit; give max, min, exactly, types or max_parameters"),
+        ("", "layercount(): sets no limit; give one, like max=150"),
         ("max=None", "layercount(): sets no limit; *"),
         ("model='net'", "layercount(model='net'): sets no limit; *"),
         ("max=True", "layercount(max=True): must be a whole number"),

@@ -5,6 +5,7 @@ How they are laid out, and how long they may be, is :mod:`pytest_layercount.layo
 
 from pytest_layercount.messages import (
     arguments,
+    baselines,
     commands,
     counts,
     folds,
@@ -17,6 +18,7 @@ from pytest_layercount.messages import (
 
 __all__ = [
     "arguments",
+    "baselines",
     "commands",
     "counts",
     "folds",

@@ -43,6 +43,13 @@ def unknown_count(known: Sequence[str]) -> str:
     return f"must be one of {', '.join(map(repr, known))}"
 
 
+def unknown_metric(metric: object, close: Sequence[str], known: Collection[str]) -> str:
+    """A number that is not measured."""
+    if close:
+        return f"there is no metric {short(metric)}; did you mean {close[0]!r}?"
+    return f"there is no metric {short(metric)}; there are {', '.join(known)}"
+
+
 def unknown_code(code: object, close: Sequence[str], known: Sequence[str]) -> str:
     """A cause to ignore that does not exist."""
     if close:
@@ -50,13 +57,15 @@ def unknown_code(code: object, close: Sequence[str], known: Sequence[str]) -> st
     return f"there is no cause {short(code)}; there are {', '.join(known)}"
 
 
-NO_LIMIT = "sets no limit; give max, min, exactly, types or max_parameters"
+NO_LIMIT = "sets no limit; give one, like max=150"
 MIN_ABOVE_MAX = "min is greater than max, so no model can pass"
 EXACTLY_AND_BOUNDS = "exactly already is both bounds; drop min and max"
 FOLDED_AND_TOP = "a folded model is counted opened; use count='layers' or 'nodes'"
 NOT_WHOLE = "must be a whole number"
 NEGATIVE = "must not be negative"
 NOT_A_SIZE = "must be a whole number like 5_000_000, or text like '300k', '5M', '1.2B'"
+NOT_A_GROWTH = "must be a whole number that is not negative, or text like '5%'"
+NOT_METRICS = "must be a list or tuple of metrics, like ('layers', 'parameters')"
 NOT_A_FLAG = "must be True or False"
 NOT_TEXT = "must be text that is not empty"
 NOT_TYPES = "must map layer types to their maximum, like {'BatchNormalization': 0}"

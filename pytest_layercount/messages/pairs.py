@@ -29,14 +29,18 @@ def not_same_structure(found: Difference, note: str | None = None) -> str:
     return page(
         headline(found.explanation.after.model, fact(found)),
         compared(found),
-        *_causes(found.causes[:CAUSES]),
-        *_other_causes(found.causes[CAUSES:]),
-        *_changed(found.changed),
+        *differences(found.causes, found.changed),
         *_ignored(found.ignored),
         *note_lines(note),
         "to see every layer concerned: pytest_layercount.explain(a, b).causes and .changed",
         f"to accept: ignore={tuple(dict.fromkeys(codes))}",
     )
+
+
+def differences(causes: Sequence[Cause], changed: Sequence[Change]) -> list[str]:
+    """What made the difference, the largest first, as far as there is room."""
+    shown = [*_causes(causes[:CAUSES]), *_other_causes(causes[CAUSES:])]
+    return [*shown, *_changed(changed)]
 
 
 def fact(found: Difference) -> str:

@@ -1,0 +1,81 @@
+"""Which test uses which baseline, and what it would write: plain data on the test's report.
+
+Tests write nothing themselves: under pytest-xdist many run at once, and only the
+controller sees whether two of them mean the same file.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_layercount.baselines.names import FOLDER, file_name
+
+ATTRIBUTE = "layercount_baselines"
+"""The attribute of a report that holds claims, as plain data."""
+
+
+@dataclass
+class Claim:
+    """A test's claim to the baseline ``name`` in the file ``path``.
+
+    ``shown`` is the file as users see it, from the root of the suite. ``text`` is what
+    is to be written, None if nothing; ``drifted`` says that the model differs from the
+    baseline within what is allowed.
+    """
+
+    path: str
+    shown: str
+    name: str
+    test: str
+    text: str | None = None
+    drifted: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that writes the baseline as the model is now."""
+        return f"pytest {shlex.quote(self.test)} --layercount-update"
+
+
+_WAITING = pytest.StashKey[list[Claim]]()
+_NAMES = pytest.StashKey[set[str]]()
+
+
+def claim(item: pytest.Item, name: str) -> Claim | None:
+    """Note that ``item`` uses the baseline ``name``; None if it already does."""
+    names = item.stash.setdefault(_NAMES, set())
+    if name in names:
+        return None
+    names.add(name)
+    path = item.path.parent / FOLDER / file_name(name)
+    made = Claim(str(path), shown(path, item.config), name, item.nodeid)
+    item.stash.setdefault(_WAITING, []).append(made)
+    return made
+
+
+def attach(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put the claims made since the last report on ``report``."""
+    waiting = item.stash.get(_WAITING, [])
+    if waiting:
+        setattr(report, ATTRIBUTE, [asdict(made) for made in waiting])
+        item.stash[_WAITING] = []
+    if report.when == "teardown":
+        item.stash[_NAMES] = set()  # The test may be run again.
+
+
+def claims(report: pytest.TestReport) -> list[Claim]:
+    """Take the claims off ``report``."""
+    data: list[dict[str, Any]] = report.__dict__.pop(ATTRIBUTE, [])
+    return [Claim(**each) for each in data]
+
+
+def shown(path: Path, config: pytest.Config) -> str:
+    """``path`` from the root of the suite."""
+    try:
+        return path.relative_to(config.rootpath).as_posix()
+    except ValueError:
+        return str(path)

@@ -1,0 +1,136 @@
+"""Writes baselines, and finds those that two tests claim or none: the controller under xdist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.baselines.claims import Claim, claims, shown
+from pytest_layercount.baselines.seen import OUTPUT, Seen
+from pytest_layercount.baselines.write import BaselineError, save
+from pytest_layercount.settings import settings
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+class Keeper:
+    """Gathers the claims of all tests, and settles them when all have run."""
+
+    def __init__(self, config: pytest.Config, seen: Seen) -> None:
+        self._config = config
+        self._seen = seen
+        self._claims: dict[str, dict[str, Claim]] = {}
+        self._unsure: set[str] = set()
+        self._errors: list[str] = []
+        self._said: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the claims off ``report``; a test that did not pass may have left some out."""
+        if not report.passed:
+            self._unsure.add(report.nodeid)
+        for claim in claims(report):
+            self._claims.setdefault(claim.path.casefold(), {})[claim.test] = claim
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker has seen; one that crashed has run who knows what."""
+        found = getattr(node, "workeroutput", {}).get(OUTPUT)
+        if found is None:
+            self._seen.left_out = True
+        else:
+            self._seen.merge(found)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what is to be written, and say what is wrong with the others."""
+        if self._config.option.collectonly:
+            return
+        self._errors += self._clashes()
+        self._write()
+        drifted = [claim.shown for claim in self._all() if claim.drifted]
+        if drifted:
+            self._said.append(messages.baselines.drifted(drifted))
+        unused = list(self._unused()) if self._is_complete(session) else []
+        if unused:
+            said = self._errors if settings(self._config).strict_baselines else self._said
+            said.append(messages.baselines.unused(unused))
+        if self._errors and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Say what was written, what is wrong, and what can be done."""
+        if self._said or self._errors:
+            terminalreporter.section("layercount baselines")
+        for text in self._said:
+            terminalreporter.write_line(text)
+        for text in self._errors:
+            terminalreporter.write_line(text, red=True)
+
+    def _all(self) -> list[Claim]:
+        """The claims that are undisputed, in the order of their files."""
+        alone = [next(iter(by.values())) for by in self._claims.values() if len(by) == 1]
+        return sorted(alone, key=lambda claim: claim.shown)
+
+    def _clashes(self) -> list[str]:
+        found = []
+        for by in self._claims.values():
+            if len(by) > 1:
+                made = sorted(by.values(), key=lambda claim: claim.test)
+                names = {claim.test: claim.name for claim in made}
+                found.append(messages.baselines.clash(made[0].shown, names))
+        return sorted(found)
+
+    def _write(self) -> None:
+        written = []
+        for claim in self._all():
+            if claim.text is None:
+                continue
+            try:
+                save(Path(claim.path), claim.shown, claim.text)
+                written.append(claim.shown)
+            except BaselineError as error:
+                self._errors.append(str(error))
+        if written:
+            self._said.append(messages.baselines.wrote(written))
+
+    def _is_complete(self, session: pytest.Session) -> bool:
+        """Whether every test of the folders given has run: no file, no selection, no early end."""
+        option = self._config.option
+        chosen = any(getattr(option, name, None) for name in ("lf", "ignore", "ignore_glob"))
+        stopped = bool(session.shouldfail or session.shouldstop)
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        start = self._config.invocation_params.dir
+        folders = all((start / argument).is_dir() for argument in self._config.args)
+        return ended and folders and not (chosen or stopped or self._seen.left_out)
+
+    def _unused(self) -> Iterator[str]:
+        """The baselines that no test claims, though none that might have was kept from it."""
+        for folder in sorted(self._seen.folders):
+            for path in sorted(Path(folder).glob("*.txt")):
+                if str(path).casefold() not in self._claims and not self._may_be_used(path):
+                    yield shown(path, self._config)
+
+    def _may_be_used(self, path: Path) -> bool:
+        from pytest_layercount.baselines.load import load
+
+        try:
+            found = load(path, path.name)
+        except BaselineError:
+            return False
+        folder = shown(path.parent.parent, self._config)
+        test = (found.test if folder == "." else f"{folder}/{found.test}") if found else ""
+        skipped = any(test.startswith(f"{node}::") or test == node for node in self._seen.skipped)
+        return test in self._unsure or skipped
+
+
+def start(config: pytest.Config) -> None:
+    """Note in every process what is collected, and settle claims in the one that reports."""
+    seen = Seen(config)
+    config.pluginmanager.register(seen, "layercount-seen")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Keeper(config, seen), "layercount-keeper")

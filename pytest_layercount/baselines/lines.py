@@ -1,0 +1,152 @@
+"""A graph as text: a line for each call, in terms that a change elsewhere leaves alone.
+
+The lines stand in the order in which a walk from the outputs finds the calls, so that
+a layer more in one branch moves nothing in another. What a line reads is said by how
+many lines up it stands, and not at all if it is the line above.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pytest_layercount.baselines.defaults import without_defaults
+from pytest_layercount.compare.form import Form
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, values_in
+
+_NAME = re.compile(r"[\w.:-]+")
+_NUMBER = re.compile(r"_\d+$")
+_UNTOLD = ("input", "input_layer", "keras_tensor")
+
+
+def lines(graph: ModelGraph) -> list[str]:
+    """The calls of ``graph``, a line each, and what it returns."""
+    order = Form(graph).order()
+    writer = _Writer(order)
+    entries = [value.node for value in values_in(graph.inputs)]
+    first: dict[int, int] = {}
+    found = []
+    for line, number in enumerate(order):
+        node = graph.nodes[number]
+        layer = graph.layers[node.layer]
+        again = line - first.setdefault(node.layer, line)
+        entry = entries.index(number) + 1 if number in entries and len(entries) > 1 else 0
+        called = f"up{again}.layer" if again else writer.layer(_with_axes(layer, node), entry)
+        text = f"{called}{writer.call(node, layer, line)} -> {_outputs(node)}"
+        facts = ", ".join(_facts(node, None if again else layer))
+        name = "" if again else given_name(layer)
+        found.append(" | ".join(filter(None, (text, facts, name))))
+    ends = ", ".join(writer.literal(value, len(found)) for value in values_in(graph.outputs))
+    return [*found, f"outputs({ends})"]
+
+
+def given_name(layer: Layer) -> str:
+    """The name that a user gave a layer, empty if Keras made it of the type and a number."""
+    base = _NUMBER.sub("", layer.name)
+    made = layer.operation is not None or (layer.kind == "input" and base in _UNTOLD)
+    if made or base.replace("_", "") == layer.type.lower().replace("_", ""):
+        return ""
+    return layer.name if _NAME.fullmatch(layer.name) else ""
+
+
+class _Writer:
+    """Writes what is said about a call; ``order`` has the node of each line."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = order
+        self._places = {node: line for line, node in enumerate(order)}
+
+    def layer(self, layer: Layer, entry: int = 0) -> str:
+        if layer.operation is not None:
+            return f"ops.{_identifier(layer.operation)}"
+        config: dict[str, Any] = without_defaults(layer.config)
+        if entry:
+            config["number"] = entry
+        shown = ", ".join(f"{name}={self.literal(value, 0)}" for name, value in config.items())
+        return f"{'' if layer.builtin else 'own.'}{_identifier(layer.type)}({shown})"
+
+    def call(self, node: Node, layer: Layer, line: int) -> str:
+        kwargs = {name: value for name, value in node.kwargs.items() if value is not None}
+        plain = not node.args if layer.kind == "input" else self._reads_above(node.args, line)
+        if plain and not kwargs and layer.operation is None:
+            return ""
+        shown = [self.literal(value, line) for value in node.args]
+        shown += [f"{name}={self.literal(value, line)}" for name, value in sorted(kwargs.items())]
+        return f"({', '.join(shown)})"
+
+    def _reads_above(self, args: tuple[Any, ...], line: int) -> bool:
+        return len(args) == 1 and line > 0 and args[0] == Value(self._order[line - 1])
+
+    def literal(self, value: Any, line: int) -> str:
+        """``value`` as Python would write it; ``other`` for what has no short form."""
+        if isinstance(value, Value):
+            up = f"up{line - self._places[value.node]}"
+            return f"{up}[{value.index}]" if value.index else up
+        if isinstance(value, Layer):
+            return self.layer(value)
+        if isinstance(value, Mapping):
+            items = sorted(value.items(), key=lambda item: str(item[0]))
+            inner = ", ".join(f"{str(key)!r}: {self.literal(one, line)}" for key, one in items)
+            return f"{{{inner}}}"
+        if isinstance(value, (list, tuple)):
+            inner = ", ".join(self.literal(one, line) for one in value)
+            if isinstance(value, list):
+                return f"[{inner}]"
+            return f"({inner},)" if len(value) == 1 else f"({inner})"
+        return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return repr(value)
+    if isinstance(value, float):
+        return repr(float(f"{value:.6g}")) if math.isfinite(value) else f"float('{value}')"
+    if isinstance(value, slice):
+        return f"slice({', '.join(map(_scalar, (value.start, value.stop, value.step)))})"
+    return "..." if value is Ellipsis else "other"
+
+
+def _with_axes(layer: Layer, node: Node) -> Layer:
+    """The last axis as -1, and the one axis of a batch normalization not in a list."""
+    axis, shape = layer.config.get("axis"), node.shapes[0] if node.shapes else None
+    if axis is None or shape is None:
+        return layer
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    counted = tuple(-1 if one == len(shape) - 1 else one for one in axes)
+    listed = isinstance(axis, tuple) and not layer.type.endswith("BatchNormalization")
+    return replace(layer, config={**layer.config, "axis": counted if listed else counted[0]})
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
+def _outputs(node: Node) -> str:
+    found = []
+    for index, shape in enumerate(node.shapes):
+        dtype = node.dtypes[index] if index < len(node.dtypes) else ""
+        masked = index < len(node.masked) and node.masked[index]
+        words = ["unknown" if shape is None else _shape(shape)]
+        words += [dtype] if dtype not in ("", "float32") else []
+        found.append(" ".join(words + ["masked"] * masked))
+    return "; ".join(found) or "nothing"
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+
+
+def _facts(node: Node, layer: Layer | None) -> Iterator[str]:
+    if layer is not None and layer.parameters:
+        yield f"{layer.parameters} parameters"
+        if layer.trainable_parameters != layer.parameters:
+            yield f"{layer.trainable_parameters} trained"
+    if layer is not None and layer.sealed:
+        yield layer.sealed
+    if node.training is not None:
+        yield f"training={node.training}"

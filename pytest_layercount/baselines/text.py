@@ -1,0 +1,100 @@
+"""A baseline as the text of a file: where the model stands in numbers, then its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_layercount import messages
+from pytest_layercount.baselines.lines import lines
+from pytest_layercount.baselines.numbers import METRICS, numbers
+from pytest_layercount.baselines.parse import Malformed, parse
+from pytest_layercount.model.graph import ModelGraph
+
+_TITLE = "# pytest-layercount baseline 1"
+_NOTES = (
+    "# A line for each call of a layer, which reads the line above where it does not say:",
+    "# up3 is what stands three lines above, up3.layer the layer that is called there.",
+)
+_KEYS = ("test", "name", "judged", "keras", "model", *METRICS)
+_UNREAD = ("top",)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model as it was accepted.
+
+    ``test`` is the node id of the test that judges it, from the folder of its file;
+    ``name`` is what the test calls it and ``judged`` what of it is judged.
+    """
+
+    test: str
+    name: str
+    judged: str
+    graph: ModelGraph
+    numbers: Mapping[str, int]
+
+
+def baseline(test: str, name: str, judged: str, graph: ModelGraph) -> Baseline:
+    """The baseline that ``graph`` would have: what reading its file will give.
+
+    Only so are a model and its baseline told apart by nothing but what the file says.
+    """
+    body = parse(graph.keras, graph.sequential, lines(graph), 1)
+    test, name = (" ".join(text.splitlines()) for text in (test, name))
+    return Baseline(test, name, judged, body, numbers(body) | {"top": len(graph.top)})
+
+
+def written(baseline: Baseline) -> str:
+    """``baseline`` as the text of a file."""
+    head = {
+        "test": baseline.test,
+        "name": baseline.name,
+        "judged": baseline.judged,
+        "keras": baseline.graph.keras,
+        "model": "Sequential" if baseline.graph.sequential else "Functional",
+        **{name: str(baseline.numbers[name]) for name in METRICS},
+    }
+    said = [f"{key}: {value}" for key, value in head.items()]
+    return "\n".join([_TITLE, *_NOTES, "", *said, "", *lines(baseline.graph), ""])
+
+
+def read(text: str) -> Baseline:
+    """The baseline that a file holds.
+
+    Raises:
+        Malformed: it does not; the error says in which line.
+    """
+    found = text.splitlines()
+    if not found or found[0] != _TITLE:
+        raise Malformed(1, messages.baselines.not_a_baseline(_TITLE))
+    start = next((n for n, line in enumerate(found) if n and not line.startswith("#") and line), 0)
+    end = next((n for n in range(start, len(found)) if not found[n]), len(found))
+    head = _head(found[start:end], start + 1)
+    body = found[end + 1 :]
+    graph = parse(head["keras"], head["model"] == "Sequential", body, end + 2)
+    given = {name: _number(head[name], start + 1 + _KEYS.index(name)) for name in METRICS}
+    counted = numbers(graph) | {name: given[name] for name in _UNREAD}
+    for name in METRICS:
+        if counted[name] != given[name]:
+            line = start + 1 + _KEYS.index(name)
+            raise Malformed(line, messages.baselines.does_not_add_up(name, counted[name]))
+    return Baseline(head["test"], head["name"], head["judged"], graph, given)
+
+
+def _head(said: Sequence[str], first: int) -> dict[str, str]:
+    head = {}
+    for number, key in enumerate(_KEYS):
+        name, colon, value = said[number].partition(": ") if number < len(said) else ("", "", "")
+        if name != key or not colon:
+            raise Malformed(first + number, messages.baselines.must_say(key))
+        head[key] = value
+    if len(said) > len(_KEYS):
+        raise Malformed(first + len(_KEYS), messages.baselines.EMPTY_LINE)
+    return head
+
+
+def _number(text: str, line: int) -> int:
+    if not text.isdecimal():
+        raise Malformed(line, messages.baselines.NOT_A_NUMBER)
+    return int(text)
