@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import hookspecs, marker, messages, settings
+from pytest_layercount import hookspecs, marker, messages, named, settings
 from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
@@ -60,6 +60,12 @@ def pytest_make_collect_report(
             report.longrepr = messages.arguments.bad_marks(problems)
             report.result = []
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the tests of models that are named, before ``-k`` and others choose."""
+    items += named.collect(session)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -110,6 +110,12 @@ class Settings:
     report: tuple[str, ...] = _values(
         _report, "write what was found out about the models: .md, .json or .html", "FILE"
     )
+    models: tuple[str, ...] = _values(
+        str,
+        "judge this model, with no test file: package.module:build(depth=3) or model.keras",
+        "MODEL",
+        "--layercount-model",
+    )
 
     @property
     def limits(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,26 @@ class Target:
         if not is_model(found):
             raise ModelError(messages.targets.not_a_model(self.text, found))
         return found
+
+    def check(self) -> None:
+        """Find what is named, and make nothing of it yet.
+
+        Raises:
+            ModelError: there is no such file, module or attribute, or what is called
+                does not take these arguments.
+        """
+        if not self.module:
+            if not Path(self.path).exists():
+                raise ModelError(messages.targets.neither(self.text))
+            return
+        found = self._found(_imported(self.module, self.text))
+        if self.called:
+            try:
+                inspect.signature(found).bind(*self.args, **self.kwargs)
+            except TypeError as error:
+                raise ModelError(messages.targets.raised(self.text, error)) from None
+            except ValueError:
+                pass  # Written in C, perhaps: the call will tell.
 
     def _found(self, owner: Any) -> Any:
         for name in self.path.split("."):

@@ -1,0 +1,167 @@
+"""Tests of models that are named on the command line or in the configuration file.
+
+They stand in no file: each model gives three, ``layercount::MODEL::budget``,
+``foldable`` and ``equivalent``. What is named is looked up when tests are collected and
+made when the first of them runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.criteria import Criteria, criteria
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.failure import Failed
+from pytest_layercount.foldable import BATCH_NORMS, foldability
+from pytest_layercount.measure import said_plainly
+from pytest_layercount.report.limits import limits
+from pytest_layercount.report.recorder import recorder
+from pytest_layercount.report.subject import Subject
+from pytest_layercount.settings import settings
+from pytest_layercount.target import Target, parse_target
+
+_ROOT = "layercount"
+
+
+def collect(session: pytest.Session) -> list[pytest.Item]:
+    """The tests of the models named; an error in a name is one of collecting it."""
+    config = session.config
+    named = dict.fromkeys(settings(config).models)
+    base = Path.cwd()
+    if config.getoption("layercount_models") is None and config.inipath is not None:
+        base = config.inipath.parent
+    if named:
+        sys.path[:0] = {str(config.rootpath), str(base)}.difference(sys.path)
+    items: list[pytest.Item] = []
+    for text in named:
+        model: NamedModel = NamedModel.from_parent(
+            session, name=text, nodeid=f"{_ROOT}::{text}", path=config.rootpath / _ROOT
+        )
+        model.base = base
+        model.ihook.pytest_collectstart(collector=model)
+        report = model.ihook.pytest_make_collect_report(collector=model)
+        vars(report).pop("call", None)  # as pytest does: it cannot be sent by a worker
+        model.ihook.pytest_collectreport(report=report)
+        items += report.result or []
+    return items
+
+
+class NamedModel(pytest.Collector):
+    """A model that is named, and made once for all its tests."""
+
+    base = Path()
+    target: Target
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Look up what is named."""
+        self.target = parse_target(self.name)
+        if not self.target.module:
+            self.target = replace(self.target, path=str(self.base / self.target.path))
+        self.target.check()
+        for kind in (Budget, Foldable, Equivalent):
+            yield kind.from_parent(self, name=kind.__name__.lower(), path=self.path)
+
+    def model(self) -> Any:
+        """The model, made when it is first asked for."""
+        if not hasattr(self, "_model"):
+            with said_plainly(self.name):
+                self._model = self.target.model()
+        return self._model
+
+    def teardown(self) -> None:
+        """Let go of the model after the last of its tests."""
+        vars(self).pop("_model", None)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """An error of ours is one sentence."""
+        if isinstance(excinfo.value, LayercountError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+
+class _Check(pytest.Item):
+    """One check of a named model."""
+
+    check: str
+
+    def runtest(self) -> None:
+        """Judge the model; skip where there is nothing to judge."""
+        assert isinstance(self.parent, NamedModel)
+        model = self.parent.model()
+        with recorder(self.config).judging(self.check, model, self.parent.name) as subject:
+            nothing = self.judge(subject)
+        if nothing:
+            raise pytest.skip.Exception(nothing, _use_item_location=True)
+
+    def judge(self, subject: Subject) -> str:
+        """Fail, or say why there is nothing to judge."""
+        raise NotImplementedError
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the check is: in no file."""
+        return self.path, 0, f"{self.check} of {self.parent.name if self.parent else self.name}"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """A failure of ours needs no traceback."""
+        if isinstance(excinfo.value, (Failed, LayercountError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+
+class Budget(_Check):
+    """The limits of the suite, kept by this model."""
+
+    check = "layercount"
+
+    def judge(self, subject: Subject) -> str:
+        """Count it; without a limit there is nothing to judge."""
+        given = settings(self.config).limits
+        asked = criteria(given) if given else Criteria()
+        measured = subject.count(asked)
+        subject.limits = limits(asked, measured)
+        violations = asked.violations(measured)
+        if violations:
+            raise Failed(messages.counts.layer_count(measured, violations))
+        return "" if given else messages.named.no_limit(measured)
+
+
+class Foldable(_Check):
+    """Batch normalizations that all fold."""
+
+    check = "foldable"
+
+    def judge(self, subject: Subject) -> str:
+        """Plan the folds; without batch normalizations there is nothing to judge."""
+        plan = subject.plan()
+        result = foldability(plan, BATCH_NORMS, {})
+        if not result.judged:
+            return messages.named.no_batch_norm(plan.graph.name)
+        if not result.good:
+            raise Failed(messages.folds.foldable(plan.graph.name, result, BATCH_NORMS))
+        return ""
+
+
+class Equivalent(_Check):
+    """Outputs that folding keeps."""
+
+    check = "equivalent"
+
+    def judge(self, subject: Subject) -> str:
+        """Fold and compare; where nothing folds there is nothing to judge."""
+        plan = subject.plan()
+        if not (plan.folds or plan.removed):
+            return messages.named.nothing_folds(plan.graph.name)
+        with said_plainly(subject.model):
+            from pytest_layercount.folding.equivalence import check_fold
+
+            found = check_fold(subject.model)
+        if not found.equivalence.equivalent:
+            raise Failed(messages.folds.not_equivalent(plan.graph.name, found))
+        return ""

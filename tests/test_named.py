@@ -1,0 +1,159 @@
+"""Models that are named on the command line or in the configuration file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+
+import pytest
+
+from tests.conftest import ROOT, needs_keras
+
+ZOO = """
+from tests.graphs import chain, of_size
+
+def small(depth=3):
+    return of_size(depth, name="small")
+
+def normed():
+    return chain("InputLayer", "Conv2D", "BatchNormalization", "Activation", name="normed")
+
+def stays():
+    return chain("InputLayer", "Conv2D", "Activation", "BatchNormalization", name="stays")
+
+def broken():
+    raise RuntimeError("no weights here")
+
+def other():
+    return 3
+"""
+processes = pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
+
+
+@pytest.fixture
+def suite(suite):
+    (suite.path / "zoo.py").write_text(ZOO)
+    return suite
+
+
+@processes
+def test_each_model_gives_three_tests_without_any_file(suite, workers):
+    models = ["--layercount-model=zoo:small(depth=5)", "--layercount-model=zoo:stays"]
+    result = suite.runpytest(*models, "--layercount-max=4", "-v", *workers)
+    result.assert_outcomes(passed=1, failed=2, skipped=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*layercount::zoo:small(depth=5)::budget*",
+            "*layercount::zoo:small(depth=5)::foldable*",
+            "*layercount::zoo:small(depth=5)::equivalent*",
+            "*layercount::zoo:stays::budget*",
+            "*layercount::zoo:stays::foldable*",
+            "*layercount::zoo:stays::equivalent*",
+            "small: 5 layers > max 4 (+1)",
+            "stays: 1 of 1 batch norms stay",
+            "small * 5 * 40 * max 4 * failed: 5 layers > max 4 (+1)",
+        ]
+    )
+
+
+def test_what_there_is_not_to_judge_is_said(suite):
+    result = suite.runpytest("--layercount-model=zoo:small", "-rs")
+    result.assert_outcomes(skipped=3)
+    result.stdout.fnmatch_lines(
+        [
+            "SKIPPED * small has 3 layers; to keep it so: --layercount-max=3",
+            "SKIPPED * small has no batch normalization",
+            "SKIPPED * small has nothing that folds, so there is nothing to compare",
+        ]
+    )
+
+
+def test_they_are_chosen_and_listed_like_any_test(suite):
+    result = suite.runpytest("--layercount-model=zoo:small", "--collect-only", "-q", "-k", "budget")
+    result.stdout.fnmatch_lines(["layercount::zoo:small::budget", "1/3 tests collected*"])
+
+
+def test_they_run_beside_a_suite(suite):
+    suite.makepyfile("def test_it(): pass")
+    result = suite.runpytest("--layercount-model=zoo:small", "--layercount-max=3")
+    result.assert_outcomes(passed=2, skipped=2)
+
+
+def test_models_of_the_configuration_file_are_found_from_there(suite, monkeypatch):
+    with (suite.path / "tox.ini").open("a") as ini:
+        ini.write(
+            "\nlayercount_models =\n    zoo:small(depth=4)\n    zoo:normed\nlayercount_max=4\n"
+        )
+    monkeypatch.chdir(suite.mkdir("inner"))
+    result = suite.runpytest("-c", "../tox.ini", "--rootdir=..", "-k", "budget")
+    result.assert_outcomes(passed=2)
+    result = suite.runpytest("-c", "../tox.ini", "--rootdir=..", "--layercount-model=zoo:small")
+    result.assert_outcomes(passed=1, skipped=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("zoo:smal", "zoo:smal: zoo has nothing called 'smal'; did you mean 'small'?"),
+        ("zo:small", "zo:small: there is no module 'zo'"),
+        ("zoo:small(x)", "zoo:small(x): the argument x is not a literal like *"),
+        ("zoo:small(deep=3)", "zoo:small(deep=3): the call raised TypeError: *'deep'"),
+        ("net.keras", "net.keras: no such file; name *"),
+        ("zoo", "zoo: no such file; name *"),
+    ],
+)
+def test_a_mistake_in_a_name_is_an_error_of_collecting_it(suite, text, sentence):
+    result = suite.runpytest(f"--layercount-model={text}", "--layercount-model=zoo:small")
+    result.assert_outcomes(errors=1)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*ERROR collecting layercount*", sentence])
+    result.stdout.no_fnmatch_line("*Error*site-packages*")
+    assert len(result.outlines) < 16
+
+
+def test_a_worker_reports_a_mistake_too(suite):
+    result = suite.runpytest("--layercount-model=zoo:smal", "-n", "2")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["zoo:smal: zoo has nothing called 'smal'; did you mean 'small'?"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("zoo:broken", "zoo:broken: the call raised RuntimeError: no weights here"),
+        ("zoo:other", "zoo:other: gives 3, of type int, not a Keras model"),
+    ],
+)
+def test_a_model_that_cannot_be_made_fails_its_tests_in_a_sentence(suite, text, sentence):
+    result = suite.runpytest(f"--layercount-model={text}")
+    result.assert_outcomes(failed=3)
+    assert result.outlines.count(sentence) == 3
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_saved_model_is_judged_where_it_lies(suite):
+    config = (ROOT / "tests/model/data/mobilenet_v3_small-keras3.json.gz").read_bytes()
+    with zipfile.ZipFile(suite.path / "net.keras", "w") as archive:
+        archive.writestr("config.json", gzip.decompress(config))
+    options = ["--layercount-model=net.keras", "--layercount-max=164", "-k", "budget", "-v"]
+    result = suite.runpytest(*options)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["layercount::net.keras::budget PASSED*", "* 164 *max 164*passed"])
+
+
+@needs_keras
+def test_a_real_model(suite):
+    (suite.path / "nets.py").write_text(
+        "from tests.kerases import load_keras\n"
+        "def normed(filters):\n"
+        "    keras = load_keras()\n"
+        "    conv, norm = keras.layers.Conv2D(filters, 3), keras.layers.BatchNormalization()\n"
+        "    return keras.Sequential([keras.Input((8, 8, 3)), conv, norm], name='normed')\n"
+    )
+    options = ["--layercount-max=2", "--layercount-report=report.json"]
+    result = suite.runpytest_subprocess("--layercount-model=nets:normed(filters=4)", *options)
+    result.assert_outcomes(passed=3)
+    report = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
+    assert [each["facts"]["folded_layers"] for each in report["judgements"]] == [1] * 3
+    assert report["versions"]["TensorFlow"]
