@@ -1,0 +1,1 @@
+"""What a user could pick instead, on the matrix of the folding tests."""
