@@ -44,6 +44,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{these} of the head gone, as with include_top=False",
         "{these} of the head added, as with include_top=True",
     ),
+    "head-replaced": ("the head: {before} became {after}", "the head: {before} became {after}"),
     "inputs": ("the inputs are given in another order", "the inputs are given in another order"),
     "nesting": (
         "{after} for {before}: what stands in a nested model counts as one layer there",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytest_layercount.compare.changes import changes
+from pytest_layercount.compare.heads import replaced_heads
 from pytest_layercount.compare.partition import FOLDED, Group, Partition
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.compare.regions import regions
@@ -13,7 +14,7 @@ from pytest_layercount.compare.vocabulary import is_preprocessing
 
 _BY_NOTE = ("hard-swish", "hard-sigmoid", "separable", "activations-fused")
 _PASSIVE = ("no-ops", "pooling")
-_ENDS = ("head", "auxiliary-outputs")
+_ENDS = ("head", "head-replaced", "auxiliary-outputs")
 
 
 class _Lost(NamedTuple):
@@ -34,7 +35,9 @@ def partition(one: Plain, two: Plain, matched: dict[int, int]) -> Partition:
 class _Pairing:
     def __init__(self, one: Plain, two: Plain, matched: dict[int, int]) -> None:
         self.plains = (one, two)
-        self.matched = matched
+        self.heads = replaced_heads(one, two, matched)
+        self.matched = {here: there for here, there in matched.items() if here not in self.heads[0]}
+        matched = self.matched
         self.alone = (
             set(range(len(one.items))) - set(matched),
             set(range(len(two.items))) - set(matched.values()),
@@ -48,7 +51,9 @@ class _Pairing:
         for pair in self.matched.items():
             self._pair_units(*pair)
         folded = self._explain_lost(lost)
-        for code, detail, before, after in regions(*self.plains, self.matched, *self.alone):
+        for code, detail, before, after in regions(
+            *self.plains, self.matched, *self.alone, self.heads
+        ):
             mine, others = self._nodes(0, before), self._nodes(1, after)
             if detail:
                 self.result.groups.append(Group(code, mine, others, detail))

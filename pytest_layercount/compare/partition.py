@@ -13,7 +13,7 @@ from typing import Any
 FOLDED = ("batch-norms-folded", "affine-folded")
 _OPPOSITE = {"added": "removed", "removed": "added"}
 _WITHOUT_NODES = ("inputs", "outputs")
-_EXCHANGES = ("activation-layers", "hard-sigmoid", "hard-swish", "separable")
+_EXCHANGES = ("activation-layers", "head-replaced", "hard-sigmoid", "hard-swish", "separable")
 
 
 @dataclass

@@ -3,6 +3,7 @@
 =====================  ======================================================
 preprocessing          layers that prepare data, with nothing but such before them
 auxiliary-outputs      leads only to outputs that the other model does not have
+head-replaced          the last steps of both models, none of them the same
 head                   leads only to the output, where the other model stops
 blocks                 a row of steps that repeats itself or what stands beside it
 removed, added         everything else
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import NamedTuple
 
+from pytest_layercount.compare.heads import Heads
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.compare.vocabulary import is_arithmetic, is_preprocessing
 
@@ -33,8 +35,15 @@ def regions(
     matched: dict[int, int],
     before: Collection[int],
     after: Collection[int],
+    heads: Heads,
 ) -> Iterator[Region]:
-    """Divide the steps ``before`` and ``after``, which only one of the models has."""
+    """Divide the steps ``before`` and ``after``, which only one of the models has.
+
+    ``heads`` are those of them that are a head which was replaced, and its successor.
+    """
+    if any(heads):
+        yield Region("head-replaced", "", sorted(heads[0]), sorted(heads[1]))
+    before, after = set(before) - heads[0], set(after) - heads[1]
     back = {there: here for here, there in matched.items()}
     tails = (_tail(one, before), _tail(two, after))
     headless = False
@@ -59,7 +68,7 @@ def regions(
             if steps:
                 yield Region(name, detail, *((steps, []) if side == 0 else ([], steps)))
     if not headless:
-        yield from _ends(one, two, matched, before, after)
+        yield from _ends(one, two, matched, before | heads[0], after | heads[1])
 
 
 def _prepares(plain: Plain, alone: Sequence[int]) -> list[int]:

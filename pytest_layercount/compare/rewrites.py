@@ -17,10 +17,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pytest_layercount.compare.form import Form, Item
+from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.compare.vocabulary import constants, function, kind, relu6
 from pytest_layercount.model.graph import Layer
 
 _WITH_ACTIVATION = ("Conv", "Dense", "Depthwise", "Einsum", "Separable")
+
+
+def tell_meanings_apart(form: Form) -> None:
+    """What Keras 2 computes otherwise under the same name gets a name of its own."""
+    if form.graph.keras.startswith("Keras 3"):
+        return
+    for item in form.items.values():
+        config = item.layer.config
+        name = IN_KERAS_2.get(str(config.get("activation")))
+        if name is not None and item.layer.builtin:
+            item.layer = replace(item.layer, config={**config, "activation": name})
 
 
 def gather_hard_activations(form: Form) -> None:
@@ -56,7 +68,7 @@ def _gather_swish(form: Form, number: int, readers: Mapping[int, list[int]]) -> 
         item = form.items[gate.node]
         if function(item) != "hard_sigmoid" or form.inputs(gate.node) != [source]:
             continue
-        if len(readers[gate.node]) == 1 and (item.note or form.graph.keras.startswith("Keras 3")):
+        if len(readers[gate.node]) == 1:
             _gather(form, number, "hard_silu", "hard-swish", [gate.node])
             return
 
@@ -183,7 +195,11 @@ def _both_shapes(pool: Item) -> list[tuple[int | None, ...]]:
     return [(shape[0], channels), kept]
 
 
-BEFORE: tuple[Callable[[Form], None], ...] = (gather_hard_activations, split_activations)
+BEFORE: tuple[Callable[[Form], None], ...] = (
+    tell_meanings_apart,
+    gather_hard_activations,
+    split_activations,
+)
 """Rewrites that come before folding, which would take some of these patterns apart."""
 
 AFTER: tuple[Callable[[Form], None], ...] = (

@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any
 
 from pytest_layercount.compare.form import Item
+from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.model.attributes import ATTRIBUTES
 from pytest_layercount.model.graph import Layer, map_tree
 
@@ -26,6 +27,7 @@ _SAME: Mapping[str, str] = {
 }
 _ACTIVATIONS = frozenset(
     {
+        *IN_KERAS_2.values(),
         "elu",
         "exponential",
         "gelu",

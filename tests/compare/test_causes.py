@@ -80,6 +80,72 @@ def test_a_head_removed():
     )
 
 
+def fully_connected(net, x):
+    y = net.add("GlobalAveragePooling2D", x, shape=POOLED)
+    y = net.add("Dense", y, shape=POOLED, units=256, activation="relu")
+    y = net.add("Dropout", y, shape=POOLED)
+    return net.add("Dense", y, shape=POOLED, units=5)
+
+
+def flat(net, x):
+    return net.add("Dense", net.add("Flatten", x, shape=POOLED), shape=POOLED, units=5)
+
+
+def convolutional(net, x):
+    y = net.add("Conv2D", x, kernel_size=(1, 1), filters=5)
+    y = net.add("GlobalMaxPooling2D", y, shape=POOLED)
+    return net.add("Activation", y, shape=POOLED, activation="softmax")
+
+
+@pytest.mark.parametrize(
+    ("new", "delta", "message"),
+    [
+        (
+            fully_connected,
+            1,
+            "the head: 1 Dropout and 1 Dense became 2 Dense and 1 Dropout",
+        ),
+        (
+            flat,
+            -1,
+            (
+                "the head: 1 GlobalAveragePooling2D, 1 Dropout and 1 Dense "
+                "became 1 Flatten and 1 Dense"
+            ),
+        ),
+        (
+            convolutional,
+            0,
+            (
+                "the head: 1 GlobalAveragePooling2D, 1 Dropout and 1 Dense "
+                "became 1 Conv2D, 1 GlobalMaxPooling2D and 1 Activation"
+            ),
+        ),
+    ],
+)
+def test_a_head_replaced(new, delta, message):
+    net = Sketch()
+    explanation = both_ways(classifier(), net.model(new(net, body(net, net.input()))))
+    assert codes(explanation) == {"head-replaced": delta}
+    assert explanation.causes[0].message == message
+
+
+def test_a_head_with_other_sizes_is_the_same_head():
+    net = Sketch()
+    explanation = both_ways(classifier(), net.model(head(net, body(net, net.input()), units=5)))
+    assert not explanation.causes
+    assert explanation.changed[0].attributes == {"units": (10, 5)}
+
+
+def test_models_that_share_little_have_no_head_in_common():
+    net = Sketch()
+    x = net.add("Conv2D", net.input(), filters=99)
+    one = net.model(fully_connected(net, net.add("MaxPooling2D", x)))
+    net = Sketch()
+    two = net.model(flat(net, net.add("Conv2D", net.input(), filters=98)))
+    assert "head-replaced" not in {cause.code for cause in both_ways(one, two).causes}
+
+
 def test_what_does_nothing_before_a_head_goes_with_it():
     def model(top):
         net = Sketch()
@@ -237,6 +303,23 @@ def test_the_operations_of_a_pattern_are_told_from_its_layers():
         "ReLU": -1,
     }
     assert codes(both_ways(model(2), model(3), "nodes")) == {"hard-swish": -3}
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_name_that_means_something_else_in_keras_2_is_a_change(fused):
+    def model(keras):
+        net = Sketch(keras)
+        how = {"activation": "hard_sigmoid"}
+        x = net.add("Conv2D", net.input(), **(how if fused else {}))
+        return net.model(x if fused else net.add("Activation", x, **how))
+
+    explanation = both_ways(model(2), model(3))
+    assert not explanation.causes
+    (change,) = explanation.changed
+    assert change.attributes == {
+        "activation": ("hard_sigmoid of Keras 2, 0.2 x + 0.5", "hard_sigmoid")
+    }
+    assert both_ways(model(2), model(2)).same
 
 
 def test_a_shared_layer_against_copies():
