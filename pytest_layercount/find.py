@@ -38,6 +38,11 @@ def find_models(item: pytest.Item, fixture: str | None) -> list[Found]:
     raise Failed(messages.marks.no_model(looked_at, fixture), pytrace=False)
 
 
+def models_in(name: str, value: Any) -> list[Found]:
+    """The models in ``value``, which the fixture ``name`` returned."""
+    return list(_search(name, value, set()))
+
+
 def _values(item: pytest.Item, fixture: str | None) -> dict[str, Any]:
     values: Mapping[str, Any] = getattr(item, "funcargs", {})
     if fixture is not None:

@@ -26,6 +26,7 @@ from pytest_layercount.find import Found, find_models
 from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Subject
+from pytest_layercount.settings import settings
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -49,16 +50,16 @@ def read_rule(item: pytest.Item) -> Rule | None:
     one applied last is the closest. Bounds on the total go together: a mark
     that gives ``exactly`` drops an inherited ``max`` and ``min``, and the other
     way around. ``None`` drops what was inherited; when that leaves no limit at
-    all, the test is exempt.
+    all, the test is exempt. The limits of the whole suite are inherited by all.
     """
     marks = [_keywords(mark) for node in item.listchain() for mark in _marks(node)]
     if not marks:
         return None
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = settings(item.config).limits
     for given in marks:
         merged = _override(merged, given)
     if not limited(merged):
-        if any(limited(given) for given in marks):
+        if any(limited(given) for given in (settings(item.config).limits, *marks)):
             return None
         raise ArgumentError(_given(merged), messages.arguments.NO_LIMIT)
     model, reason = merged.pop("model", None), merged.pop("reason", None)
@@ -118,7 +119,8 @@ def _verdict(item: pytest.Item, found: Found, rule: Rule) -> str:
     return ""
 
 
-def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
+def judge_limits(subject: Subject, rule: Rule) -> None:
+    """Fail unless a model keeps the limits in numbers."""
     measured = subject.count(rule.criteria)
     subject.limits = limits(rule.criteria, measured)
     violations = rule.criteria.violations(measured)
@@ -129,6 +131,10 @@ def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
                 measured, violations, folded=folded, place=place, note=rule.reason
             )
         )
+
+
+def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
+    judge_limits(subject, rule)
     asked = rule.criteria
     if asked.max_growth is not None:
         what = Asked((asked.count,), asked.max_growth, folded=asked.folded)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import hookspecs, marker, messages, named, settings
+from pytest_layercount import auto, hookspecs, marker, messages, named, settings
 from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", messages.marks.marker_help())
     start(config)
     keeper.start(config)
+    auto.start(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

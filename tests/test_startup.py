@@ -35,9 +35,10 @@ def test_it(n): pass
     [
         (["--collect-only"], ["controller"]),
         ([], ["controller"]),
+        (["--layercount-auto", "--layercount-max=5"], ["controller"]),
         (["-n", "2"], ["controller", "gw0", "gw1"]),
     ],
-    ids=["collect", "run", "workers"],
+    ids=["collect", "run", "auto", "workers"],
 )
 def test_a_suite_without_models_imports_nothing_heavy(suite, options, processes):
     suite.makeconftest(REPORT_MODULES)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pytest_layercount.layout import page, short
 
+OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
+
 
 def marker_help() -> str:
     """What ``pytest --markers`` says."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 NOT_A_TRUTH = "must be true or false"
 
+AUTO_WITHOUT_LIMIT = "layercount_auto: no limit to judge by; give one, like layercount_max=150"
+
 
 def bad_setting(given: str, problem: str, file: str | None) -> str:
     """``layercount_max=many in pytest.ini: must be a whole number``."""

@@ -41,9 +41,13 @@ class Recorder:
         try:
             yield subject
         except Failed as error:
-            self._drafts.append(subject.draft(str(error), self.pictures))
+            self.note(subject.draft(str(error), self.pictures))
             raise
-        self._drafts.append(subject.draft("", self.pictures))
+        self.note(subject.draft("", self.pictures))
+
+    def note(self, draft: Draft) -> None:
+        """Let ``draft`` be a judgement of the test that runs."""
+        self._drafts.append(draft)
 
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Put what was judged since the last time on ``report``."""
