@@ -1,19 +1,25 @@
 """Every block of README.rst is run, and what it shows is compared.
 
 A ``python`` block with a name is the file of this name; one without is run as
-it stands. A ``console`` block runs the pytest command after its ``$`` on the
-files above it. In what it shows, ``...`` stands for anything, and on a line of
+it stands. A ``console`` block runs the commands after its ``$`` on the files
+above it: pytest, or ``layercount``. In what it shows, ``...`` stands for anything, and on a line of
 its own for any number of lines.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
+import shlex
+import shutil
+import sys
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pytest
 
+from pytest_layercount.cli import BAD, GOOD, main
 from tests.conftest import ROOT, needs_keras
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -35,27 +41,63 @@ BLOCKS = [
     Block(found["language"], found["name"], re.sub("(?m)^    ", "", found["text"]).strip() + "\n")
     for found in DIRECTIVE.finditer(README)
 ]
-EXAMPLES = [block for block in BLOCKS if block.language == "console"]
+CONSOLES = [block.text for block in BLOCKS if block.language == "console"]
+EXAMPLES = [text for text in CONSOLES if text.startswith("$ pytest ")]
+COMMANDS = [text for text in CONSOLES if text.startswith("$ layercount ")]
+SAVED = ROOT / "tests" / "model" / "data"
 
 
 def test_every_block_is_of_a_kind_that_is_run():
     assert {block.language for block in BLOCKS} == {"python", "console"}
     assert len(BLOCKS) == README.count(".. code-block::")
-    assert all(re.match(r"\$ pytest \S+", block.text) for block in EXAMPLES)
+    assert len(EXAMPLES) + len(COMMANDS) == len(CONSOLES)
+
+
+def write_files(folder):
+    for block in BLOCKS:
+        if block.name is not None:
+            (folder / block.name).write_text(block.text, encoding="utf-8")
 
 
 @needs_keras
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda block: block.text.partition("\n")[0])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.partition("\n")[0])
 def test_pytest_shows_what_the_readme_shows(suite, example):
-    for block in BLOCKS:
-        if block.name is not None:
-            (suite.path / block.name).write_text(block.text, encoding="utf-8")
-    command, _, shown = example.text.partition("\n")
+    write_files(suite.path)
+    command, _, shown = example.partition("\n")
     # In a process of its own, because TensorFlow cannot be imported twice in one.
     # Warnings are Keras's about NumPy and itself, and depend on their versions.
     files = command.removeprefix("$ pytest ").split()
     result = suite.runpytest_subprocess("-W", "ignore", *files)
     assert matches(shown.splitlines(), [line.rstrip() for line in result.outlines])
+
+
+@needs_keras
+def test_the_command_shows_what_the_readme_shows(tmp_path, monkeypatch, capsys):
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setitem(sys.modules, "nets", None)
+    del sys.modules["nets"]
+    write_files(tmp_path)
+    for packed in SAVED.glob("*.json.gz"):
+        (tmp_path / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    for example in re.split(r"(?m)^\$ layercount ", "".join(COMMANDS))[1:]:
+        command, _, shown = example.strip().partition("\n")
+        if command.startswith("graph ") and not shutil.which("dot"):
+            continue
+        # In this process, which has imported TensorFlow already; names begin anew.
+        keras.backend.clear_session()
+        assert main(shlex.split(command)) in (GOOD, BAD), command
+        printed = capsys.readouterr().out
+        assert matches(shown.splitlines(), printed.splitlines()), f"{command}\n{printed}"
+    if shutil.which("dot"):
+        assert words(tmp_path / "lean.svg") == words(ROOT / "tests" / "examples" / "lean.svg")
+
+
+def words(picture):
+    """What stands in a picture."""
+    return [text for element in ET.parse(picture).iter() if (text := element.text)]
 
 
 @needs_keras
