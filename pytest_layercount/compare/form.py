@@ -149,4 +149,4 @@ class Form:
     @cached_property
     def counts_operations(self) -> bool:
         """Whether this model's Keras lists low-level operations among the layers."""
-        return not self.graph.keras.startswith("Keras 3")
+        return self.graph.seen == "graph" and not self.graph.keras.startswith("Keras 3")

@@ -11,6 +11,7 @@ from pytest_layercount.compare.partition import FOLDED, Group, Partition
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.compare.regions import regions
 from pytest_layercount.compare.vocabulary import is_preprocessing
+from pytest_layercount.model.graph import Layer
 
 _BY_NOTE = ("hard-swish", "hard-sigmoid", "separable", "activations-fused")
 _PASSIVE = ("no-ops", "pooling")
@@ -73,8 +74,8 @@ class _Pairing:
         others = list(two.items[there].taken)
         lost = []
         for node, code in one.items[here].taken:
-            alike = (code, one.layer(node).type)
-            match = next((o for o in others if (o[1], two.layer(o[0]).type) == alike), None)
+            alike = (code, _what(one.layer(node)))
+            match = next((o for o in others if (o[1], _what(two.layer(o[0]))) == alike), None)
             if match is None:
                 lost.append(_Lost(0, node, code, here, there))
             else:
@@ -104,7 +105,7 @@ class _Pairing:
         step = None if source is None else plain.steps.get(source.node)
         if step is not None and lost.side == 0:
             step = self.matched.get(step)
-        return lost.code, plain.layer(lost.node).type, step
+        return lost.code, _what(plain.layer(lost.node)), step
 
     def _stands_apart(self, lost: _Lost) -> bool:
         """Pair a node taken up in one model with the same standing beside the partner."""
@@ -112,7 +113,9 @@ class _Pairing:
         near = [source for source, _ in other.view.reads[lost.partner]]
         for step in [*near, *other.readers[lost.partner]]:
             item = other.items[step]
-            alike = [other.layer(unit).type for unit in item.units] == [mine.layer(lost.node).type]
+            alike = [_what(other.layer(unit)) for unit in item.units] == [
+                _what(mine.layer(lost.node))
+            ]
             if alike and step in self.alone[1 - lost.side]:
                 self.alone[1 - lost.side].remove(step)
                 self.result.pair(lost.node, item.units[0], lost.side)
@@ -127,8 +130,11 @@ class _Pairing:
             [self.plains[0].layer(node) for node in one.units],
             [self.plains[1].layer(node) for node in two.units],
         )
+        # Operations do not tell which of two layers made them, Activation or ReLU.
+        traced = any(plain.graph.seen == "traced function" for plain in self.plains)
         if len(layers[0]) == len(layers[1]) and all(
-            i.type == j.type or i.operation or j.operation for i, j in zip(*layers, strict=True)
+            i.type == j.type or i.operation or j.operation or traced
+            for i, j in zip(*layers, strict=True)
         ):
             for pair in zip(one.units, two.units, strict=True):
                 self.result.pair(*pair)
@@ -187,3 +193,8 @@ class _Pairing:
             for group, _ in groups
             if group.before or group.after or group.code in ("inputs", "outputs")
         ]
+
+
+def _what(layer: Layer) -> str:
+    """A layer's type, or what an operation does, whatever each Keras calls it."""
+    return layer.operation or layer.type

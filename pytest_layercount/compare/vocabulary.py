@@ -138,6 +138,9 @@ def configuration(item: Item) -> dict[str, Any]:
         found |= {f"constant {place}": number for place, number in enumerate(constants(item))}
     elif layer.operation is None and layer.type not in ATTRIBUTES and layer.parameters:
         found["parameters"] = layer.parameters
+    shape = call.shapes[0] if call.shapes else None
+    if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:
+        found["target_shape"] = shape[1:]
     if call.training is True:
         found["training"] = True
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import ModelGraph
 
 Count = Literal["layers", "nodes", "top"]
@@ -51,6 +52,11 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
 
 def _types(graph: ModelGraph, count: Count) -> list[str]:
     if count == "top":
+        if graph.seen == "traced function":
+            raise ModelError(
+                f"{graph.name!r} is a traced function, which has no model.layers to count: "
+                "count='layers' or 'nodes'"
+            )
         return list(graph.top)
     if count == "nodes":
         called = [graph.layer_of(number) for number in range(len(graph.nodes))]

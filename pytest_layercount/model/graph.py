@@ -18,6 +18,10 @@ Shape = tuple[int | None, ...] | None
 Kind = Literal["input", "layer", "operation"]
 """``operation``: a raw Keras 3 ``Operation``, which ``model.layers`` leaves out."""
 
+Seen = Literal["graph", "traced function", "one call"]
+"""``graph``: as Keras keeps it. ``traced function``: from TensorFlow's operations.
+``one call``: from watching the layers while the model ran once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -90,7 +94,8 @@ class ModelGraph:
     ``inputs`` and ``outputs`` keep the structure (a value, list, tuple or
     dictionary) in which the model takes and returns tensors. ``top`` holds the
     types of ``model.layers`` as Keras itself lists them. ``sequential`` models
-    leave their InputLayer out of ``model.layers``, and so do our counts.
+    leave their InputLayer out of ``model.layers``, and so do our counts. ``seen``
+    says how the model was read.
     """
 
     name: str
@@ -101,6 +106,7 @@ class ModelGraph:
     outputs: Any
     top: tuple[str, ...] = ()
     sequential: bool = False
+    seen: Seen = "graph"
 
     def layer_of(self, node: int) -> Layer:
         """The layer that node number ``node`` calls."""

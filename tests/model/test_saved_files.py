@@ -239,7 +239,7 @@ def test_a_directory_with_the_same_files(tmp_path: Path) -> None:
 def test_a_directory_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "x.keras"
     path.mkdir()
-    assert "a directory without config.json" in refused(path)
+    assert "a directory without saved_model.pb or config.json" in refused(path)
 
 
 OLD = {

@@ -10,18 +10,24 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers.dialect import generation
+from pytest_layercount.model.readers.traced import is_function, is_untraced, read_function
 
 
 def is_model(candidate: object) -> bool:
-    """Whether ``candidate`` is a Keras model of either generation or a ModelGraph.
+    """Whether ``candidate`` is a Keras model, a concrete function or a ModelGraph.
 
     Imports nothing: where Keras was never imported, nothing can be its model.
     """
-    return isinstance(candidate, ModelGraph) or generation(candidate) is not None
+    if isinstance(candidate, ModelGraph) or is_function(candidate):
+        return True
+    return generation(candidate) is not None
 
 
 def read_graph(model: Any) -> ModelGraph:
     """The structure of ``model``: a live Keras model, a saved one's path or a ModelGraph.
+
+    A path may be that of a SavedModel, and a concrete function of TensorFlow is read as
+    well: what their operations amount to (``seen`` is then ``"traced function"``).
 
     Raises:
         ModelError: ``model`` is none of these, or its graph cannot be seen.
@@ -30,6 +36,8 @@ def read_graph(model: Any) -> ModelGraph:
         return model
     if isinstance(model, (str, Path)):
         return _read_file(Path(model))
+    if is_function(model):
+        return read_function(model)
     from pytest_layercount.model.readers.live import open_model
 
     return open_model(live_model(model)).graph
@@ -37,8 +45,11 @@ def read_graph(model: Any) -> ModelGraph:
 
 def _read_file(path: Path) -> ModelGraph:
     """From the file alone; where it does not hold the graph, from a Keras that is imported."""
+    from pytest_layercount.model.readers.directory import is_saved_model, read_saved_model
     from pytest_layercount.model.readers.saved import NotInFile, read_saved
 
+    if is_saved_model(path):
+        return read_saved_model(path)
     try:
         return read_saved(path)
     except NotInFile:
@@ -71,6 +82,16 @@ def live_model(model: Any) -> Any:
         from pytest_layercount.model.readers.load import load_model
 
         return load_model(Path(model))
+    if is_function(model):
+        raise ModelError(
+            f"{getattr(model, 'name', model)!r} is a traced function of TensorFlow: it is counted "
+            "and explained, but there is no Keras model in it to fold, copy or run"
+        )
+    if is_untraced(model):
+        raise ModelError(
+            "a tf.function stands for a graph for each kind of arguments: give one of them, "
+            "function.get_concrete_function(...)"
+        )
     if generation(model) is None:
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         raise ModelError(

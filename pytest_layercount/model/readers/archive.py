@@ -44,12 +44,19 @@ def read_configuration(path: Path) -> Saved:
     Raises:
         ModelError: there is none, or the file is damaged, hostile or something else.
     """
-    if path.suffix not in READABLE and not (path / _CONFIG).is_file():
-        raise ModelError(f"{path}: expected a model saved as {', '.join(READABLE)}")
-    if not path.exists():
-        raise ModelError(f"{path}: no such file")
-    if path.is_dir():
+    try:
+        found, directory, regular = path.exists(), path.is_dir(), path.is_file()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise ModelError(f"{str(path)[:200]}: cannot be read ({_first_line(error)})") from None
+    if directory:
         return _from_directory(path)
+    if path.suffix not in READABLE:
+        kinds = f"{', '.join(READABLE)} or a directory with saved_model.pb"
+        raise ModelError(f"{path}: expected a model saved as {kinds}")
+    if not found:
+        raise ModelError(f"{path}: no such file")
+    if not regular:
+        raise ModelError(f"{path}: not a regular file")
     try:
         with path.open("rb") as stream:
             return _from_stream(path, stream)
@@ -99,7 +106,9 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
 def _from_directory(path: Path) -> Saved:
     """A directory with the same files in it, as Keras 2.12 writes."""
     if not (path / _CONFIG).is_file():
-        raise ModelError(f"{path}: a directory without {_CONFIG}, so not a Keras model")
+        raise ModelError(
+            f"{path}: a directory without saved_model.pb or {_CONFIG}, so not a saved model"
+        )
 
     def parsed(name: str) -> Any:
         if not (path / name).is_file():

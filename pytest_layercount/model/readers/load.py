@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 
+SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -20,7 +21,12 @@ def load_model(path: Path) -> Any:
         ModelError: no such file, a suffix that is not a model's, no Keras
             installed, or a file that this Keras cannot load.
     """
-    if path.suffix not in SUFFIXES:
+    if (path / SAVED_MODEL).is_file() and not (path / KERAS_METADATA).is_file():
+        raise ModelError(
+            f"{path}: a SavedModel is counted and explained, but it holds TensorFlow's operations "
+            "and no Keras model to fold, copy or run: give the model itself or its .keras file"
+        )
+    if path.suffix not in SUFFIXES and not (path / KERAS_METADATA).is_file():
         raise ModelError(f"{path}: expected a model saved as {', '.join(SUFFIXES)}")
     if not path.exists():
         raise ModelError(f"{path}: no such file")

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.einsum import einsum
 from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.references import Malformed
 
 Config = Mapping[str, Any]
 Shapes = tuple[Shape, ...]
+
+MOST = 1 << 62
 
 
 class Sizes(NamedTuple):
@@ -27,6 +30,8 @@ def parameters(layer: SavedLayer) -> tuple[int, int]:
         found = _sizes(layer, layer.built)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return 0, 0
+    if found.trained + found.fixed > MOST:
+        raise Malformed(f"the layer {layer.name!r} has more parameters than any model")
     return found.trained + found.fixed, found.trained
 
 

@@ -1,0 +1,66 @@
+"""A traced function as plain data: its operations in order, nothing of TensorFlow left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_layercount.model.graph import Shape
+
+Ref = tuple[int, int]
+"""Which operation, by its place, and which of its outputs."""
+
+_CALL = re.compile(r"(Stateful)?PartitionedCall")
+# What functions of TensorFlow's own put between a layer's scope and its operations.
+_NOT_LAYERS = re.compile(
+    r"(Conv[123]D|Gelu|(Avg|Max)Pool[123][Dd]|Repeat|Tensordot|batchnorm|clip_by_value|convolution|"
+    r"depthwise|einsum|moments|resize)(_\d+)?"
+)
+_SEPARABLE = re.compile(r"separable_conv(1d|2d)?(_\d+)?")
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation. ``value`` is that of a constant, as far as it is small.
+
+    ``variable`` is the name of the variable or captured constant that it stands for.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[Ref, ...] = ()
+    shapes: tuple[Shape, ...] = (None,)
+    dtypes: tuple[str, ...] = ("float32",)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    value: Any = None
+    variable: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The name without the function calls that it stands in."""
+        return "/".join(part for part in self.name.split("/") if not _CALL.fullmatch(part))
+
+    @property
+    def scope(self) -> str:
+        """The scope of the layer that made it, empty for one made outside of any."""
+        *parts, last = self.path.split("/")
+        inside = _SEPARABLE if last == "depthwise" else _NOT_LAYERS
+        return "/".join(parts[:-1] if parts and inside.fullmatch(parts[-1]) else parts)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function as TensorFlow traced it, calls of other functions replaced by what they do.
+
+    Every operation stands after those that it reads. ``inputs`` and ``outputs`` are
+    in order, and by name; ``trainable`` names variables.
+    """
+
+    name: str
+    version: str
+    ops: tuple[Op, ...]
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, Ref]
+    trainable: frozenset[str] = frozenset()
