@@ -9,7 +9,7 @@ from typing import Any
 from pytest_layercount.folding.plan import ReadWeights, weights_of
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.readers import live_model, read_graph
+from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import open_model
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
@@ -29,8 +29,8 @@ def source_of(model: Any) -> Source:
     Raises:
         ModelError: as ``read_graph``.
     """
-    if isinstance(model, ModelGraph):
-        return Source(model)
+    if isinstance(model, ModelGraph) or is_traced(model):
+        return Source(read_graph(model))
     if not isinstance(model, (str, Path)):
         opened = with_custom_rules(open_model(live_model(model)))
         return Source(opened.graph, weights_of(opened))

@@ -43,6 +43,15 @@ def read_graph(model: Any) -> ModelGraph:
     return open_model(live_model(model)).graph
 
 
+def is_traced(model: object) -> bool:
+    """Whether ``model`` holds operations of TensorFlow alone: a function or SavedModel."""
+    from pytest_layercount.model.readers.directory import is_saved_model
+
+    if isinstance(model, (str, Path)):
+        return is_saved_model(Path(model))
+    return is_function(model)
+
+
 def _read_file(path: Path) -> ModelGraph:
     """From the file alone; where it does not hold the graph, from a Keras that is imported."""
     from pytest_layercount.model.readers.directory import is_saved_model, read_saved_model

@@ -6,7 +6,7 @@ the weights of a layer in the order in which it made them, older files name them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.model.readers.saved import OpenFile
-from pytest_layercount.model.readers.stored import UNREADABLE, places_of, weights_in
+from pytest_layercount.model.readers.stored import UNREADABLE, datasets, places_of, weights_in
 
 _BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 _WITH_BIAS = ("Conv", "Dense", "DepthwiseConv", "EinsumDense", "SeparableConv")
@@ -53,18 +53,13 @@ def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
     outermost = named.partition("/")[0]  # which Keras 3 repeats before the layers of a model
     for place in (numbered, f"model_weights/{named}", f"model_weights/{outermost}/{named}"):
         if place in file:
-            found = {name: np.asarray(item) for name, item in _leaves(file[place])}
+            found = {
+                name.rpartition("/")[2].partition(":")[0]: np.asarray(item)
+                for name, item in datasets(file[place])
+            }
             if found:
                 return found
     return {}
-
-
-def _leaves(group: Any) -> Iterator[tuple[str, Any]]:
-    for name, item in group.items():
-        if hasattr(item, "keys"):
-            yield from _leaves(item)
-        else:
-            yield name.partition(":")[0], item
 
 
 def _named(

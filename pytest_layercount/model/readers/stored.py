@@ -15,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pytest_layercount.model.readers.archive import HIGHEST_RATIO
 from pytest_layercount.model.readers.network import SavedLayer
 
 UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
 """What a file without weights that can be read may raise."""
+
+MOST_DATASETS = 100_000
 
 _WEIGHTS = "model.weights.h5"
 _LOCAL_HEADER = struct.Struct("<26xHH")
@@ -72,14 +75,40 @@ def _size(file: Any, place: str) -> int:
     total = 0
     for root in (place, f"model_weights/{place}"):
         if root in file and not total:
-            pending = [file[root]]
-            while pending:
-                for name, item in pending.pop().items():
-                    if hasattr(item, "keys"):
-                        pending += [item] if "seed_generator" not in name else []
-                    else:
-                        total += int(item.size)
+            names = datasets(file[root])
+            total = sum(int(item.size) for name, item in names if "seed_generator" not in name)
     return total
+
+
+def datasets(group: Any) -> Iterator[tuple[str, Any]]:
+    """The data under ``group`` by path, as far as it is in this file and of a size it can have.
+
+    Links to other files are not followed, and nothing is visited twice.
+    """
+    import h5py
+
+    seen: set[int] = set()
+    pending = [("", group)]
+    while pending:
+        path, group = pending.pop(0)
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            item, place = group[name], f"{path}{name}"
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen or len(seen) > MOST_DATASETS:
+                continue
+            seen.add(address)
+            if hasattr(item, "keys"):
+                pending.append((f"{place}/", item))
+            elif _is_plain(item):
+                yield place, item
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether a dataset's numbers are all in this file, and not merely said to be many."""
+    stored = max(item.id.get_storage_size(), 1 << 12)
+    return not (item.external or item.is_virtual) and item.nbytes <= HIGHEST_RATIO * stored
 
 
 @contextmanager

@@ -54,8 +54,17 @@ def _recognised(steps: Steps, step: Step) -> Found:
         return "LeakyReLU", {}
     if type_ in _MERGES and len(step.reads) > 1:
         return _MERGES[type_], {}
+    if type_ == "Mul" and _is_layer_scale(steps, step):
+        return "LayerScale", {}
     find = _OTHERS.get(type_)
     return None if find is None else find(steps, step)
+
+
+def _is_layer_scale(steps: Steps, step: Step) -> bool:
+    """Whether a layer only multiplies by a variable, one number a channel."""
+    shape = _output(steps, step)
+    sizes = list(step.weights.values())
+    return steps.is_leaf(step.scope) and shape is not None and sizes == [shape[-1]]
 
 
 def _input(steps: Steps, step: Step) -> Shape:
