@@ -41,7 +41,7 @@ def against_baseline(
     found = seen.comparison
     if found is None:
         return None
-    subject.growth = _growth(found, seen.claim.shown)
+    subject.growth = _growth(found, seen.claim.shown, asked)
     if not seen.good:
         claim, allowed = seen.claim, str(asked.allowance)
         where = messages.baselines.Where(graph.name, claim.shown, claim.command, allowed)
@@ -49,7 +49,7 @@ def against_baseline(
     return found
 
 
-def _growth(found: Comparison, file: str) -> Growth:
+def _growth(found: Comparison, file: str, asked: Asked) -> Growth:
     steps = (
         Step(
             cause.code, cause.delta, cause.message, tuple(filter(None, cause.after or cause.before))
@@ -57,7 +57,10 @@ def _growth(found: Comparison, file: str) -> Growth:
         for cause in found.causes
     )
     before = found.before.numbers
-    return Growth(file, before["layers"], before["parameters"], tuple(steps))
+    allowed = str(asked.allowance) if asked.metrics else ""
+    return Growth(
+        file, before["layers"], before["parameters"], tuple(steps), allowed, folded=asked.folded
+    )
 
 
 def _metrics(metrics: object) -> tuple[str, ...]:

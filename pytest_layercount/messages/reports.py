@@ -60,7 +60,8 @@ def change(row: Row) -> str:
     """``+37 (+24.7%)``: the layers that came since the baseline; empty without one."""
     if row.growth is None or row.facts is None:
         return ""
-    before, delta = row.growth.layers, row.facts.layers - row.growth.layers
+    now = row.facts.folded_layers if row.growth.folded else row.facts.layers
+    before, delta = row.growth.layers, now - row.growth.layers
     if not delta:
         return "0"
     return f"{delta:+d} ({100 * delta / before:+.1f}%)" if before else f"{delta:+d}"
@@ -68,9 +69,15 @@ def change(row: Row) -> str:
 
 def budget(row: Row) -> str:
     """``max 150, max 5M parameters``: the limits that the model was judged by."""
-    limits = [limit_text(limit) for limit in row.limits]
+    limits = _limits(row)
     shown = ", ".join(limits[:BUDGETS])
     return f"{shown} ..." if len(limits) > BUDGETS else shown
+
+
+def _limits(row: Row) -> list[str]:
+    growth = row.growth
+    more = [f"max growth {growth.allowed}"] if growth and growth.allowed else []
+    return [*map(limit_text, row.limits), *more]
 
 
 def limit_text(limit: Limit) -> str:
@@ -104,7 +111,7 @@ def numbers(row: Row) -> list[tuple[str, str]]:
         ("nodes", f"{facts.nodes:,}"),
         ("parameters", f"{facts.parameters:,}"),
         ("trainable", f"{facts.trainable_parameters:,}"),
-        ("limits", ", ".join(limit_text(limit) for limit in row.limits)),
+        ("limits", ", ".join(_limits(row))),
         ("built with", facts.keras),
     ]
     return [(name, value) for name, value in found if value]

@@ -76,13 +76,17 @@ class Step:
 class Growth:
     """How a model changed against its baseline: what that had, and what made the difference.
 
-    ``baseline`` is the file, from the root of the test suite.
+    ``baseline`` is the file, from the root of the test suite. ``allowed`` is how much the
+    model may grow, ``"5%"``, empty if not at all. ``folded`` says that the folded model is
+    meant.
     """
 
     baseline: str
     layers: int
     parameters: int
     steps: tuple[Step, ...] = ()
+    allowed: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ SMALL = Facts(
 )
 GROWTH = Growth(
     baseline="__layercount__/detector.txt",
+    allowed="5%",
     layers=150,
     parameters=2_000_000,
     steps=(

@@ -50,7 +50,7 @@ def test_the_cells_of_a_row():
         "187",
         "2,257,984",
         "+37 (+24.7%)",
-        "max 150, max 5M parameters",
+        "max 150, max 5M parameters ...",
         "136",
     )
     assert reports.verdict(row) == "failed: 187 layers > max 150 (+37) (and 1 more)"
