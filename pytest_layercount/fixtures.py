@@ -113,7 +113,7 @@ def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     what a layer is and ``folded=True`` judges what is left after folding. The
     model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
     """
-    return partial(_assert_layer_count, recorder(pytestconfig))
+    return _Bound(_assert_layer_count, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +126,7 @@ def assert_foldable(pytestconfig: pytest.Config) -> AssertFoldable:
     it would pass for the wrong reason. That a model has no batch normalization
     *left* is ``assert_layer_count(model, types={"BatchNormalization": 0})``.
     """
-    return partial(_assert_foldable, recorder(pytestconfig))
+    return _Bound(_assert_foldable, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +139,7 @@ def assert_equivalent_after_fold(pytestconfig: pytest.Config) -> AssertEquivalen
     with the initial ones a wrong fold goes unnoticed. A model in which nothing
     folds fails: there is nothing to compare.
     """
-    return partial(_assert_equivalent_after_fold, recorder(pytestconfig))
+    return _Bound(_assert_equivalent_after_fold, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +151,7 @@ def assert_same_structure(pytestconfig: pytest.Config) -> AssertSameStructure:
     make a difference, like ``"batch-norms-folded"``, and ``"changed"`` for layers
     configured otherwise. ``count`` says what a layer is.
     """
-    return partial(_assert_same_structure, recorder(pytestconfig))
+    return _Bound(_assert_same_structure, recorder(pytestconfig))
 
 
 @pytest.fixture
@@ -163,7 +163,14 @@ def assert_matches_baseline(request: pytest.FixtureRequest) -> AssertMatchesBase
     by so much and shrink by any. ``name`` is needed where a test has several models.
     ``pytest --layercount-update`` writes the baselines as the models are now.
     """
-    return partial(_assert_matches_baseline, request.node)
+    return _Bound(_assert_matches_baseline, request.node)
+
+
+class _Bound(partial[Any]):
+    """A fixture that knows where to record; a traceback shows it by its name."""
+
+    def __repr__(self) -> str:
+        return f"<{self.func.__name__.lstrip('_')}>"
 
 
 def _assert_layer_count(

@@ -128,7 +128,7 @@ class Budget(_Check):
         subject.limits = limits(asked, measured)
         violations = asked.violations(measured)
         if violations:
-            raise Failed(messages.counts.layer_count(measured, violations))
+            raise Failed(messages.counts.layer_count(measured, violations, options=True))
         return "" if given else messages.named.no_limit(measured)
 
 

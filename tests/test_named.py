@@ -51,6 +51,7 @@ def test_each_model_gives_three_tests_without_any_file(suite, workers):
             "*layercount::zoo:stays::foldable*",
             "*layercount::zoo:stays::equivalent*",
             "small: 5 layers > max 4 (+1)",
+            "to accept: --layercount-max=5",
             "stays: 1 of 1 batch norms stay",
             "small * 5 * 40 * max 4 * failed: 5 layers > max 4 (+1)",
         ]

@@ -1,9 +1,10 @@
 """Every block of README.rst is run, and what it shows is compared.
 
-A ``python`` block with a name is the file of this name; one without is run as
-it stands. A ``console`` block runs the commands after its ``$`` on the files
-above it: pytest, or ``layercount``. In what it shows, ``...`` stands for anything, and on a line of
-its own for any number of lines.
+A ``python`` block with a name is the file of this name; one without is run as it
+stands. A ``yaml`` block is read, and the options in it have to exist. A ``console``
+block runs the commands after its ``$`` on the files above it: pytest, or ``layercount``.
+In what it shows, ``...`` stands for anything, and on a line of its own for any number of
+lines.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pytest_layercount.cli import BAD, GOOD, main
 from tests.conftest import ROOT, needs_keras
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
+WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
 DIRECTIVE = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n(?:    :name: (?P<name>\S+)\n)?\n"
     r"(?P<text>(?:(?:    .*)?\n)+)",
@@ -48,14 +50,14 @@ SAVED = ROOT / "tests" / "model" / "data"
 
 
 def test_every_block_is_of_a_kind_that_is_run():
-    assert {block.language for block in BLOCKS} == {"python", "console"}
+    assert {block.language for block in BLOCKS} == {"python", "console", "yaml"}
     assert len(BLOCKS) == README.count(".. code-block::")
     assert len(EXAMPLES) + len(COMMANDS) == len(CONSOLES)
 
 
 def write_files(folder):
     for block in BLOCKS:
-        if block.name is not None:
+        if block.name is not None and block.language == "python":
             (folder / block.name).write_text(block.text, encoding="utf-8")
 
 
@@ -66,8 +68,8 @@ def test_pytest_shows_what_the_readme_shows(suite, example):
     command, _, shown = example.partition("\n")
     # In a process of its own, because TensorFlow cannot be imported twice in one.
     # Warnings are Keras's about NumPy and itself, and depend on their versions.
-    files = command.removeprefix("$ pytest ").split()
-    result = suite.runpytest_subprocess("-W", "ignore", *files)
+    arguments = shlex.split(command.removeprefix("$ pytest "))
+    result = suite.runpytest_subprocess("-W", "ignore", *arguments)
     assert matches(shown.splitlines(), [line.rstrip() for line in result.outlines])
 
 
@@ -106,6 +108,27 @@ def words(picture):
 )
 def test_python_runs_as_it_stands(block):
     exec(compile(block.text, "README.rst", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(pytest.param(block.text, id=block.name) for block in BLOCKS if block.language == "yaml"),
+        pytest.param(WORKFLOW.read_text(encoding="utf-8") if WORKFLOW.exists() else "", id="own"),
+    ],
+)
+def test_a_workflow_can_be_read_and_its_options_exist(pytester, text):
+    yaml = pytest.importorskip("yaml")
+    if not text:
+        pytest.skip("the workflow is not part of a source distribution")
+    jobs = yaml.safe_load(text)
+    steps = [step for job in jobs.get("jobs", jobs).values() for step in job.get("steps", ())]
+    assert steps or jobs["models"]["script"]
+    assert all(("run" in step) != ("uses" in step) for step in steps)
+    known = pytester.runpytest("--help").stdout.str()
+    options = set(re.findall(r"--layercount[\w-]*", text))
+    assert options
+    assert all(option in known for option in options)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ def layer_count(
     folded: bool = False,
     place: str | None = None,
     note: str | None = None,
+    options: bool = False,
 ) -> str:
-    """A model that does not keep its limits."""
+    """A model that does not keep its limits; ``options`` says that options set them."""
     first, *others = (fact(violation, measured, folded) for violation in violations)
     where = f" from {place}" if place else ""
     noun = NOUNS[measured.count] + (" after folding" if folded else "")
@@ -35,8 +36,8 @@ def layer_count(
         f"counted: {noun} of {measured.model}{where}, {measured.keras}",
         *_by_type(measured),
         *note_lines(note),
-        *_hint(measured, violations, folded),
-        f"to accept: {', '.join(_accept(violations))}",
+        *([] if options else _hint(measured, violations, folded)),
+        f"to accept: {_options(violations) if options else ', '.join(_accept(violations))}",
     )
 
 
@@ -77,3 +78,8 @@ def _accept(violations: Sequence[Violation]) -> list[str]:
     types = {item.type: item.value for item in violations if item.type}
     shown = [f"{keyword}={value}" for keyword, value in plain.items()]
     return [*shown, f"types={types}"] if types else shown
+
+
+def _options(violations: Sequence[Violation]) -> str:
+    names = ((item.keyword.replace("_", "-"), item.value) for item in violations)
+    return " ".join(f"--layercount-{name}={value}" for name, value in names)

@@ -74,7 +74,7 @@ class Subject:
         if isinstance(self.model, (str, os.PathLike)):
             name = Path(self.model).name
         if self._graph is None:
-            return Draft(self.check, name, line, self.limits)
+            return Draft(self.check, name, line, self.limits, identity=id(self.model))
         from pytest_layercount.report.facts import facts, structural_plan
 
         line = _without_name(line, self._graph.name)
@@ -82,12 +82,15 @@ class Subject:
         plan = self._plan or structural_plan(self.model, self._graph)
         graph, plan = renamed(self._graph, plan, name)
         picture = leave(graph, plan, pictures) if pictures else ""
-        return Draft(self.check, name, line, self.limits, facts(graph, plan), self.growth, picture)
+        numbers = facts(graph, plan)
+        return Draft(
+            self.check, name, line, self.limits, numbers, self.growth, picture, id(self.model)
+        )
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A judgement whose test has not ended."""
+    """A judgement whose test has not ended. ``identity`` finds the model among its fixtures."""
 
     check: str
     model: str
@@ -96,6 +99,7 @@ class Draft:
     facts: Facts | None = None
     growth: Growth | None = None
     picture: str = ""
+    identity: int = 0
 
     def finished(self, item: pytest.Item, *, failed: bool) -> Judgement:
         """The judgement; ``failed`` says what became of the test ``item``."""
@@ -104,7 +108,7 @@ class Draft:
             outcome = "failed" if failed else "expected"
         return Judgement(
             test=item.nodeid,
-            model=self.model or item.name,
+            model=self.model or self._fixture(item) or item.name,
             check=self.check,
             outcome=outcome,
             message=self.message,
@@ -113,6 +117,10 @@ class Draft:
             growth=self.growth,
             picture=self.picture,
         )
+
+    def _fixture(self, item: pytest.Item) -> str:
+        values: dict[str, Any] = getattr(item, "funcargs", {})
+        return next((name for name, each in values.items() if id(each) == self.identity), "")
 
 
 def _without_name(line: str, name: str) -> str:

@@ -79,7 +79,7 @@ def test_e(assert_layer_count):
     assert (a.facts.layers, a.facts.nodes, a.facts.parameters) == (4, 3, 20)
     assert a.facts.folded_layers == 3
     assert a.facts.folded_types == {"Activation": 1, "Conv2D": 1, "InputLayer": 1}
-    assert (b.model, b.check, b.outcome) == ("test_b", "foldable", "failed")
+    assert (b.model, b.check, b.outcome) == ("pre", "foldable", "failed")
     assert b.message == "1 of 1 batch norms stay"
     (refused,) = b.facts.refusals
     assert (refused.layer, refused.type) == ("batch_normalization3", "BatchNormalization")
