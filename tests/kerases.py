@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 
+@cache
 def load_keras() -> Any:
-    """``tf_keras`` where LAYERCOUNT_TEST_KERAS names it, else what ``tf.keras`` means."""
-    return importlib.import_module(os.environ.get("LAYERCOUNT_TEST_KERAS", "keras"))
+    """``tf_keras`` where LAYERCOUNT_TEST_KERAS names it, else what ``tf.keras`` means.
+
+    Clearing a session collects garbage, which takes longer than most tests if it has
+    to look through all of TensorFlow: nothing that is here by now will ever be garbage.
+    """
+    keras = importlib.import_module(os.environ.get("LAYERCOUNT_TEST_KERAS", "keras"))
+    gc.freeze()
+    return keras
 
 
 def generation(keras: Any) -> int:

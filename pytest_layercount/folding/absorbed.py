@@ -21,10 +21,13 @@ def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array
         rule = rule_for(absorption.site.layer)
         assert rule is not None
         before = new[number] if number in new else read(number, rule.weights)
-        if before is None or absorption.affine.symbolic:
+        site, maps = absorption.site, absorption.maps
+        if before is None or any(affine.symbolic for affine in maps.values()):
             unknown.add(number)
             continue
-        change = rule.after if absorption.side == "after" else rule.before
         with np.errstate(all="ignore"):
-            new[number] = change(absorption.site, before, absorption.affine)
+            if absorption.side == "after":
+                new[number] = rule.after(site, before, maps[0])
+            else:
+                new[number] = rule.before_inputs(site, before, maps)
     return {number: weights for number, weights in new.items() if number not in unknown}

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.folding.passes.outputs import keep_outputs
-from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
-from pytest_layercount.folding.plan import PASSES, Plan, plan_graph, weights_of
+from pytest_layercount.folding.plan import PASSES, Plan
+from pytest_layercount.folding.resolve import resolved
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rewrite.build import build_model
-from pytest_layercount.folding.rewrite.weights import folded_weights
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
-from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.live import open_model
 
 
 @dataclass(frozen=True)
@@ -63,19 +62,7 @@ def fold(
     """
     given = with_custom_rules(open_model(live_model(model)))
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
-    sealed: dict[int, str] = {}
-
-    def plan_of(opened: OpenModel) -> Plan:
-        return plan_graph(opened.graph, weights_of(opened), passes=passes, sealed=sealed)
-
-    while True:
-        plan = plan_of(opened)
-        if unshare:
-            opened, plan = unshare_where_it_helps(opened, plan, plan_of)
-        weights, unfit = folded_weights(opened, plan)
-        if not unfit:
-            break
-        sealed.update(unfit)  # these layers keep their weights: plan again without them
+    opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
     folded = build_model(opened, plan.graph, plan.sources, weights).model
     return FoldResult(
         model=folded,

@@ -246,7 +246,8 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
 
     ``model`` is anything that ``read_graph`` reads. By default no weight is
     read, and folds that depend on values carry a ``condition``; with ``resolve``
-    the weights of a live or saved model decide these, as they do for ``fold``. A file
+    the weights of a live or saved model decide these, as they do for ``fold``, and
+    of a live model also whether the new weights fit their data type. A file
     is loaded only where it has layers of a user's own, and if an installed Keras can;
     else its weights are read with h5py.
 
@@ -262,7 +263,11 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     if isinstance(model, (str, Path)):
         return _plan_file(Path(model), resolve=resolve)
     opened = with_custom_rules(open_model(live_model(model)))
-    return plan_graph(opened.graph, weights_of(opened) if resolve else None)
+    if not resolve:
+        return plan_graph(opened.graph)
+    from pytest_layercount.folding.resolve import resolved
+
+    return resolved(opened, passes=PASSES).plan
 
 
 def _plan_file(path: Path, *, resolve: bool) -> Plan:

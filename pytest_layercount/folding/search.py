@@ -22,14 +22,28 @@ Side = Literal["after", "before"]
 
 @dataclass(frozen=True)
 class Absorption:
-    """A layer takes up ``affine`` on one side. ``site`` is its call as it stood then."""
+    """A layer takes up maps on one side. ``site`` is its call as it stood then.
+
+    ``maps`` are those on its output (as slot 0) or on its inputs.
+    """
 
     layer: int
     node: int
     side: Side
-    affine: Affine
+    maps: Mapping[int, Affine]
     site: Site
     answer: Absorbs
+
+    @property
+    def affine(self) -> Affine:
+        """The map, where there is but one."""
+        return next(iter(self.maps.values()))
+
+    def equals(self, other: Absorption) -> bool:
+        """Whether both take up the same, whatever the weights."""
+        return self.maps.keys() == other.maps.keys() and all(
+            affine.equals(other.maps[slot]) for slot, affine in self.maps.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -112,11 +126,13 @@ class Search:
         affine = self._agreed(value, walk.demands.pop(value))
         walk.altered.add(value)
         rule, site = self._ask(value.node)
+        path = site.layer.path
+        if len(site.outputs) > 1 and (value.index or not rule.leads):
+            raise Obstacle("nonlinear", path)
         answer = rule.absorb_after(site, affine)
         if isinstance(answer, Absorbs):
-            self._absorb(walk, value.node, "after", affine, site, answer)
+            self._absorb(walk, value.node, "after", {0: affine}, site, answer)
             return
-        path = site.layer.path
         if answer.reason != "fixed-weights":
             raise Obstacle(answer.reason, path)
         routes = rule.pass_up(site, affine)
@@ -154,14 +170,15 @@ class Search:
     def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
         maps = pending.pop(node)
         rule, site = self._ask(node)
-        path, affine = site.layer.path, next(iter(maps.values()))
-        if set(maps) == {0}:
-            answer = rule.absorb_before(site, affine)
-            if isinstance(answer, Absorbs):
-                self._absorb(walk, node, "before", affine, site, answer)
-                return
-            if answer.reason != "fixed-weights":
-                raise Obstacle(answer.reason, path)
+        path = site.layer.path
+        answer = rule.absorb_inputs(site, maps)
+        if isinstance(answer, Absorbs):
+            self._absorb(walk, node, "before", maps, site, answer)
+            return
+        if answer.reason != "fixed-weights":
+            raise Obstacle(answer.reason, path)
+        if len(site.outputs) > 1 and not rule.leads:
+            raise Obstacle("nonlinear", path)
         route = rule.pass_down(site, maps)
         if isinstance(route, Stop):
             raise Obstacle(route.reason, path)
@@ -187,8 +204,8 @@ class Search:
         """The rule and the call of ``node``, if it may be touched at all."""
         site = self.wiring.site(node)
         rule, path = rule_for(site.layer), site.layer.path
-        if rule is None or len(site.outputs) != 1:
-            raise Obstacle("unknown-layer" if rule is None else "nonlinear", path)
+        if rule is None:
+            raise Obstacle("unknown-layer", path)
         if rule.weights:
             reason = site.layer.sealed or self.sealed.get(self.wiring.graph.nodes[node].layer)
             if reason:
@@ -198,11 +215,18 @@ class Search:
         return rule, site
 
     def _absorb(
-        self, walk: _Walk, node: int, side: Side, affine: Affine, site: Site, answer: Absorbs
+        self,
+        walk: _Walk,
+        node: int,
+        side: Side,
+        maps: Mapping[int, Affine],
+        site: Site,
+        answer: Absorbs,
     ) -> None:
-        self._require(walk, site.layer.path, affine, answer.needs)
+        for affine in maps.values():
+            self._require(walk, site.layer.path, affine, answer.needs)
         layer = self.wiring.graph.nodes[node].layer
-        walk.absorptions.append(Absorption(layer, node, side, affine, site, answer))
+        walk.absorptions.append(Absorption(layer, node, side, maps, site, answer))
 
     def _require(self, walk: _Walk, path: str, affine: Affine, needs: Iterable[Need]) -> None:
         for need in needs:
@@ -218,7 +242,7 @@ class Search:
         for absorption in walk.absorptions:
             by_layer.setdefault(absorption.layer, []).append(absorption)
         for layer, wanted in by_layer.items():
-            alike = all(one.affine.equals(wanted[0].affine) for one in wanted)
+            alike = all(one.equals(wanted[0]) for one in wanted)
             if not alike or {one.node for one in wanted} != set(self.wiring.calls(layer)):
                 raise Obstacle("shared-layer", self.wiring.layers[layer].path)
         once = tuple(wanted[0] for wanted in by_layer.values())

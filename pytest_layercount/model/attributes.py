@@ -22,6 +22,15 @@ _CONV = (
     "activation",
 )
 _DEPTHWISE = (*_CONV, "depth_multiplier")
+_CONV_LSTM = (
+    "filters",
+    "kernel_size",
+    "strides",
+    "padding",
+    "data_format",
+    "dilation_rate",
+    "use_bias",
+)
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
 _BATCH_NORM = ("axis", "epsilon", "center", "scale", "trainable", "virtual_batch_size")
@@ -62,7 +71,17 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "Embedding": ("output_dim", "mask_zero"),
     "MultiHeadAttention": ("use_bias",),
     "GroupedQueryAttention": ("use_bias",),
+    "SimpleRNN": ("units", "use_bias"),
+    "LSTM": ("units", "use_bias"),
+    "GRU": ("units", "use_bias", "reset_after"),
+    **{f"ConvLSTM{n}D": _CONV_LSTM for n in (1, 2, 3)},
 }
+
+INNER: Mapping[str, tuple[str, ...]] = {
+    "TimeDistributed": ("layer",),
+    "Bidirectional": ("forward_layer", "backward_layer"),
+}
+"""Where wrappers keep the layers inside them, which their attributes describe as well."""
 
 SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Rescaling": (("data_format", "image_data_format"),),

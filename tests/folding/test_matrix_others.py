@@ -32,12 +32,33 @@ def einsums(name: str, *args, expected="bn>f", **kwargs) -> list[Case]:
     ]
 
 
-def in_time(k: Kit, *layers, shape=(5, 6, 6, 3)):
+def with_scores(k: Kit, *, of=0):
+    inputs = k.input(6, 8)
+    both = k.MultiHeadAttention(2, 3, name="f")(inputs, inputs, return_attention_scores=True)
+    return k.model(inputs, [k.bn()(both[of]), both[1 - of]])
+
+
+def of_three(k: Kit):
+    query, value, key = k.input(5, 8), k.input(6, 8), k.input(6, 8)
+    made = k.MultiHeadAttention(2, 3, name="f")(
+        k.bn("p")(query), k.bn("q")(value), key=k.bn("r")(key)
+    )
+    return k.model([query, value, key], made)
+
+
+def of_memory(k: Kit):
+    query, value = k.input(5, 8), k.input(6, 8)
+    return k.model(
+        [query, value], k.MultiHeadAttention(2, 3, name="f")(query=query, value=k.bn()(value))
+    )
+
+
+def in_time(k: Kit, *layers, shape=(5, 6, 6, 3), **kwargs):
     wrapped = [
         k.TimeDistributed(layer, name=f"t_{layer.name}") if wrap else layer
         for wrap, layer in layers
     ]
-    return k.chain(shape, *wrapped)
+    return k.chain(shape, *wrapped, **kwargs)
 
 
 NORMALIZING = [
@@ -172,8 +193,43 @@ ATTENTION = [
     Case(
         "before MultiHeadAttention",
         lambda k: k.chain((6, 8), k.bn(), lambda x: k.MultiHeadAttention(2, 3, name="f")(x, x)),
-        "bn!nonlinear@f",
+        "bn>f",
+        "MultiHeadAttention",
+    ),
+    Case(
+        "before MultiHeadAttention with a key",
+        lambda k: k.chain(
+            (6, 8), k.bn(), lambda x: k.MultiHeadAttention(2, 3, name="f")(x, x, key=k.ReLU()(x))
+        ),
+        "bn!shift-not-zero@re_lu",
+        "BatchNormalization ReLU MultiHeadAttention",
+    ),
+    Case("before each of query, value and key", of_three, "p>f q>f r>f", "MultiHeadAttention"),
+    Case("before the value alone", of_memory, "bn>f", "MultiHeadAttention"),
+    Case(
+        "before MultiHeadAttention without bias",
+        lambda k: k.chain(
+            (6, 8), k.bn(), lambda x: k.MultiHeadAttention(2, 3, use_bias=False, name="f")(x, x)
+        ),
+        "bn!shift-not-zero@f",
         "BatchNormalization MultiHeadAttention",
+    ),
+    Case(
+        "a skip connection around attention",
+        lambda k: k.chain(
+            (6, 8),
+            k.bn(),
+            lambda x: k.Add(name="s")([x, k.MultiHeadAttention(2, 3, name="f")(x, x)]),
+        ),
+        "bn!scale-not-one@s",
+        "BatchNormalization MultiHeadAttention Add",
+    ),
+    Case("with scores", with_scores, "bn>f", "MultiHeadAttention"),
+    Case(
+        "of scores",
+        lambda k: with_scores(k, of=1),
+        "bn!nonlinear@f",
+        "MultiHeadAttention BatchNormalization",
     ),
     Case(
         "GroupQueryAttention",
@@ -183,10 +239,11 @@ ATTENTION = [
         needs=3,
     ),
     Case(
-        "LSTM",
-        lambda k: k.chain((6, 3), k.bn("a"), k.LSTM(4, name="f"), k.bn("b")),
-        "a!nonlinear@f b!nonlinear@f",
-        "BatchNormalization LSTM BatchNormalization",
+        "before GroupQueryAttention",
+        lambda k: k.chain((6, 8), k.bn(), lambda x: k.GroupQueryAttention(3, 4, 2, name="f")(x, x)),
+        "bn>f",
+        "GroupedQueryAttention",
+        needs=3,
     ),
 ]
 
@@ -315,7 +372,7 @@ TIME = [
             k,
             (True, k.Activation("tanh", name="a")),
             (True, k.bn("f", scale=False, center=False)),
-            (False, k.Rescaling([0.3, 2.0, -0.1], [1.0, 2.0, 3.0], name="r")),
+            (False, k.Normalization(axis=None, mean=0.5, variance=4.0, name="r")),
             (True, k.Activation("tanh", name="b")),
             shape=(4, 3),
         ),
@@ -332,6 +389,33 @@ TIME = [
         "bn!unknown-layer@t",
         "TimeDistributed BatchNormalization",
         unless=(3, 3),
+    ),
+    Case(
+        "fixed batch",
+        lambda k: in_time(
+            k,
+            (True, k.bn("p")),
+            (True, k.Dense(4, use_bias=False, name="f")),
+            (True, k.bn("q")),
+            shape=(5, 3),
+            batch_size=3,
+        ),
+        "t_p>t_f t_q>t_f",
+        "TimeDistributed",
+    ),
+    Case(
+        "fixed batch, masked",
+        lambda k: k.chain(
+            (5,),
+            k.Embedding(5, 4, mask_zero=True),
+            k.Activation("tanh"),
+            k.TimeDistributed(k.Dense(4), name="t"),
+            k.bn(),
+            dtype="int32",
+            batch_size=3,
+        ),
+        "bn!nonlinear@t",
+        "Embedding Activation TimeDistributed BatchNormalization",
     ),
     Case(
         "unknown number of steps",

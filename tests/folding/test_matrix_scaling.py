@@ -43,15 +43,15 @@ RESCALING = [
         "Dense",
     ),
     Case(
-        "is absorbed by a batch norm",
+        "absorbs a batch norm",
         lambda k: k.chain(
             (4,), k.Rescaling(0.1, 0.2, name="r"), k.bn(), k.Activation("tanh", name="t")
         ),
-        "r>bn bn!nonlinear@t",
-        "BatchNormalization Activation",
+        "bn>r r!nonlinear@t",
+        "Rescaling Activation",
     ),
     Case(
-        "absorbed by Normalization, as in EfficientNet",
+        "absorbs Normalization, as in EfficientNet",
         lambda k: k.chain(
             (6, 6, 3),
             k.Rescaling(1 / 255, name="r"),
@@ -60,8 +60,42 @@ RESCALING = [
             k.ZeroPadding2D(1, name="p"),
             k.Conv2D(4, 3),
         ),
-        "r>n q>n n!shift-meets-padding@p",
-        "Normalization ZeroPadding2D Conv2D",
+        "r>n n>q q!shift-meets-padding@p",
+        "Rescaling ZeroPadding2D Conv2D",
+    ),
+    Case(
+        "absorbs a given Normalization, as in EfficientNetV2",
+        lambda k: k.chain(
+            (6, 6, 3),
+            k.Rescaling(1 / 255, name="r"),
+            k.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.05, 0.06, 0.07], name="n"),
+            k.Conv2D(4, 3, padding="same", name="p"),
+        ),
+        "n>r r!shift-meets-padding@p",
+        "Rescaling Conv2D",
+    ),
+    Case(
+        "takes up maps per channel on both sides",
+        lambda k: k.chain(
+            (5, 3),
+            k.Normalization(name="n"),
+            k.Rescaling(0.3, 0.1, name="r"),
+            k.Rescaling([0.3, -2.0, 0.1], [1.0, 2.0, 3.0], name="q"),
+            k.Activation("tanh", name="t"),
+        ),
+        "n>r r>q q!nonlinear@t",
+        "Rescaling Activation",
+    ),
+    Case(
+        "a map along the height",
+        lambda k: k.chain(
+            (3, 4),
+            k.Normalization(axis=1, name="n"),
+            k.Rescaling(-2.0, name="r"),
+            k.Softmax(name="t"),
+        ),
+        "n!channel-axis@r r!scale-negative@n",
+        "Normalization Rescaling Softmax",
     ),
     Case(
         "of integers",
@@ -85,8 +119,8 @@ NORMALIZATION = [
         lambda k: k.chain(
             (4, 3),
             k.Rescaling(0.4, 0.3, name="r"),
-            k.Normalization(name="n"),
-            k.Rescaling([0.3, 2.0, 0.1], [1.0, 2.0, 3.0], name="q"),
+            k.Normalization(axis=1, name="n"),
+            k.Rescaling(0.3, 2.0, name="q"),
             k.Activation("tanh", name="t"),
         ),
         "r>n q>n n!nonlinear@t",
@@ -97,8 +131,8 @@ NORMALIZATION = [
         lambda k: k.chain(
             (4, 3),
             k.Rescaling(0.4, 0.3, name="r"),
-            k.Normalization(invert=True, name="n"),
-            k.Rescaling([0.3, 2.0, 0.1], [1.0, 2.0, 3.0], name="q"),
+            k.Normalization(axis=1, invert=True, name="n"),
+            k.Rescaling(0.3, 2.0, name="q"),
             k.Activation("tanh", name="t"),
         ),
         "r>n q>n n!nonlinear@t",
@@ -109,33 +143,33 @@ NORMALIZATION = [
         lambda k: k.chain(
             (4, 3),
             k.Rescaling(-0.4, name="r"),
-            k.Normalization(name="n"),
+            k.Normalization(axis=1, name="n"),
             k.Activation("tanh", name="t"),
         ),
-        "r!scale-negative@n n!nonlinear@t",
+        "r!scale-negative@n n!channel-axis@r",
         "Rescaling Normalization Activation",
     ),
     Case(
         "absorbs nothing that its root cannot hold",
         lambda k: k.chain(
             (4, 3),
-            k.Normalization(name="n"),
+            k.Normalization(axis=1, name="n"),
             k.Rescaling(1e9, name="r"),
             k.Activation("tanh", name="t"),
         ),
-        "n!fixed-weights@r r!overflow@n",
+        "n!channel-axis@r r!overflow@n",
         "Normalization Rescaling Activation",
     ),
     Case(
-        "one mean, a map per channel",
+        "one mean goes into numbers per channel",
         lambda k: k.chain(
             (4, 3),
             k.Normalization(axis=None, name="n"),
             k.Rescaling([0.3, 2.0, 0.1], name="r"),
             k.Activation("tanh", name="t"),
         ),
-        "n!fixed-weights@r r!channel-axis@n",
-        "Normalization Rescaling Activation",
+        "n>r r!nonlinear@t",
+        "Rescaling Activation",
     ),
     Case(
         "adapted",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,10 @@ from pytest_layercount.folding.plan import PASSES
 from pytest_layercount.folding.reasons import REASONS
 from pytest_layercount.folding.rewrite.copies import untrained_layers
 from pytest_layercount.model.readers.live import open_model
+from tests.folding.harness import types_of
 from tests.kerases import load_keras
 from tests.property.build import Built, build
+from tests.property.facts import facts
 from tests.property.outcome import differences
 from tests.property.recipe import Recipe
 from tests.property.statistics import randomise
@@ -62,7 +63,7 @@ def check(recipe: Recipe, options: Options = DEFAULT) -> tuple[str, ...]:
     if not untrained_layers(open_model(built.model)):  # merged, they count as trained ever after
         assert_idempotent(result.model, options)
     conditioning = assert_equivalent(built, result.model, recipe.seed, options.outputs)
-    return (f"{min(len(result.folds), 9)} folds", conditioning)
+    return (*facts(recipe, before["graph"], result), conditioning)
 
 
 def snapshot(model: Any) -> dict[str, Any]:
@@ -93,13 +94,9 @@ def assert_planned(model: Any, result: Any) -> None:
     plan = plan_fold(model, resolve=True)
     assert plan.folds == result.folds
     assert plan.refusals == result.refusals
-    assert types(plan.graph) == types(read_graph(result.model))
+    assert sorted(types_of(plan.graph)) == sorted(types_of(read_graph(result.model)))
     # Which of two maps in a row stays may depend on their values.
     assert sum(not one.condition for one in plan_fold(model).folds) <= len(result.folds)
-
-
-def types(graph: Any) -> Counter[str]:
-    return Counter(layer.operation or layer.type for layer in graph.layers)
 
 
 def assert_explained(model: Any, result: Any) -> None:

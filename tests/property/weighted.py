@@ -98,9 +98,10 @@ def _einsum(draw: Draw, shape: Shape) -> dict[str, Any]:
     else:
         equations = [
             ("abcd,de->abce", (*shape[:2], units), "e"),
-            ("...b,bc->...c", (units,), "c"),
             ("abcd,cde->abe", (shape[0], units), "e"),
         ]
+        if shape[0] == shape[1]:  # Keras 3 lists what an ellipsis stands for backwards
+            equations.append(("...b,bc->...c", (units,), "c"))
     equation, output, axes = pick(draw, *equations)
     bias = pick(draw, axes, None, *axes)
     activation = pick(draw, None, None, "relu")

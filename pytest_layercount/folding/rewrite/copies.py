@@ -122,6 +122,13 @@ def perturb(model: Any, like: Any, unit: float, seed: int) -> None:
     for layer in model._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # what is derived from the weights
+        if type(layer).__name__ == "Rescaling":  # its numbers are rounded as well
+            moved = 1 + random.uniform(-unit, unit, 2)
+            source = like.get_layer(layer.name)
+            layer.scale, layer.offset = (
+                np.asarray(value) * by
+                for value, by in zip((source.scale, source.offset), moved, strict=True)
+            )
 
 
 def rounding_unit(model: Any) -> float:

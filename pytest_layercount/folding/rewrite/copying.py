@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 
 
@@ -38,6 +40,13 @@ def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         else:
             merged[name] = change
     return merged
+
+
+def set_numbers(layer: Any, changes: Mapping[str, Any]) -> None:
+    """Give a layer several numbers as an array: in a list TensorFlow reads them as float32."""
+    for name, change in changes.items():
+        if isinstance(change, tuple) and all(isinstance(item, np.floating) for item in change):
+            setattr(layer, name, np.asarray(change))
 
 
 def custom_objects(layer: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pytest_layercount.folding.rewrite.copying import (
     custom_objects,
     keep_functions,
     lambda_arguments,
+    set_numbers,
     with_changes,
     with_dtype,
 )
@@ -47,6 +48,7 @@ class Keras2Writer:
         with self.keras.utils.custom_object_scope(custom_objects(live)):
             new = type(live).from_config(config)
         keep_functions(live, new, changes)
+        set_numbers(new, changes)
         return new
 
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:

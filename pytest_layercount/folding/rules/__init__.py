@@ -34,6 +34,7 @@ from pytest_layercount.folding.rules.pooling import (
     MaxPooling,
     Pooling,
 )
+from pytest_layercount.folding.rules.recurrent import Bidirectional, ConvRecurrent, Recurrent
 from pytest_layercount.folding.rules.resampling import Resampling
 from pytest_layercount.folding.rules.reshape import Flatten, Permute, RepeatVector, Reshape
 from pytest_layercount.folding.rules.scaling import LayerScale, Normalization, Rescaling
@@ -54,7 +55,9 @@ RULES: tuple[Rule, ...] = (
     Attention(),
     Average(),
     BatchNormalization(),
+    Bidirectional(),
     Concatenate(),
+    ConvRecurrent(),
     Convolution(),
     Cropping(),
     Dense(),
@@ -78,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     Permute(),
     Pooling(),
     RMSNormalization(),
+    Recurrent(),
     RepeatVector(),
     Resampling(),
     Rescaling(),

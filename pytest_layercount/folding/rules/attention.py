@@ -1,14 +1,20 @@
-"""Multi-head attention: what follows goes into its output projection.
+"""Multi-head attention: maps go into its projections, before and after.
 
-The layer ends in ``K z + b`` over heads and their features, the last axis of ``K``
-being that of the output: ``s (K z + b) + t = (s K) z + (s b + t)``. What comes before
-that is not linear, so nothing is absorbed from before.
+The layer begins in ``K x + b`` for each of query, key and value and ends in
+``K z + b`` over heads and their features. What follows is absorbed by the last of
+these, what precedes an input by the projections of that input: ``K (s x + t) + b =
+(K s) x + (K t + b)``. Where no key is given, the value is the key as well. Attention
+scores are computed before the output projection, so they stay as they are.
 
 Its ``use_bias`` switches all projections at once. Without it only a scale is
 absorbed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rules.base import (
@@ -20,26 +26,78 @@ from pytest_layercount.folding.rules.base import (
     Weights,
     aligned,
 )
+from pytest_layercount.model.graph import Value
 
-_KERNEL, _BIAS = "_output_dense.kernel", "_output_dense.bias"
+_ROLES = ("query", "value", "key")
+_PROJECTIONS = ("query", "value", "key", "gate", "output")
 
 
 class Attention(Rule):
-    """MultiHeadAttention and GroupQueryAttention, where they return no scores."""
+    """MultiHeadAttention and GroupQueryAttention."""
 
     types = ("GroupedQueryAttention", "MultiHeadAttention")
-    weights = (_KERNEL, _BIAS)
+    weights = tuple(f"_{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
+    leads = True
 
     def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
         axis = None if site.output is None else len(site.output) - 1
         here = aligned(affine, site.output, axis)
-        if isinstance(here, Stop):
-            return here
-        return Absorbs(() if site.config["use_bias"] else (ZERO_SHIFT,))
+        return here if isinstance(here, Stop) else _absorbs(site)
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         scale, shift = affine.arrays()
-        new = {_KERNEL: weights[_KERNEL] * scale}
-        if _BIAS in weights:
-            new[_BIAS] = weights[_BIAS] * scale + shift
+        new = dict(weights)
+        new["_output_dense.kernel"] = weights["_output_dense.kernel"] * scale
+        if "_output_dense.bias" in weights:
+            new["_output_dense.bias"] = weights["_output_dense.bias"] * scale + shift
         return new
+
+    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs | Stop:
+        roles = _roles(site)
+        for slot, affine in maps.items():
+            shape = site.inputs[slot]
+            if slot not in roles:
+                return Stop("nonlinear")
+            here = aligned(affine, shape, None if shape is None else len(shape) - 1)
+            if isinstance(here, Stop):
+                return here
+        return _absorbs(site)
+
+    def before_inputs(
+        self, site: Site, weights: Weights, maps: Mapping[int, Affine]
+    ) -> dict[str, Array]:
+        new, roles = dict(weights), _roles(site)
+        for slot, affine in maps.items():
+            for name in _projections(roles, slot):
+                _project(new, f"_{name}_dense", affine)
+        return new
+
+
+def _absorbs(site: Site) -> Absorbs:
+    return Absorbs(() if site.config["use_bias"] else (ZERO_SHIFT,))
+
+
+def _roles(site: Site) -> dict[int, str]:
+    """What each input slot is; masks and the like are left out."""
+    names = (*_ROLES, *[""] * len(site.node.args))  # the arguments after these are masks
+    given = [*zip(names, site.node.args, strict=False), *sorted(site.node.kwargs.items())]
+    values = [role for role, argument in given if isinstance(argument, Value)]
+    return {slot: role for slot, role in enumerate(values) if role in _ROLES}
+
+
+def _projections(roles: Mapping[int, str], slot: int) -> tuple[str, ...]:
+    if roles[slot] == "query":
+        return ("query", "gate")
+    alone = "key" not in roles.values()
+    return ("value", "key") if roles[slot] == "value" and alone else (roles[slot],)
+
+
+def _project(weights: dict[str, Array], name: str, affine: Affine) -> None:
+    """Put ``affine`` on the input of a projection into its kernel and bias."""
+    kernel = weights.get(f"{name}.kernel")
+    if kernel is None:
+        return
+    scale, shift = affine.along(0, kernel.shape[0]).arrays()
+    weights[f"{name}.kernel"] = kernel * scale.reshape(-1, *[1] * (kernel.ndim - 1))
+    if f"{name}.bias" in weights:
+        weights[f"{name}.bias"] = weights[f"{name}.bias"] + np.tensordot(shift, kernel, 1)

@@ -96,7 +96,8 @@ class Rule:
     (without them: those of the Keras layer it is derived from). ``weights`` are
     the attributes of the live layer that absorbing reads and writes.
     ``training_matters`` says that a call with ``training=True`` computes something
-    else, and ``removable`` that the layer does nothing at inference.
+    else, ``leads`` that of several outputs the first can change and the others stay,
+    and ``removable`` that the layer does nothing at inference.
     """
 
     types: tuple[str, ...] = ()
@@ -104,6 +105,7 @@ class Rule:
     attributes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     training_matters = False
+    leads = False
 
     def removable(self, site: Site) -> bool:
         """Whether this call returns its input unchanged at inference."""
@@ -121,6 +123,10 @@ class Rule:
         """Whether a map applied to the (only) input can be taken up."""
         return Stop("fixed-weights")
 
+    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs | Stop:
+        """Whether maps applied to these of several inputs can be taken up together."""
+        return self.absorb_before(site, maps[0]) if set(maps) == {0} else Stop("fixed-weights")
+
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         """New weights with ``f'(x) = scale * f(x) + shift``."""
         raise NotImplementedError
@@ -128,6 +134,12 @@ class Rule:
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         """New weights with ``f'(x) = f(scale * x + shift)``."""
         raise NotImplementedError
+
+    def before_inputs(
+        self, site: Site, weights: Weights, maps: Mapping[int, Affine]
+    ) -> dict[str, Array]:
+        """New weights that stand in for these maps on the inputs."""
+        return self.before(site, weights, maps[0])
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
         """The maps on the inputs, in order of preference, that equal ``affine`` on the output."""

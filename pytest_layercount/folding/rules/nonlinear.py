@@ -10,21 +10,15 @@ from pytest_layercount.folding.rules.base import Rule
 
 
 class Nonlinear(Rule):
-    """Recurrent and attention layers, curved activations, dot products."""
+    """Attention without weights, cells of the user's own, curved activations, dot products."""
 
     types = (
         "AdditiveAttention",
         "Attention",
-        "Bidirectional",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
         "Dot",
         "ELU",
-        "GRU",
-        "LSTM",
+        "Masking",
         "RNN",
-        "SimpleRNN",
         "Softmax",
         "ThresholdedReLU",
         "UnitNormalization",

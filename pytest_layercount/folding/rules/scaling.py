@@ -10,7 +10,7 @@ LayerScale            ``gamma x``                    ``keras.applications`` (Con
 ``m`` and ``v`` are what ``adapt`` found or the layer was given. A layer that was
 neither has m = 0 and v = 1, which no fold may rely on.
 
-Rescaling takes up one number for all channels, on either side, as new ``scale`` and
+Rescaling takes up maps along the last axis, on either side, as new ``scale`` and
 ``offset`` arguments: ``s (a x + b) + t`` and ``a (s x + t) + b``. LayerScale takes up
 a scale in gamma. An adapted Normalization takes up a map with a positive scale::
 
@@ -18,12 +18,12 @@ a scale in gamma. An adapted Normalization takes up a map with a positive scale:
     (s x + t - m) / d  =  (x - (m - t) / s) / (d / s)
 
 and the same with ``invert``, where ``d`` becomes ``s d``. A root is never negative, and
-below ``epsilon`` it is cut off: no statistics would express such a map.
+below ``epsilon`` it is cut off: no statistics would express such a map. One that was
+given its statistics takes up nothing: Keras 3 reads them as float32, whatever they are.
 
 TensorFlow reads plain Python numbers as float32 before it casts them to the type
 in which Rescaling computes. Where that is float64 the rounding shows, so the map is
-rounded likewise; a new single number is NumPy's, which is not rounded. (A list
-would be, when compiled. That is why Rescaling takes up nothing per channel.)
+rounded likewise; new numbers are NumPy's, which are not rounded.
 """
 
 from __future__ import annotations
@@ -85,15 +85,19 @@ class Rescaling(Rule):
         own = self.affine(site, None)
         if not isinstance(own, Affine):
             return own
-        if affine.channels != 1 or affine.axis is not None or own.axis is not None:
-            return Stop("fixed-weights")
+        if affine.axis is not None:
+            if site.config.get("data_format") == "channels_first":
+                return Stop("channel-axis")
+            here = aligned(affine, site.input, None if site.input is None else len(site.input) - 1)
+            if isinstance(here, Stop):
+                return here
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
         (a, b), (c, d) = (each.arrays() for each in ((own, affine) if after else (affine, own)))
         scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset):
             return Stop("overflow")
-        return Absorbs(changes={"scale": scale[0], "offset": offset[0]})
+        return Absorbs(changes={"scale": _plain(scale), "offset": _plain(offset)})
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
         return Stop("fixed-weights")
@@ -221,6 +225,11 @@ def _adapted(site: Site, weights: Weights, mean: Array, deviation: Array) -> dic
     shape = weights["adapt_mean"].shape
     deviation = np.where(deviation < site.config["epsilon"], np.inf, deviation)
     return {"adapt_mean": mean.reshape(shape), "adapt_variance": (deviation**2).reshape(shape)}
+
+
+def _plain(numbers: Array) -> Any:
+    """One number, or a tuple of NumPy's numbers."""
+    return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
 def _kept(site: Site) -> list[int] | None:

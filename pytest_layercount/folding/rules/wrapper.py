@@ -6,8 +6,8 @@ move; any other runs along one axis less inside. So each question is handed to t
 rule of the inner layer, with axis 1 taken out of shapes and map, and each answer
 is given one axis more. The weights are those of the inner layer.
 
-A fixed batch size makes Keras 2 loop over the steps and repeat the last result,
-or zeros, where a mask hides a step; no per-channel map is certain there.
+With a fixed batch size Keras 2 loops over the steps. Where a mask then hides one it
+repeats the last result, or zeros: no per-channel map is certain there.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class TimeDistributed(Rule):
     def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
         inner = None if weights is None else _own(weights)
         found = self.inner.affine(_inside(site), inner)
-        if isinstance(found, Affine) and _looped(site):
-            return Stop("unknown-shape")
+        if isinstance(found, Affine) and _repeats(site):
+            return Stop("nonlinear")
         return _outward(found) if isinstance(found, Affine) else found
 
     def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
@@ -94,13 +94,15 @@ def _without_time(shape: Shape) -> Shape:
     return None if shape is None else (*shape[:_TIME], *shape[_TIME + 1 :])
 
 
-def _looped(site: Site) -> bool:
-    return site.input is None or site.input[0] is not None
+def _repeats(site: Site) -> bool:
+    """Whether a result may stand in for that of a step which a mask hides."""
+    masked = any(site.node.masked) or "mask" in site.node.kwargs
+    return masked and (site.input is None or site.input[0] is not None)
 
 
 def _inward(site: Site, affine: Affine) -> Affine | Stop:
-    if _looped(site):
-        return Stop("unknown-shape")
+    if _repeats(site):
+        return Stop("nonlinear")
     if affine.axis is None:
         return affine
     if affine.axis <= _TIME:

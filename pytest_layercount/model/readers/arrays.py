@@ -84,7 +84,7 @@ def _expected(
     if kind in _BATCH_NORMS:
         gone = {"gamma": "scale", "beta": "center"}
         return tuple(name for name in names if config.get(gone.get(name, ""), True))
-    if kind.startswith(_WITH_BIAS):
+    if kind.startswith(_WITH_BIAS) and not kind.startswith("ConvLSTM"):
         has_bias = (
             config.get("bias_axes") if kind == "EinsumDense" else config.get("use_bias", True)
         )

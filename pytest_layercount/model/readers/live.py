@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.attributes import attributes_of
+from pytest_layercount.model.attributes import INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
 from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
 from pytest_layercount.model.readers.trace import (
@@ -207,9 +207,9 @@ class Opening:
         cls = type(layer)
         builtin = _built_in(layer)
         config = attributes_of(layer) if builtin else {}
-        if builtin and cls.__name__ == "TimeDistributed":
-            inner = layer.layer
-            config["layer"] = self._describe(inner, f"{path}/{inner.name}", [], tied)
+        for name in INNER.get(cls.__name__, ()) if builtin else ():
+            inner = getattr(layer, name)
+            config[name] = self._describe(inner, f"{path}/{inner.name}", [], tied)
         trainable = {id(variable) for variable in getattr(layer, "trainable_weights", ())}
         return Layer(
             path=path,

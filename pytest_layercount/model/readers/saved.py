@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
+from pytest_layercount.model.attributes import INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
@@ -193,8 +194,9 @@ class _SavedOpening(Opening):
     def _described(self, layer: SavedLayer, path: str) -> Layer:
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
         inner = layer.inner
-        if layer.builtin and layer.type == "TimeDistributed" and inner is not None:
-            config["layer"] = self._inner(inner, f"{path}/{inner.name}")
+        if layer.builtin and inner is not None:
+            described = self._inner(inner, f"{path}/{inner.name}")
+            config |= dict.fromkeys(INNER.get(layer.type, ()), described)
         total, trainable = parameters(layer)
         return Layer(
             path=path,

@@ -15,7 +15,7 @@ def variable(layer: Any, name: str) -> Any | None:
     """The variable ``layer`` keeps under ``name``, a dotted path into its parts."""
     *owners, last = name.split(".")
     for owner in owners:
-        layer = getattr(layer, owner)
+        layer = getattr(layer, owner, None)
     found = getattr(layer, last, None)
     return getattr(layer, _OTHER_NAMES.get(last, last), None) if found is None else found
 

@@ -1,0 +1,134 @@
+"""Recurrent layers: what comes before goes into the kernel that meets the input.
+
+Each step begins in ``K x + b``, to which what the state contributes is added. So, as
+for a dense layer, ``K (s x + t) + b = (K s) x + (K t + b)``, whatever the layer
+goes on to do with it: gates, masked steps, either direction, any state it returns.
+ConvLSTM's kernel is a convolution's, and padding stops a shift as it does there.
+A GRU that resets after the product keeps two biases; the first is the input's.
+
+What follows does not reach a kernel: the output is bounded by gates.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.base import Absorbs, Need, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rules.weighted import NO_PADDING
+from pytest_layercount.model.graph import Layer
+
+_GATES = {"GRU": 3, "LSTM": 4, "SimpleRNN": 1}
+
+
+class Recurrent(Rule):
+    """SimpleRNN, LSTM and GRU; kernel ``(in, gates * units)``."""
+
+    types = tuple(_GATES)
+    weights = ("cell.kernel", "cell.recurrent_kernel", "cell.bias")
+    training_matters = True
+
+    def in_axis(self, site: Site) -> int | None:
+        """The channel axis of the input."""
+        return None if site.input is None else len(site.input) - 1
+
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        """What a map must fulfil whether or not there is a bias."""
+        return ()
+
+    def bias_shape(self, site: Site) -> tuple[int, ...]:
+        """The shape of the bias."""
+        size = _GATES[site.layer.type] * int(site.config["units"])
+        return (2, size) if site.config.get("reset_after") else (size,)
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        here = aligned(affine, site.input, self.in_axis(site))
+        if isinstance(here, Stop):
+            return here
+        needs = self.needs(site)
+        if site.config["use_bias"] or affine.zero_shift is True or needs:
+            return Absorbs(needs)
+        return Absorbs((), {"use_bias": True}, math.prod(self.bias_shape(site)))
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        kernel = weights["cell.kernel"]
+        scale, shift = affine.along(0, kernel.shape[-2]).arrays()
+        new = {**weights, "cell.kernel": kernel * scale[:, None]}
+        if site.config["use_bias"] or affine.zero_shift is not True:
+            bias = weights.get("cell.bias", np.zeros(self.bias_shape(site))).copy()
+            of_input = bias[0] if bias.ndim == 2 else bias
+            of_input += (kernel * shift[:, None]).sum(axis=tuple(range(kernel.ndim - 1)))
+            new["cell.bias"] = bias
+        return new
+
+
+class ConvRecurrent(Recurrent):
+    """ConvLSTM1D, 2D and 3D; kernel ``(*kernel_size, in, 4 * filters)``."""
+
+    types = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+
+    def in_axis(self, site: Site) -> int | None:
+        return 2 if site.config["data_format"] == "channels_first" else super().in_axis(site)
+
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        pads = site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1
+        return (NO_PADDING,) if pads else ()
+
+    def bias_shape(self, site: Site) -> tuple[int, ...]:
+        return (4 * int(site.config["filters"]),)
+
+
+class Bidirectional(Rule):
+    """Two recurrent layers that read the same input; both take up the same map.
+
+    Layers without a bias take up a scale only: they would both have to be made anew.
+    """
+
+    types = ("Bidirectional",)
+    weights = tuple(
+        f"{side}_layer.cell.{kind}"
+        for side in ("forward", "backward")
+        for kind in ("kernel", "bias")
+    )
+    training_matters = True
+
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        needs: tuple[Need, ...] = ()
+        for side in ("forward", "backward"):
+            inner = _inner(site, side)
+            rule = None if inner is None else _RULES.get(inner.layer.type)
+            if inner is None or rule is None or not inner.layer.builtin:
+                return Stop("nonlinear")
+            answer = rule.absorb_before(inner, affine)
+            if isinstance(answer, Stop):
+                return answer
+            needs += (Need("zero_shift", "shift-not-zero"),) if answer.changes else answer.needs
+        return Absorbs(needs)
+
+    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+        new: dict[str, Array] = {}
+        for side in ("forward", "backward"):
+            prefix, inner = f"{side}_layer.", _inner(site, side)
+            assert inner is not None
+            own = {
+                name.removeprefix(prefix): array
+                for name, array in weights.items()
+                if name.startswith(prefix)
+            }
+            changed = _RULES[inner.layer.type].before(inner, own, affine)
+            new |= {prefix + name: array for name, array in changed.items()}
+        return new
+
+
+_RULES: dict[str, Any] = {
+    name: rule for rule in (Recurrent(), ConvRecurrent()) for name in rule.types
+}
+
+
+def _inner(site: Site, side: str) -> Site | None:
+    """The call of one of a Bidirectional's layers."""
+    inner = site.config.get(f"{side}_layer")
+    return Site(inner, site.node, site.inputs, site.outputs) if isinstance(inner, Layer) else None
