@@ -23,7 +23,7 @@ def test_nothing_given(suite):
 
 
 TWO = "layercount_max = 150\nlayercount_max_parameters = 5M\n"
-FLAGS = "layercount_auto = yes\nlayercount_strict_baselines = on\n"
+FLAGS = "layercount_max = 9\nlayercount_auto = yes\nlayercount_strict_baselines = on\n"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ FLAGS = "layercount_auto = yes\nlayercount_strict_baselines = on\n"
         (FLAGS, [], {"auto": True, "strict_baselines": True}),
         (FLAGS, ["--no-layercount-auto"], {"auto": False, "strict_baselines": True}),
         (FLAGS, ["--no-layercount-strict-baselines"], {"auto": True, "strict_baselines": False}),
-        ("", ["--layercount-auto"], {"auto": True}),
+        ("", ["--layercount-auto", "--layercount-max=9"], {"auto": True}),
         ("", ["--layercount-strict-baselines"], {"strict_baselines": True}),
         ("", ["--layercount-update"], {"update": "all"}),
         ("", ["--layercount-update=all"], {"update": "all"}),
@@ -105,7 +105,8 @@ def test_every_key_and_option_is_listed_with_what_it_is_for(suite):
     result = suite.runpytest_inprocess("--help")
     text = result.stdout.str()
     for name in Settings.__dataclass_fields__:
-        assert f"--layercount-{name.replace('_', '-')}" in text
+        option = {"models": "model"}.get(name, name).replace("_", "-")
+        assert f"--layercount-{option}" in text
         assert name == "update" or f"  layercount_{name} " in text
 
 
