@@ -117,6 +117,8 @@ class Settings:
         "--layercount-model",
     )
 
+    pictures: str | None = _value(str, "write a picture of each model that fails here", "DIR")
+
     @property
     def limits(self) -> dict[str, Any]:
         """The limits of the whole suite, as keywords of a mark."""

@@ -20,6 +20,7 @@ BUDGETS = 2
 BLOCKER = "the layer in the way"
 NO_MODELS = "No test judged a model."
 PICTURE_TOO_LARGE = "No picture: it would make the page too large."
+PICTURE = "layercount picture"
 CHECKS = {
     "layercount": "layer count",
     "foldable": "foldability",

@@ -1,4 +1,4 @@
-"""Pictures of the models, for a report that shows them.
+"""Pictures of the models, for a report that shows them and beside tests that fail.
 
 The process that has the model leaves a drawing in Graphviz's language in a folder that
 all processes share, under the name of its content. Only those that the report shows
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from pytest_layercount.messages import reports
 if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.graph import ModelGraph
+    from pytest_layercount.report.judgement import Judgement
 
 MOST = 24
 """The models that a report shows a picture of, those that failed first."""
@@ -58,3 +60,32 @@ def laid_out(names: Iterable[str], folder: Path) -> dict[str, tuple[bytes, str]]
         found[name] = (svg, "") if len(svg) <= room else (b"", reports.PICTURE_TOO_LARGE)
         room -= len(found[name][0])
     return found
+
+
+def pictures_of_failures(
+    judgements: Iterable[Judgement], drawings: Path, folder: Path
+) -> Iterator[str]:
+    """Write a picture of each model that failed; yield where it is, or why there is none."""
+    from pytest_layercount.report.graphviz import run_dot
+
+    for judgement in judgements:
+        if judgement.outcome != "failed" or not judgement.picture:
+            continue
+        file = folder / _file_name(judgement)
+        try:
+            svg = run_dot((drawings / judgement.picture).read_text(encoding="utf-8"), "svg")
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(svg)
+        except LayercountError as error:
+            yield str(error)
+        except OSError as error:
+            yield reports.not_written(str(file), error.strerror or str(error))
+        else:
+            yield str(file)
+
+
+def _file_name(judgement: Judgement) -> str:
+    """Readable, the same in every run, and another one for every test and model."""
+    name = f"{judgement.test}-{judgement.model}"
+    readable = re.sub(r"[^\w.]+", "-", name)[-100:].strip("-.")
+    return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}.svg"

@@ -14,6 +14,7 @@ from pytest_layercount.messages import reports
 from pytest_layercount.report import terminal
 from pytest_layercount.report.files import check_files, report_text, write
 from pytest_layercount.report.judgement import Judgement, from_data
+from pytest_layercount.report.pictures import pictures_of_failures
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.report.summary import summarize
 from pytest_layercount.report.versions import versions
@@ -29,7 +30,9 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         self.files = _files(config)
         check_files(self.files)
-        self.drawings = _folder(config) if any(map(_shows_models, self.files)) else None
+        self.failures = _failures(config)
+        shown = self.failures is not None or any(map(_shows_models, self.files))
+        self.drawings = _folder(config) if shown else None
         self._found: dict[str, list[Judgement]] = {}
         self._said: list[str] = []
 
@@ -49,8 +52,12 @@ class Run:
         data = report.__dict__.pop(ATTRIBUTE, ())
         if report.when == "setup":
             self._found.pop(report.nodeid, None)
-        if data:
-            self._found.setdefault(report.nodeid, []).extend(map(from_data, data))
+        found = [from_data(each) for each in data]
+        if found:
+            self._found.setdefault(report.nodeid, []).extend(found)
+        if self.failures is not None and self.drawings is not None:
+            for line in pictures_of_failures(found, self.drawings, self.failures):
+                report.sections.append((reports.PICTURE, line))
 
     def judgements(self) -> list[Judgement]:
         """All of them, test by test, in an order that the run has no part in."""
@@ -87,10 +94,21 @@ class Run:
 
 
 def _files(config: pytest.Config) -> list[Path]:
-    """The reports to write: those of the command line from where it was given."""
-    given = config.getoption("layercount_report") is not None
-    start = config.invocation_params.dir if given or not config.inipath else config.inipath.parent
+    """The reports to write."""
+    start = _start(config, "layercount_report")
     return list(dict.fromkeys(start / file for file in settings(config).report))
+
+
+def _failures(config: pytest.Config) -> Path | None:
+    """The folder for pictures of the models that fail."""
+    folder = settings(config).pictures
+    return _start(config, "layercount_pictures") / folder if folder else None
+
+
+def _start(config: pytest.Config, option: str) -> Path:
+    """Where paths begin: those of the command line where it was given."""
+    given = config.getoption(option) is not None
+    return config.invocation_params.dir if given or not config.inipath else config.inipath.parent
 
 
 def start(config: pytest.Config) -> None:

@@ -1,0 +1,71 @@
+"""A picture of each model that fails, beside its test's report."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+SUITE = """
+import pytest
+from tests.graphs import chain
+
+@pytest.fixture(params=["a/b", "c d"])
+def detector(request):
+    return chain("InputLayer", "Conv2D", "BatchNormalization", name=request.param)
+
+@pytest.mark.layercount(max=2)
+def test_large(detector): pass
+
+@pytest.mark.layercount(max=9)
+def test_small(detector): pass
+
+@pytest.mark.xfail
+@pytest.mark.layercount(max=2)
+def test_expected(detector): pass
+"""
+
+
+@pytest.fixture
+def suite(suite):
+    suite.makepyfile(test_it=SUITE)
+    return suite
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_each_failure_names_its_picture(suite, workers):
+    result = suite.runpytest("--layercount-pictures=out/pictures", *workers)
+    result.assert_outcomes(failed=2, passed=2, xfailed=2)
+    files = sorted((suite.path / "out" / "pictures").iterdir())
+    names = [re.sub("-[0-9a-f]{6}[.]svg$", "", file.name) for file in files]
+    assert names == ["test_it.py-test_large-a-b-a-b", "test_it.py-test_large-c-d-c-d"]
+    assert all(file.read_text(encoding="utf-8").startswith("<?xml") for file in files)
+    for file in files:
+        result.stdout.fnmatch_lines(["*- layercount picture -*", str(file)], consecutive=True)
+
+
+def test_without_the_option_there_is_none(suite):
+    result = suite.runpytest()
+    result.stdout.no_fnmatch_line("*layercount picture*")
+    assert not list(suite.path.glob("**/*.svg"))
+
+
+def test_without_graphviz_the_failure_says_so(suite, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with (suite.path / "tox.ini").open("a") as ini:
+        ini.write("\nlayercount_pictures = out\n")
+    result = suite.runpytest()
+    result.assert_outcomes(failed=2, passed=2, xfailed=2)
+    result.stdout.fnmatch_lines(
+        ["*- layercount picture -*", "drawing needs Graphviz, and its program dot is not *"]
+    )
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
+def test_a_folder_that_cannot_be_written(suite):
+    (suite.path / "out").write_text("a file")
+    result = suite.runpytest("--layercount-pictures=out")
+    result.assert_outcomes(failed=2, passed=2, xfailed=2)
+    result.stdout.fnmatch_lines(["*- layercount picture -*", "*out*: *"])
