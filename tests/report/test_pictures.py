@@ -42,8 +42,8 @@ def test_each_failure_names_its_picture(suite, workers):
     names = [re.sub("-[0-9a-f]{6}[.]svg$", "", file.name) for file in files]
     assert names == ["test_it.py-test_large-a-b-a-b", "test_it.py-test_large-c-d-c-d"]
     assert all(file.read_text(encoding="utf-8").startswith("<?xml") for file in files)
-    for file in files:
-        result.stdout.fnmatch_lines(["*- layercount picture -*", str(file)], consecutive=True)
+    result.stdout.fnmatch_lines(["*- layercount picture -*", str(files[0])], consecutive=True)
+    assert {str(file) for file in files} <= set(result.outlines)
 
 
 def test_without_the_option_there_is_none(suite):
