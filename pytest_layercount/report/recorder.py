@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount.failure import Failed
+from pytest_layercount.report.extra import add_extra
 from pytest_layercount.report.judgement import Judgement
 from pytest_layercount.report.subject import Draft, Subject
 
@@ -57,6 +58,7 @@ class Recorder:
             setattr(report, ATTRIBUTE, [judgement.as_data() for judgement in judgements])
             item.user_properties += properties(judgements, item.user_properties)
             report.user_properties = list(item.user_properties)
+            add_extra(item, report, judgements)
 
 
 def properties(

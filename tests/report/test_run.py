@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -165,3 +166,13 @@ def test_what_cannot_be_written_after_all_fails_the_run(suite):
         [f"layercount could not write {suite.path / 'report.md'}: Is a directory"]
     )
     assert not list(suite.path.glob(".report*"))
+
+
+@processes
+def test_a_page_of_pytest_html_shows_the_numbers(suite, workers):
+    pytest.importorskip("pytest_html")
+    suite.runpytest("--html=page.html", "--self-contained-html", "-k", "detector", *workers)
+    page = html.unescape((suite.path / "page.html").read_text(encoding="utf-8"))
+    assert page.count('layercount\\"><tr><td>model</td><td>detector</td>') == 1
+    assert "<td>after folding</td><td>3</td>" in page
+    assert "<td>outcome</td><td>failed: 4 layers &gt; max 3 (+1)</td>" in page

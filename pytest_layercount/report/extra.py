@@ -1,0 +1,29 @@
+"""What a page of pytest-html shows with a test: its models in numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_layercount.messages import reports
+from pytest_layercount.report.judgement import Judgement
+from pytest_layercount.report.summary import Row, summarize
+
+
+def add_extra(item: pytest.Item, report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
+    """Put a table of the models on ``report``, where pytest-html writes a page."""
+    if not item.config.getoption("htmlpath", None):
+        return
+    from pytest_html import extras
+
+    content = "".join(map(_table, summarize(judged).rows))
+    found = [*getattr(report, "extras", ()), extras.html(content)]
+    report.extras = found  # type: ignore[attr-defined]
+
+
+def _table(row: Row) -> str:
+    rows = [("model", row.name), *reports.numbers(row), ("outcome", reports.verdict(row))]
+    cells = (f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td>" for name, text in rows)
+    return f'<table class="layercount">{"".join(cells)}</table>'
