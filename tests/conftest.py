@@ -13,6 +13,12 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+
+def has_keras() -> bool:
+    """Whether a Keras of either generation is installed, without importing it."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
 # The oldest and the second Keras of a generation skip what takes minutes: the
 # first and the newest run it. Random graphs are run when asked for: tox -e property.
 collect_ignore = (
@@ -20,13 +26,11 @@ collect_ignore = (
 )
 if "LAYERCOUNT_GRAPHS" not in os.environ:
     collect_ignore.append("property")
+# Reports know no framework: the environments without one run their tests.
+if has_keras():
+    collect_ignore += ["report", "test_named.py"]
 
 ROOT = Path(__file__).parent.parent
-
-
-def has_keras() -> bool:
-    """Whether a Keras of either generation is installed, without importing it."""
-    return importlib.util.find_spec("tensorflow") is not None
 
 
 needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")

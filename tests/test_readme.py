@@ -4,7 +4,8 @@ A ``python`` block with a name is the file of this name; one without is run as i
 stands. A ``yaml`` block is read, and the options in it have to exist. A ``console``
 block runs the commands after its ``$`` on the files above it: pytest, or ``layercount``.
 In what it shows, ``...`` stands for anything, and on a line of its own for any number of
-lines.
+lines. A ``console`` block with a name is what that commit of the example repository
+shows (see examples/test_pull_request.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ BLOCKS = [
     Block(found["language"], found["name"], re.sub("(?m)^    ", "", found["text"]).strip() + "\n")
     for found in DIRECTIVE.finditer(README)
 ]
-CONSOLES = [block.text for block in BLOCKS if block.language == "console"]
+CONSOLES = [block.text for block in BLOCKS if block.language == "console" and not block.name]
+COMMITS = {block.name: block.text for block in BLOCKS if block.language == "console" and block.name}
 EXAMPLES = [text for text in CONSOLES if text.startswith("$ pytest ")]
 COMMANDS = [text for text in CONSOLES if text.startswith("$ layercount ")]
 SAVED = ROOT / "tests" / "model" / "data"
@@ -53,6 +55,7 @@ def test_every_block_is_of_a_kind_that_is_run():
     assert {block.language for block in BLOCKS} == {"python", "console", "yaml"}
     assert len(BLOCKS) == README.count(".. code-block::")
     assert len(EXAMPLES) + len(COMMANDS) == len(CONSOLES)
+    assert all((ROOT / folder).is_dir() for folder in COMMITS)
 
 
 def write_files(folder):

@@ -1,0 +1,54 @@
+"""A repository in three commits: clean, grown, accepted. The README shows what each shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.test_readme import COMMITS, matches
+
+HERE = Path(__file__).parent / "pull_request"
+
+# One process for all of them, because importing TensorFlow takes longest.
+RUN = """
+import shutil, sys
+import pytest
+
+sys.dont_write_bytecode = True
+for commit in sys.argv[1:]:
+    shutil.copytree(commit, ".", dirs_exist_ok=True)
+    for module in ("detector", "test_detector"):
+        sys.modules.pop(module, None)
+    print("commit", flush=True)
+    pytest.main(["-W", "ignore", "-p", "no:cacheprovider", "-o", "addopts="])
+"""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What pytest prints at each commit."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = . {ROOT}\n")
+    commits = sorted(str(path) for path in HERE.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *commits],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    printed = re.split("^commit\n", done.stdout, flags=re.MULTILINE)[1:]
+    return {Path(commit).name: text for commit, text in zip(commits, printed, strict=True)}
+
+
+@pytest.mark.parametrize("commit", sorted(path.name for path in HERE.iterdir()))
+def test_a_commit_shows_what_the_readme_shows(shown, commit):
+    command, _, text = COMMITS[f"tests/examples/pull_request/{commit}"].partition("\n")
+    assert command == "$ pytest"
+    lines = [line.rstrip() for line in shown[commit].splitlines()]
+    assert matches(text.splitlines(), lines), shown[commit]
