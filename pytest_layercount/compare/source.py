@@ -11,7 +11,7 @@ from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
-from pytest_layercount.model.readers.live import open_model
+from pytest_layercount.model.readers.live import Untraceable, open_model
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
 
 
@@ -32,7 +32,10 @@ def source_of(model: Any) -> Source:
     if isinstance(model, ModelGraph) or is_traced(model):
         return Source(read_graph(model))
     if not isinstance(model, (str, Path)):
-        opened = with_custom_rules(open_model(live_model(model)))
+        try:
+            opened = with_custom_rules(open_model(live_model(model)))
+        except Untraceable:
+            return Source(read_graph(model))
         return Source(opened.graph, weights_of(opened))
     path = Path(model)
     try:

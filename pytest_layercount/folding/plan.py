@@ -258,6 +258,11 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     from pytest_layercount.model.readers import is_traced, live_model, read_graph
     from pytest_layercount.model.readers.live import open_model
 
+    if isinstance(model, ModelGraph) and model.seen == "one call":
+        raise ModelError(
+            f"{model.name!r} was seen by watching one call, which does not show all that reads a "
+            "value: it is counted and explained, but no fold of it can be known to be right"
+        )
     if isinstance(model, ModelGraph) or is_traced(model):
         return plan_graph(read_graph(model))
     if isinstance(model, (str, Path)):

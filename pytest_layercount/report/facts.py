@@ -37,6 +37,8 @@ def structural_plan(model: Any, graph: ModelGraph) -> Plan:
     from pytest_layercount.folding import plan_fold
     from pytest_layercount.folding.plan import plan_graph
 
+    if graph.seen == "one call":
+        return plan_graph(graph, passes=())
     if isinstance(model, (ModelGraph, str, os.PathLike)):
         return plan_graph(graph)
     planned = plan_fold(model)

@@ -135,7 +135,7 @@ def test_a_branch_on_a_value_is_named() -> None:
     model = Branching()
     model(np.ones((2, 4), "float32"))
     with pytest.raises(ModelError, match=r"Branching .* on symbolic inputs"):
-        read_graph(model)
+        plan_fold(model)
 
 
 def test_raw_tensorflow_is_followed_or_named() -> None:

@@ -23,11 +23,14 @@ def is_model(candidate: object) -> bool:
     return generation(candidate) is not None
 
 
-def read_graph(model: Any) -> ModelGraph:
+def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
     """The structure of ``model``: a live Keras model, a saved one's path or a ModelGraph.
 
     A path may be that of a SavedModel, and a concrete function of TensorFlow is read as
-    well: what their operations amount to (``seen`` is then ``"traced function"``).
+    well: what their operations amount to (``seen`` is then ``"traced function"``). A
+    subclassed model whose call cannot be followed symbolically runs once, with ``inputs``
+    or ones like those it was built with, and is read as what is seen of that (``"one
+    call"``): enough to count and explain it, not to fold it.
 
     Raises:
         ModelError: ``model`` is none of these, or its graph cannot be seen.
@@ -38,9 +41,15 @@ def read_graph(model: Any) -> ModelGraph:
         return _read_file(Path(model))
     if is_function(model):
         return read_function(model)
-    from pytest_layercount.model.readers.live import open_model
+    from pytest_layercount.model.readers.live import Untraceable, open_model
 
-    return open_model(live_model(model)).graph
+    live = live_model(model)
+    try:
+        return open_model(live).graph
+    except Untraceable as refused:
+        from pytest_layercount.model.readers.watch import watch_call
+
+        return watch_call(live, inputs, refused)
 
 
 def is_traced(model: object) -> bool:

@@ -19,6 +19,10 @@ from pytest_layercount.model.readers.trace import (
 )
 
 
+class Untraceable(ModelError):
+    """A subclassed model whose call cannot be followed on symbolic inputs."""
+
+
 @dataclass(frozen=True)
 class OpenModel:
     """A graph and the live layer behind each of ``graph.layers``."""
@@ -69,7 +73,7 @@ def _graph_of(dialect: Dialect, model: Any) -> Any:
     try:
         return trace_root(dialect, model)
     except Unseen as unseen:
-        raise ModelError(
+        raise Untraceable(
             f"{type(model).__name__} {model.name!r} is a subclassed model whose graph cannot "
             f"be seen: {unseen}"
         ) from unseen
@@ -99,7 +103,7 @@ class Opening:
         known: dict[int, Value] = {}
         for call in self.dialect.calls(functional):
             if call.outputs and any(call.outputs[0] is tensor for tensor in flat):
-                self._add_node(call, "", known, None)
+                self.add_node(call, "", known, None)
         self._walk(functional, "", known, None)
         return _valued(inputs, known), _valued(outputs, known)
 
@@ -111,7 +115,7 @@ class Opening:
                 continue  # an input, fed by whoever opened this model
             inner, given, traced = self._inside(call)
             if inner is None:
-                self._add_node(call, prefix, known, training)
+                self.add_node(call, prefix, known, training)
                 continue
             flag = self.dialect.training(training, call.training)
             path = f"{prefix}{call.layer.name}/"
@@ -122,7 +126,7 @@ class Opening:
     def _inside(self, call: Call) -> tuple[Any, Any, bool]:
         """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
         layer = call.layer
-        if _is_model(layer):
+        if is_model(layer):
             functional = self.dialect.functional(layer)
             if functional is not None:
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
@@ -153,9 +157,10 @@ class Opening:
         for tensor, value in zip(call.outputs, _leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
-    def _add_node(
-        self, call: Call, prefix: str, known: dict[int, Value], training: bool | None
+    def add_node(
+        self, call: Call, prefix: str, known: dict[int, Value], training: bool | None = None
     ) -> None:
+        """Add a call that stays whole, and its layer the first time."""
         number = self.index.get(id(call.layer))
         if number is None:
             number = self.index[id(call.layer)] = len(self.layers)
@@ -178,7 +183,7 @@ class Opening:
         """The data type of an output; Keras 3.3 lets a layer overwrite that of what it reads."""
         dtype = _dtype_name(getattr(tensor, "dtype", ""))
         own = _dtype_name(getattr(layer, "compute_dtype", None) or dtype)
-        keeps = self._kind(layer) == "input" or not _built_in(layer)
+        keeps = self._kind(layer) == "input" or not is_built_in(type(layer))
         return dtype if keeps or "float" not in dtype or "float" not in own else own
 
     def _name(self, layer: Any, prefix: str) -> str:
@@ -205,7 +210,7 @@ class Opening:
 
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
         cls = type(layer)
-        builtin = _built_in(layer)
+        builtin = is_built_in(cls)
         config = attributes_of(layer) if builtin else {}
         for name in INNER.get(cls.__name__, ()) if builtin else ():
             inner = getattr(layer, name)
@@ -229,11 +234,13 @@ class Opening:
         return "layer" if self.dialect.counted(layer) else "operation"
 
 
-def _built_in(layer: Any) -> bool:
-    return type(layer).__module__.partition(".")[0] in ("keras", "tf_keras")
+def is_built_in(cls: type) -> bool:
+    """Whether a class is Keras's own."""
+    return cls.__module__.partition(".")[0] in ("keras", "tf_keras")
 
 
-def _is_model(layer: Any) -> bool:
+def is_model(layer: Any) -> bool:
+    """Whether a layer is a model."""
     return any(base.__name__ == "Model" for base in type(layer).__mro__)
 
 

@@ -1,0 +1,219 @@
+"""See a subclassed model whose call cannot be followed symbolically: watch it run once.
+
+Every call of a layer is recorded, at every depth, and what passes between layers is
+known by identity. What TensorFlow or Python compute in between leaves no trace, so the
+graph tells what the model is made of and not all that reads a value: it is enough to
+count and to explain, and licenses no fold.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+from pytest_layercount.model.readers.live import Opening, Untraceable, is_built_in, is_model
+
+_CALLABLES = ("Layer", "Operation")
+
+
+def watch_call(model: Any, inputs: Any, refused: Untraceable) -> ModelGraph:
+    """The layers that ``model`` calls for ``inputs``, or ones like those it was built with.
+
+    Raises:
+        ModelError: what it takes is not known, or its call fails.
+    """
+    dialect = dialect_of(model)
+    args, kwargs = _arguments(dialect, model, inputs, refused)
+    watch = _Watch(dialect, model)
+    watch.enter((args, kwargs))
+    flags = {"training": False} if "training" in _names(model.call) else {}
+    with _state_kept(model), watch.watching():
+        try:
+            result = model(*args, **kwargs, **flags)
+        except Exception as error:  # whatever a user's code does with made-up numbers
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"{refused}; watching one call failed too ({first[:200]}): give it an input that "
+                "it takes, read_graph(model, inputs=...)"
+            ) from error
+    return watch.graph(result)
+
+
+def _names(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def _arguments(
+    dialect: Dialect, model: Any, inputs: Any, refused: Untraceable
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What to call the model with."""
+    import tensorflow as tf
+
+    if inputs is not None:
+        return (map_tree(inputs, tf.convert_to_tensor),), {}
+    known = dialect.built_with(model)
+    if known is None and not model.built:
+        raise refused
+    wanted = "give it an input to watch one call with: read_graph(model, inputs=...)"
+    if known is None:
+        raise ModelError(f"{refused}; {wanted}")
+
+    def made(leaf: Any) -> Any:
+        if not dialect.is_tensor(leaf):
+            return leaf
+        _, *sizes = tuple(leaf.shape)
+        if None in sizes:
+            raise ModelError(f"{refused}, and the size of its input is not known; {wanted}")
+        return tf.ones((1, *sizes), leaf.dtype)
+
+    args, kwargs = map_tree(known, made)
+    return args, kwargs
+
+
+@contextmanager
+def _state_kept(model: Any) -> Iterator[None]:
+    """Put back what a call changes of the variables that training does not."""
+    kept = [(variable, variable.numpy()) for variable in model.non_trainable_variables]
+    try:
+        yield
+    finally:
+        for variable, value in kept:
+            variable.assign(value)
+
+
+class _Watch:
+    """What was seen of a call so far. ``depth`` is that inside a layer that stays whole."""
+
+    def __init__(self, dialect: Dialect, model: Any) -> None:
+        self.dialect, self.model = dialect, model
+        self.opening = Opening(dialect)
+        self.known: dict[int, Value] = {}
+        self.alive: list[Any] = []
+        self.entries: Any = None
+        self.inside: list[Any] = [model]
+        self.depth = 0
+
+    def enter(self, arguments: Any) -> None:
+        """Make an input of every tensor among the arguments."""
+        args, kwargs = arguments
+        self.entries = map_tree(
+            args[0] if len(args) == 1 and not kwargs else arguments, self._input
+        )
+
+    def _input(self, leaf: Any) -> Any:
+        if not _is_tensor(leaf):
+            return leaf
+        number = len(self.opening.layers)
+        self.opening.layers.append(_Entry())
+        self.opening.paths.append(f"input_{number}" if number else "input")
+        shape = (None, *self.dialect.shape(leaf)[1:])  # type: ignore[index]
+        node = Node(number, shapes=(shape,), dtypes=(str(leaf.dtype.name),))
+        self.alive.append(leaf)
+        self.known[id(leaf)] = value = Value(len(self.opening.nodes))
+        self.opening.nodes.append(node)
+        return value
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Record every call of a layer that this thread makes."""
+        thread = threading.get_ident()
+        classes: list[Any] = [
+            base
+            for base in type(self.model).__mro__
+            if base.__name__ in _CALLABLES and "__call__" in vars(base) and is_built_in(base)
+        ]
+        originals = [vars(base)["__call__"] for base in classes]
+
+        def watched(original: Any) -> Any:
+            def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+                if threading.get_ident() != thread:
+                    return original(layer, *args, **kwargs)
+                return self.call(original, layer, args, kwargs)
+
+            return call
+
+        for base, original in zip(classes, originals, strict=True):
+            base.__call__ = watched(original)
+        try:
+            yield
+        finally:
+            for base, original in zip(classes, originals, strict=True):
+                base.__call__ = original
+
+    def call(self, original: Any, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call and record it, or what is called inside."""
+        if self.depth or layer is self.inside[-1]:
+            return original(layer, *args, **kwargs)
+        opens = is_model(layer) or not is_built_in(type(layer))
+        before = len(self.opening.nodes)
+        self.inside.append(layer)
+        self.depth += not opens
+        try:
+            result = original(layer, *args, **kwargs)
+        finally:
+            self.depth -= not opens
+            self.inside.pop()
+        if len(self.opening.nodes) == before:
+            self._record(layer, args, kwargs, result)
+        return result
+
+    def _record(
+        self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> None:
+        outputs: list[Any] = []
+        map_tree(result, lambda leaf: outputs.append(leaf) if _is_tensor(leaf) else None)
+        training = kwargs.get("training")
+        others = {name: value for name, value in kwargs.items() if name != "training"}
+        self.alive += [result, args, kwargs]
+        prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
+        plain = map_tree((args, others), self._plain)
+        call = Call(layer, plain[0], plain[1], outputs, True if training is True else None)
+        self.opening.add_node(call, prefix, self.known)
+
+    def _plain(self, leaf: Any) -> Any:
+        """A tensor that no layer gave is left out: what it depends on was not seen."""
+        return self.known.get(id(leaf)) if _is_tensor(leaf) else leaf
+
+    def graph(self, result: Any) -> ModelGraph:
+        """What was seen; where a result comes from no layer, all that no layer reads."""
+        outputs = map_tree(result, self._plain)
+        nodes = self.opening.nodes
+        read = {value for node in nodes for value in node.inputs}
+        ends = [Value(n) for n in range(len(nodes)) if nodes[n].shapes and Value(n) not in read]
+        leaves: list[Any] = []
+        map_tree(outputs, leaves.append)
+        if None in leaves or set(ends) - set(values_in(outputs)):
+            outputs = ends if len(ends) > 1 else ends[0]
+        return ModelGraph(
+            name=str(self.model.name),
+            keras=f"{keras_label(self.model)}, one call watched",
+            layers=tuple(self._described()),
+            nodes=tuple(nodes),
+            inputs=self.entries,
+            outputs=outputs,
+            top=tuple(type(layer).__name__ for layer in self.model.layers),
+            seen="one call",
+        )
+
+    def _described(self) -> Iterator[Layer]:
+        for layer, seen in zip(self.opening.described(), self.opening.layers, strict=True):
+            if type(seen) is _Entry:
+                yield Layer(layer.path, "InputLayer", "input")
+            else:
+                yield layer
+
+
+class _Entry:
+    """Stands for an input among the layers."""
+
+    name = ""
+
+
+def _is_tensor(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not callable(leaf)
