@@ -66,6 +66,10 @@ REASONS: Mapping[str, Reason] = {
         "nothing is known about the layer {blocker}",
         "answer for its class in conftest.py with the hook pytest_layercount_rule",
     ),
+    "no-rule": Reason(
+        "nothing is known about {blocker}, though it is Keras's or TensorFlow's own",
+        "put the normalization on the other side of it",
+    ),
     "unknown-shape": Reason(
         "the sizes around {blocker} are not known, so the channels cannot be followed",
         "give the model's Input a full shape",

@@ -205,7 +205,8 @@ class Search:
         site = self.wiring.site(node)
         rule, path = rule_for(site.layer), site.layer.path
         if rule is None:
-            raise Obstacle("unknown-layer", path)
+            own = site.layer.operation is None and not site.layer.builtin
+            raise Obstacle("unknown-layer" if own else "no-rule", path)
         if rule.weights:
             reason = site.layer.sealed or self.sealed.get(self.wiring.graph.nodes[node].layer)
             if reason:

@@ -386,7 +386,7 @@ TIME = [
             k.TimeDistributed(k.chain((4,), k.Dense(3)), name="t"),
             k.bn(),
         ),
-        "bn!unknown-layer@t",
+        "bn!no-rule@t",
         "TimeDistributed BatchNormalization",
         unless=(3, 3),
     ),

@@ -180,7 +180,7 @@ CASES = {
         n: BatchNormalization(o) -> 4
         return n
         """,
-        "n!unknown-layer@o",
+        "n!no-rule@o",
         """
         x: InputLayer() -> 5
         f: Dense(x) -> 4

@@ -6,7 +6,7 @@ from functools import cache
 from typing import cast
 
 from pytest_layercount.folding.rules.activation import Activation
-from pytest_layercount.folding.rules.arithmetic import Divide
+from pytest_layercount.folding.rules.arithmetic import Divide, Negative
 from pytest_layercount.folding.rules.attention import Attention
 from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
@@ -34,10 +34,13 @@ from pytest_layercount.folding.rules.pooling import (
     MaxPooling,
     Pooling,
 )
+from pytest_layercount.folding.rules.product import Product
 from pytest_layercount.folding.rules.recurrent import Bidirectional, ConvRecurrent, Recurrent
+from pytest_layercount.folding.rules.reduction import Extreme, Mean
 from pytest_layercount.folding.rules.resampling import Resampling
 from pytest_layercount.folding.rules.reshape import Flatten, Permute, RepeatVector, Reshape
 from pytest_layercount.folding.rules.scaling import LayerScale, Normalization, Rescaling
+from pytest_layercount.folding.rules.slicing import GetItem
 from pytest_layercount.folding.rules.weighted import (
     Convolution,
     Dense,
@@ -65,8 +68,10 @@ RULES: tuple[Rule, ...] = (
     Divide(),
     EinsumDense(),
     Embedding(),
+    Extreme(),
     Extremum(),
     Flatten(),
+    GetItem(),
     GlobalMaxPooling(),
     GlobalPooling(),
     GroupNormalization(),
@@ -74,12 +79,15 @@ RULES: tuple[Rule, ...] = (
     LayerNormalization(),
     LayerScale(),
     MaxPooling(),
+    Mean(),
     Multiply(),
+    Negative(),
     Nonlinear(),
     Normalization(),
     Padding(),
     Permute(),
     Pooling(),
+    Product(),
     RMSNormalization(),
     Recurrent(),
     RepeatVector(),

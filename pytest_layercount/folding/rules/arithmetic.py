@@ -31,6 +31,21 @@ class Divide(Rule):
         return Stop("fixed-weights" if constants(site) else "nonlinear")
 
 
+class Negative(Rule):
+    """The same numbers with the other sign."""
+
+    operations = ("negative",)
+
+    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        return Affine.of(-np.ones(1), np.zeros(1), None, ("layer", site.layer.path))
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        return (Route({0: affine.shift_times(-1.0)}),)
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        return Route({0: maps[0].shift_times(-1.0)})
+
+
 def operands(site: Site) -> list[Any]:
     """What is combined, values and constants, in order."""
     found: list[Any] = []

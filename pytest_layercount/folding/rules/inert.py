@@ -42,4 +42,5 @@ class AlwaysInert(Inert):
     """The identity in training as well; ActivityRegularization only adds a loss there."""
 
     types: tuple[str, ...] = ("ActivityRegularization", "Identity")
+    operations = ("identity", "stop_gradient")
     training_matters = False

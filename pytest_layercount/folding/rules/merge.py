@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_layercount.folding.affine import Affine, identity, joined
-from pytest_layercount.folding.rules.arithmetic import constant_map, constants
+from pytest_layercount.folding.rules.arithmetic import constant_map, constants, operands
 from pytest_layercount.folding.rules.base import (
     NONNEGATIVE,
     UNIT_SCALE,
@@ -28,7 +28,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
 )
-from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.graph import Shape, Value
 
 
 class Merge(Rule):
@@ -132,20 +132,21 @@ class Concatenate(Rule):
     """Tensors side by side along ``axis``."""
 
     types = ("Concatenate",)
+    operations = ("concat", "concatenate")
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        sizes = self._sizes(site)
+        sizes = _sizes(site)
         if sizes is None:
             return Stop("unknown-shape")
-        if affine.axis != self._axis(site):
+        if affine.axis != _axis(site):
             return (Route(dict.fromkeys(range(len(sizes)), affine)),)
         starts = [sum(sizes[:slot]) for slot in range(len(sizes))]
         parts = {slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)}
         return (Route(parts),)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        sizes, axis = self._sizes(site), self._axis(site)
-        if sizes is None:
+        sizes, axis = _sizes(site), _axis(site)
+        if sizes is None or axis is None:
             return Stop("unknown-shape")
         first = next(iter(maps.values()))
         if first.axis not in (None, axis):
@@ -159,16 +160,27 @@ class Concatenate(Rule):
         ]
         return Route({0: joined(parts, axis)})
 
-    def _axis(self, site: Site) -> int:
-        assert site.output is not None
-        return int(site.config["axis"]) % len(site.output)
 
-    def _sizes(self, site: Site) -> list[int] | None:
-        if site.output is None or constants(site) or None in site.inputs:
-            return None
-        axis = self._axis(site)
-        sizes = [shape[axis] for shape in site.inputs if shape is not None]
-        return None if None in sizes else [int(size or 0) for size in sizes]
+def _axis(site: Site) -> int | None:
+    """The axis along which tensors are concatenated: the layer's, or as a call passes it."""
+    args, kwargs = site.node.args, site.node.kwargs
+    axis = site.config.get("axis", kwargs.get("axis", args[1] if len(args) > 1 else None))
+    if site.output is None or type(axis) is not int:
+        return None
+    return axis % len(site.output)
+
+
+def _sizes(site: Site) -> list[int] | None:
+    """The size of each input along that axis."""
+    tensors = [each for each in operands(site) if isinstance(each, Value)]
+    numbers = constants(site) if site.layer.operation is None else constants(site)[1:]
+    axis = _axis(site)
+    if axis is None or numbers or None in site.inputs or len(tensors) != len(site.inputs):
+        return None
+    sizes = [shape[axis] for shape in site.inputs if shape is not None]
+    known = [int(size or 0) for size in sizes]
+    whole = site.output is not None and sum(known) == site.output[axis]
+    return known if whole and None not in sizes else None
 
 
 def _spans(site: Site, shape: Shape, affine: Affine) -> bool:

@@ -10,12 +10,11 @@ from pytest_layercount.folding.rules.base import Rule
 
 
 class Nonlinear(Rule):
-    """Attention without weights, cells of the user's own, curved activations, dot products."""
+    """Attention without weights, cells of the user's own, curved activations."""
 
     types = (
         "AdditiveAttention",
         "Attention",
-        "Dot",
         "ELU",
         "Masking",
         "RNN",
@@ -30,7 +29,6 @@ class Nonlinear(Rule):
         "hard_sigmoid",
         "hard_swish",
         "log",
-        "matmul",
         "relu6",
         "selu",
         "sigmoid",

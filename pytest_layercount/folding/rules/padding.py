@@ -24,9 +24,9 @@ class Padding(Channelwise):
 
 
 class Cropping(Channelwise):
-    """Cropping1D, 2D and 3D."""
+    """Cropping1D, 2D and 3D; CenterCrop, which enlarges what is too small as Resizing does."""
 
-    types = ("Cropping1D", "Cropping2D", "Cropping3D")
+    types = ("CenterCrop", "Cropping1D", "Cropping2D", "Cropping3D")
 
 
 def _any(amounts: Any) -> bool:

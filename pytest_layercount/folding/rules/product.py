@@ -1,0 +1,42 @@
+"""Products of two tensors over shared axes: matrix products, ``einsum`` and Dot.
+
+Each is linear in either tensor, so one scale for all elements can move from the
+result to one of them and back. A shift cannot, and a map per channel would depend on
+how the axes are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.arithmetic import constants
+from pytest_layercount.folding.rules.base import ZERO_SHIFT, Route, Rule, Site, Stop
+
+
+class Product(Rule):
+    """A product that is no product of a tensor with itself."""
+
+    types = ("Dot",)
+    operations = ("einsum", "matmul")
+
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        if not _plain(site):
+            return Stop("nonlinear")
+        if affine.axis is not None:
+            return Stop("channel-axis")
+        return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in range(len(site.inputs)))
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        if len(maps) != 1 or not _plain(site):
+            return Stop("nonlinear")
+        ((_, affine),) = maps.items()
+        return Route({0: affine}, (ZERO_SHIFT,)) if affine.axis is None else Stop("channel-axis")
+
+
+def _plain(site: Site) -> bool:
+    """Whether it only multiplies: Dot may normalize, and a constant is no tensor of the graph."""
+    if site.layer.type == "Dot":
+        return site.config.get("normalize") is False
+    strings = [each for each in constants(site) if not isinstance(each, (str, bool, type(None)))]
+    return not strings and len(site.inputs) >= 2

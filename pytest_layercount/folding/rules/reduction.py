@@ -1,0 +1,80 @@
+"""Means, maxima and minima over axes that an operation names.
+
+As in pooling, ``mean(s x + t) = s mean(x) + t``, and an extremum keeps its place where
+``s >= 0``. The map must run along an axis that is left: along one that is reduced
+it would differ within the mean. Without ``keepdims`` the axes after a reduced one
+move up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.base import NONNEGATIVE, Need, Site, Stop, Through, moved
+from pytest_layercount.model.graph import Value
+
+
+class Mean(Through):
+    """The mean over axes."""
+
+    operations: tuple[str, ...] = ("mean", "reduce_mean")
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        left = _left(site)
+        if isinstance(left, Stop) or affine.axis is None:
+            return left if isinstance(left, Stop) else affine
+        axis = left[affine.axis]
+        return Stop("channel-axis") if axis is None else moved(affine, affine.axis, axis)
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        left = _left(site)
+        if isinstance(left, Stop) or affine.axis is None:
+            return left if isinstance(left, Stop) else affine
+        if affine.axis not in left:
+            return Stop("channel-axis")
+        return moved(affine, affine.axis, left.index(affine.axis))
+
+
+class Extreme(Mean):
+    """The largest or smallest over axes; of nothing else, so ``initial`` stops a map."""
+
+    operations: tuple[str, ...] = ("max", "min", "reduce_max", "reduce_min")
+
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        return (NONNEGATIVE,)
+
+
+def _left(site: Site) -> list[int | None] | Stop:
+    """For each axis of the output, that of the input; None for one that was reduced and kept."""
+    args = site.node.args
+    if site.input is None or not args or not isinstance(args[0], Value):
+        return Stop("unknown-shape")
+    axes, keep, initial = (
+        _given(site, place, *names)
+        for place, names in ((1, ("axis",)), (2, ("keepdims", "keep_dims")), (3, ("initial",)))
+    )
+    if isinstance(axes, int):
+        axes = (axes,)
+    rank = len(site.input)
+    if axes is None:
+        axes = range(rank)
+    elif not isinstance(axes, (list, tuple)) or not all(isinstance(axis, int) for axis in axes):
+        return Stop("unknown-shape")
+    if initial is not None:
+        return Stop("nonlinear")
+    gone = {axis % rank for axis in axes}
+    if keep:
+        return [None if axis in gone else axis for axis in range(rank)]
+    return [axis for axis in range(rank) if axis not in gone]
+
+
+def _given(site: Site, place: int, *names: str) -> Any:
+    """A setting: of the operation itself, or as the call passes it."""
+    args, kwargs = site.node.args, site.node.kwargs
+    passed = [kwargs[name] for name in names if name in kwargs]
+    if passed:
+        return passed[0]
+    if place < len(args) and place < 3:
+        return args[place]
+    return next((site.config[name] for name in names if name in site.config), None)

@@ -1,0 +1,92 @@
+"""Picking positions: ``x[:, 0]``, ``x[:, 1:-1, ::2]``, ``x[..., :3]``.
+
+A map passes where its channels stay together, along their axis of the result. Of
+channels that are picked themselves, the same ones of the map are what follows.
+Upwards the map would be needed on the others as well, so there it stops.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rules.base import Site, Stop, Through, moved
+from pytest_layercount.model.graph import Value
+
+_WHOLE = slice(None)
+
+
+class GetItem(Through):
+    """Integers, slices, ``None`` and ``...`` between brackets."""
+
+    operations = ("get_item",)
+
+    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+        picked = _picked(site)
+        if picked is None:
+            return Stop("unknown-shape")
+        if affine.axis is None:
+            return affine
+        axis, part = picked[affine.axis]
+        whole = axis is not None and part == _WHOLE
+        return moved(affine, affine.axis, axis) if whole else Stop("channel-axis")
+
+    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+        picked = _picked(site)
+        if picked is None:
+            return Stop("unknown-shape")
+        if affine.axis is None:
+            return affine
+        for place, (axis, part) in enumerate(picked):
+            if axis == affine.axis:
+                return affine.take(range(affine.channels)[part], place)
+        return Stop("channel-axis")
+
+
+def _picked(site: Site) -> list[tuple[int | None, slice]] | None:
+    """For each axis of the result, its axis of the input and what is picked along it."""
+    key = _key(site)
+    if key is None or site.input is None:
+        return None
+    used = sum(part is not None and part is not Ellipsis for part in key)
+    if key.count(Ellipsis) > 1 or used > len(site.input):
+        return None
+    rest = [_WHOLE] * (len(site.input) - used)
+    if Ellipsis in key:
+        place = key.index(Ellipsis)
+        parts = [*key[:place], *rest, *key[place + 1 :]]
+    else:
+        parts = [*key, *rest]
+    found: list[tuple[int | None, slice]] = []
+    axis = 0
+    for part in parts:
+        if part is None:
+            found.append((None, _WHOLE))
+            continue
+        if isinstance(part, slice):
+            found.append((axis, part))
+        axis += 1
+    return found
+
+
+def _key(site: Site) -> list[Any] | None:
+    """What stands between the brackets, where it is plain."""
+    args, kwargs = site.node.args, site.node.kwargs
+    given = [*args[1:], *(kwargs[name] for name in ("key", "slice_spec") if name in kwargs)]
+    if not args or not isinstance(args[0], Value) or len(given) != 1:
+        return None
+    key = list(given[0]) if isinstance(given[0], (list, tuple)) else given
+    parts = [_slice(part) if isinstance(part, dict) else part for part in key]
+    return parts if all(map(_plain, parts)) else None
+
+
+def _slice(part: dict[str, Any]) -> slice:
+    """A slice as Keras 2 writes it down."""
+    return slice(part.get("start"), part.get("stop"), part.get("step"))
+
+
+def _plain(part: Any) -> bool:
+    if isinstance(part, slice):
+        ends = (part.start, part.stop, part.step)
+        return all(end is None or type(end) is int for end in ends)
+    return part is None or part is Ellipsis or type(part) is int
