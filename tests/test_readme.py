@@ -173,5 +173,12 @@ def test_every_reason_is_explained():
         assert _capital(advice(code, "X")) in README
 
 
+def test_every_cause_is_named():
+    from pytest_layercount.compare.causes import CODES
+
+    shown = {code for code in CODES if f"``{code}``" in README or f" {code}: " in README}
+    assert shown == set(CODES)
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
