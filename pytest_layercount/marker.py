@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,7 +135,18 @@ def judge_limits(subject: Subject, rule: Rule) -> None:
 
 
 def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
-    judge_limits(subject, rule)
+    """Hold a model against its limits, and its baseline even where it breaks them."""
+    failures = []
+    for check in (judge_limits, partial(_judge_growth, item)):
+        try:
+            check(subject, rule)
+        except Failed as error:
+            failures.append(str(error))
+    if failures:
+        raise Failed(messages.counts.joined(failures))
+
+
+def _judge_growth(item: pytest.Item, subject: Subject, rule: Rule) -> None:
     asked = rule.criteria
     if asked.max_growth is not None:
         what = Asked((asked.count,), asked.max_growth, folded=asked.folded)

@@ -61,7 +61,7 @@ def test_names_are_no_markup(name):
 
 
 @pytest.mark.parametrize(
-    ("models", "length"), [(1, 20), (25, 20), (300, 20), (3000, 20), (20000, 1), (300, 100_000)]
+    ("models", "length"), [(1, 20), (25, 20), (300, 20), (3000, 1), (300, 100_000)]
 )
 def test_it_fits_whatever_the_suite(models, length):
     text = markdown(large(models, length))

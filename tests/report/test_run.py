@@ -51,16 +51,29 @@ def test_the_header_says_what_counts_the_layers(suite):
     )
 
 
-@processes
-def test_a_failure_shows_the_models_that_failed(suite, workers):
-    result = suite.runpytest(*workers)
-    result.stdout.fnmatch_lines([*TABLE, MORE], consecutive=True)
+def test_a_failure_shows_the_models_that_failed(suite):
+    suite.runpytest().stdout.fnmatch_lines([*TABLE, MORE], consecutive=True)
 
 
 @processes
-def test_v_shows_all_models(suite, workers):
-    result = suite.runpytest("-v", *workers)
+def test_v_shows_all_models_and_reports_are_written(suite, workers, monkeypatch):
+    step = suite.path / "summary.txt"
+    step.write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    options = ["--layercount-report=a/report.json", "--layercount-report=report.md", *workers]
+    result = suite.runpytest("-v", *options)
     result.stdout.fnmatch_lines([*TABLE, *PASSED], consecutive=True)
+    result.stdout.fnmatch_lines(
+        [f"layercount report: {suite.path / name}" for name in ("a/report.json", "report.md")]
+    )
+    data = json.loads((suite.path / "a/report.json").read_text(encoding="utf-8"))
+    assert not wrong(data)
+    assert data["counts"] == {"models": 3, "failed": 1, "judgements": 4}
+    assert data["versions"]["pytest-layercount"]
+    text = (suite.path / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("### ❌ layercount: 3 models judged, 1 failed\n")
+    assert step.read_text(encoding="utf-8") == f"before\n\n{text}"
+    assert [path.name for path in suite.path.glob("*report.*")] == ["report.md"]
 
 
 def test_q_shows_one_line(suite):
@@ -79,32 +92,6 @@ def test_without_a_model_nothing_is_said(suite):
     suite.makepyfile(test_it="def test_it(): pass")
     for verbosity in ("-v", "-q"):
         suite.runpytest(verbosity, "test_it.py").stdout.no_fnmatch_line("*judged*")
-
-
-@processes
-def test_reports_are_written(suite, workers):
-    options = ["--layercount-report=a/report.json", "--layercount-report=report.md", *workers]
-    result = suite.runpytest(*options)
-    result.stdout.fnmatch_lines(
-        [f"layercount report: {suite.path / name}" for name in ("a/report.json", "report.md")]
-    )
-    data = json.loads((suite.path / "a/report.json").read_text(encoding="utf-8"))
-    assert not wrong(data)
-    assert data["counts"] == {"models": 3, "failed": 1, "judgements": 4}
-    assert data["versions"]["pytest-layercount"]
-    text = (suite.path / "report.md").read_text(encoding="utf-8")
-    assert text.startswith("### ❌ layercount: 3 models judged, 1 failed\n")
-    assert [path.name for path in suite.path.glob("*report.*")] == ["report.md"]
-
-
-@processes
-def test_the_summary_of_a_step_on_github_gets_the_report_too(suite, workers, monkeypatch):
-    step = suite.path / "summary.md"
-    step.write_text("before\n", encoding="utf-8")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
-    suite.runpytest("--layercount-report=report.md", *workers)
-    report = (suite.path / "report.md").read_text(encoding="utf-8")
-    assert step.read_text(encoding="utf-8") == f"before\n\n{report}"
 
 
 def test_without_a_model_the_summary_of_a_step_stays_as_it_is(suite, monkeypatch):

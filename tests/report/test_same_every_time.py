@@ -32,7 +32,7 @@ def model(request):
     built()
     return built("InputLayer", *["Conv2D", "Activation", "BatchNormalization"] * request.param)
 
-@pytest.mark.layercount(max=7, max_growth=1)
+@pytest.mark.layercount(max=6, max_growth=1)
 def test_detector(detector): pass
 
 def test_foldable(model, assert_foldable):
