@@ -136,7 +136,8 @@ def _period(plain: Plain, row: Sequence[int]) -> int | None:
     beside: list[Sequence[Hashable]] = [tokens[end : end + len(row)]]
     if start >= len(row):
         beside.append(tokens[start - len(row) : start])
-    return len(row) if len(row) > 2 and any(list(near) == mine for near in beside) else None
+    large = sum(len(plain.items[step].nodes) for step in row) > 2
+    return len(row) if large and any(list(near) == mine for near in beside) else None
 
 
 def _said(plain: Plain, row: Sequence[int], number: int) -> str:

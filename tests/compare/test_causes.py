@@ -342,6 +342,18 @@ def test_repeated_blocks_are_said_as_blocks(more):
     assert explanation.causes[0].message.startswith(f"{noun} of 5 layers more: ")
 
 
+def test_a_block_of_which_only_two_steps_are_left_after_folding():
+    def model(blocks):
+        net = Sketch()
+        x = net.input()
+        for _ in range(blocks):
+            y = net.add("BatchNormalization", net.add("Conv2D", x, use_bias=False))
+            x = net.add("Activation", y)
+        return net.model(head(net, x))
+
+    assert codes(both_ways(model(1), model(2))) == {"blocks": 3}
+
+
 def test_other_attributes_are_changes():
     one, two = classifier(), classifier()
     layers = list(two.layers)
