@@ -7,6 +7,7 @@ nothing in them can be; the page's own policy forbids scripts and requests.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +19,9 @@ from pytest_layercount.report.judgement import Facts, Refused
 from pytest_layercount.report.pictures import laid_out
 from pytest_layercount.report.summary import Row, Summary
 
+NARROW = 1000
+"""The points that a picture may be wide and still be read when it is made to fit."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -28,6 +32,15 @@ class Bar:
     after: int
     before_share: float
     after_share: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture: an address that holds it, whether it may shrink to fit, or why it is not there."""
+
+    address: str = ""
+    narrow: bool = False
+    problem: str = ""
 
 
 def html(summary: Summary, versions: Mapping[str, str], drawings: Path | None = None) -> str:
@@ -78,9 +91,10 @@ def _picture(row: Row) -> str:
     return next((each.picture for each in row.judgements if each.picture), "")
 
 
-def _shown(picture: tuple[bytes, str]) -> tuple[str, str]:
-    """An address that holds the picture itself, and why there is none."""
+def _shown(picture: tuple[bytes, str]) -> Shown:
     svg, problem = picture
     if not svg:
-        return "", problem
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}", ""
+        return Shown(problem=problem)
+    width = re.search(rb'<svg width="(\d+)pt"', svg)
+    address = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+    return Shown(address, narrow=width is not None and int(width[1]) <= NARROW)

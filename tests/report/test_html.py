@@ -14,7 +14,7 @@ from pytest_layercount.report import pictures
 from pytest_layercount.report.names import renamed
 from pytest_layercount.report.pictures import laid_out, leave
 from tests.graphs import chain
-from tests.report.runs import FAILED, GROWN, judged, large, suite_of
+from tests.report.runs import FAILED, GROWN, GROWTH, judged, large, suite_of
 
 pytest.importorskip("jinja2")
 
@@ -123,9 +123,10 @@ addEventListener("load", () => {
     ("width", "dark"), [(1280, False), (390, True)], ids=["desktop, light", "phone, dark"]
 )
 def test_a_browser_shows_it_without_sideways_scrolling(tmp_path, width, dark):
+    growth = dataclasses.replace(GROWTH, baseline=f"__layercount__/{'name_' * 40}.txt")
     summary = suite_of(
         dataclasses.replace(FAILED, picture=drawing(tmp_path)),
-        GROWN,
+        dataclasses.replace(GROWN, growth=growth),
         judged("small"),
         judged("name_" * 40),
     )
