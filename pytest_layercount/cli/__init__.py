@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _as_json(command: str, answer: Answer) -> str:
-    return json.dumps({"schema": _SCHEMA, "command": command, **answer.facts}, indent=2)
+    facts = {"schema": _SCHEMA, "command": command, **answer.facts}
+    return json.dumps(facts, indent=2, default=str)  # a configuration may hold anything
 
 
 def _print(text: str) -> None:

@@ -29,7 +29,8 @@ _NOISE = re.compile(
 def quiet() -> Iterator[None]:
     """Run the body without TensorFlow's own lines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with tempfile.TemporaryFile() as held, warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
