@@ -12,6 +12,7 @@ from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import Untraceable, open_model
+from pytest_layercount.model.readers.reloaded import with_reloaded_opened
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
 
 
@@ -36,7 +37,8 @@ def source_of(model: Any) -> Source:
             opened = with_custom_rules(open_model(live_model(model)))
         except Untraceable:
             return Source(read_graph(model))
-        return Source(opened.graph, weights_of(opened))
+        graph = with_reloaded_opened(opened)
+        return Source(graph, weights_of(opened) if graph is opened.graph else None)
     path = Path(model)
     try:
         saved = open_saved(path)

@@ -42,10 +42,11 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
     if is_function(model):
         return read_function(model)
     from pytest_layercount.model.readers.live import Untraceable, open_model
+    from pytest_layercount.model.readers.reloaded import with_reloaded_opened
 
     live = live_model(model)
     try:
-        return open_model(live).graph
+        return with_reloaded_opened(open_model(live))
     except Untraceable as refused:
         from pytest_layercount.model.readers.watch import watch_call
 
