@@ -12,6 +12,7 @@ from pytest_layercount.cli.files import check_target, replaced
 from pytest_layercount.cli.models import framework_for, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.errors import ModelError
+from pytest_layercount.foldable import BATCH_NORMS
 from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _WORDS = messages.commands.FOLD
 _SUFFIXES = (".keras", ".h5")
-_BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> Answer:
     if out is not None:
         check_target(out, _SUFFIXES, force=options.force, source=options.model)
     before, after, plan, model = _folded(options)
-    good = not (options.strict and any(one.type in _BATCH_NORMS for one in plan.refusals))
+    stays = any(layer.type in BATCH_NORMS for layer in plan.graph.layers)
+    good = not (options.strict and stays)
     written = good and out is not None
     if written:
         with replaced(out) as path, quiet():
