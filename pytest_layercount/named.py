@@ -94,8 +94,8 @@ class _Check(pytest.Item):
     def runtest(self) -> None:
         """Judge the model; skip where there is nothing to judge."""
         assert isinstance(self.parent, NamedModel)
-        model = self.parent.model()
-        with recorder(self.config).judging(self.check, model, self.parent.name) as subject:
+        with recorder(self.config).judging(self.check, None, self.parent.name) as subject:
+            subject.model = self.parent.model()
             nothing = self.judge(subject)
         if nothing:
             raise pytest.skip.Exception(nothing, _use_item_location=True)
