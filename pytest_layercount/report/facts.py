@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.report.judgement import Facts, Refused
@@ -41,5 +42,8 @@ def structural_plan(model: Any, graph: ModelGraph) -> Plan:
         return plan_graph(graph, passes=())
     if isinstance(model, (ModelGraph, str, os.PathLike)):
         return plan_graph(graph)
-    planned = plan_fold(model)
-    return plan_fold(model, resolve=True) if planned.conditional else planned
+    try:
+        planned = plan_fold(model)
+        return plan_fold(model, resolve=True) if planned.conditional else planned
+    except ModelError:  # What only counts layers must not fail for this.
+        return plan_graph(graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from tests.conftest import ROOT
 from tests.test_readme import COMMITS, matches
 
 HERE = Path(__file__).parent / "pull_request"
+
+OUTER = ("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")
+"""What the run of this test is told, and those in the repository are not."""
 
 # One process for all of them, because importing TensorFlow takes longest.
 RUN = """
@@ -38,6 +42,7 @@ def shown(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-c", RUN, *commits],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in OUTER},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -140,6 +140,27 @@ def test_what_cannot_be_written_is_known_before_the_run(suite, file, problem):
     result.stderr.fnmatch_lines([f"ERROR: --layercount-report=*{file}: {problem}"])
 
 
+def test_a_page_without_jinja_is_known_before_the_run(suite):
+    suite.makeconftest("import sys\nsys.modules['jinja2'] = None")
+    result = suite.runpytest("--layercount-report=report.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    sentence = "an HTML report needs Jinja2, which is not installed: pip install "
+    result.stderr.fnmatch_lines(
+        [f'ERROR: --layercount-report=report.html: {sentence}"pytest-layercount[[]html]"']
+    )
+
+
+def test_a_test_that_is_run_again_is_judged_anew(suite):
+    suite.makeconftest(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    runtestprotocol(item, nextitem=nextitem)\n"
+    )
+    suite.runpytest("-k", "detector", "--layercount-report=report.json")
+    data = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
+    assert data["counts"]["judgements"] == 1
+
+
 def test_what_cannot_be_written_after_all_fails_the_run(suite):
     suite.makeconftest(
         "import pathlib, pytest\n"
