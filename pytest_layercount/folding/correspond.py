@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
-from pytest_layercount.folding.rewrite.build import unique_names
+from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 

@@ -4,7 +4,7 @@ Both models are rebuilt in float64, where a correct fold and a wrong one part:
 what is left of a correct one is the rounding of its weights. How much that may
 be is not a constant but measured on this model: its weights are moved at
 random by half a unit in the last place, and a value may differ by at most
-``MARGIN`` times what that does to it.
+four times what that does to it.
 
 Where the layers of the two models correspond, as those of a model and its fold
 do, every layer is also compared on its own, on random inputs of its own.
@@ -27,16 +27,12 @@ from pytest_layercount.folding.rewrite.copies import (
     rounding_unit,
     untrained_layers,
 )
-from pytest_layercount.folding.rewrite.measure import Bench, Gap
+from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, Value, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
-
-MARGIN = 4.0
-ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously
-DRAWS = 4  # how often the noise is measured: a single draw may be small by chance
 
 
 @dataclass(frozen=True)
@@ -134,8 +130,7 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
         one = kept(one, plan)
     two = open_model(live_model(other))
     _check_ends(one, two)
-    bench, arrays = _bench(one, two, corresponding(one, two, plan), inputs, seed)
-    outputs, segments = _measured(bench, one, two, arrays, seed)
+    bench, outputs, segments = _measured(one, two, corresponding(one, two, plan), inputs, seed)
     if not all(np.isfinite(gap.magnitude) for gap in outputs):
         raise ModelError(
             f"the outputs of model {one.graph.name!r} are not finite, so nothing can be "
@@ -153,51 +148,41 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
     )
 
 
-def _bench(
+def _measured(
     one: OpenModel, two: OpenModel, pairs: dict[Value, Value], given: Any, seed: int
-) -> tuple[Bench, list[Any]]:
-    """Both models, and inputs they run on: in float64, or as built where that cannot be.
+) -> tuple[Bench, list[Gap], list[Gap]]:
+    """Both models and their gaps: in float64, or as they are where that cannot be.
 
     A layer may insist on its own type, and TensorFlow has no float64 kernel for
     some operations (AveragePooling3D on a CPU).
     """
     candidates = _candidates(one, given, seed)
-    try:
-        bench = Bench(one, two, pairs, "float64")
-        return bench, _runnable(bench, candidates, one.graph.name)
-    except Exception:  # noqa: BLE001  whatever such a layer raises
-        bench = Bench(one, two, pairs, None)
-        return bench, _runnable(bench, candidates, one.graph.name)
-
-
-def _measured(
-    bench: Bench, one: OpenModel, two: OpenModel, inputs: list[Any], seed: int
-) -> tuple[list[Gap], list[Gap]]:
     unit = max(rounding_unit(one.model), rounding_unit(two.model))
-    draws = [bench.measure(inputs, unit, seed + draw) for draw in range(DRAWS)]
-    outputs, segments = zip(*draws, strict=True)
-    return _noisiest(outputs), _noisiest(segments)
+
+    def measured(dtype: str | None) -> tuple[Bench, list[Gap], list[Gap]]:
+        bench = Bench(one, two, pairs, dtype)
+        start = _start(bench, candidates, one.graph.name)
+        return bench, *bench.measure(start, unit, seed)
+
+    try:
+        return measured("float64")
+    except Exception:  # noqa: BLE001  whatever such a layer raises
+        return measured(None)
 
 
-def _runnable(bench: Bench, candidates: list[list[Any]], name: str) -> list[Any]:
-    """The first of ``candidates`` on which the model can be run at all."""
+def _start(bench: Bench, candidates: list[list[Any]], name: str) -> Start:
+    """A start on the first of ``candidates`` that the model can be run on at all."""
     error: Exception | None = None
     for inputs in candidates:
-        error = bench.refusal(inputs)
-        if error is None:
-            return inputs
+        try:
+            return bench.start(inputs)
+        except Exception as failed:  # noqa: BLE001  whatever its layers raise
+            error = failed
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     raise ModelError(
         f"model {name!r} cannot be run on inputs made from its specification ({text}); "
         "give some with inputs="
     ) from error
-
-
-def _noisiest(draws: tuple[list[Gap], ...]) -> list[Gap]:
-    """The first draw's gaps with the largest noise of all draws."""
-    return [
-        gaps[0]._replace(noise=max(gap.noise for gap in gaps)) for gaps in zip(*draws, strict=True)
-    ]
 
 
 def _candidates(one: OpenModel, given: Any, seed: int) -> list[list[Any]]:
@@ -209,8 +194,7 @@ def _candidates(one: OpenModel, given: Any, seed: int) -> list[list[Any]]:
 
 
 def _difference(name: str, gap: Gap) -> OutputDifference:
-    limit = max(MARGIN * gap.noise, ROUNDING * gap.magnitude, float(np.finfo(np.float64).tiny))
-    return OutputDifference(name, gap.difference, limit, gap.magnitude)
+    return OutputDifference(name, gap.difference, gap.limit, gap.magnitude)
 
 
 def _check_ends(one: OpenModel, two: OpenModel) -> None:

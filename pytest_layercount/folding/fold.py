@@ -63,7 +63,7 @@ def fold(
     given = with_custom_rules(open_model(live_model(model)))
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
-    folded = build_model(opened, plan.graph, plan.sources, weights).model
+    folded = build_model(opened, plan.graph, plan.sources, weights)
     return FoldResult(
         model=folded,
         folds=plan.folds,

@@ -133,8 +133,10 @@ class _Planner:
             rule = rule_for(self.wiring.layers[layer])
             calls = self.wiring.calls(layer)
             if rule is not None and calls:
-                read = None if self.weights is None else self.weights(layer, rule.weights)
-                found = [rule.affine(self.wiring.site(call), read) for call in calls]
+                found = [rule.affine(self.wiring.site(call), None) for call in calls]
+                if found[0] is not None and self.weights is not None:
+                    read = self.weights(layer, rule.weights)
+                    found = [rule.affine(self.wiring.site(call), read) for call in calls]
                 if found[0] is not None:
                     self.maps[layer] = _common(found)
         return sorted(self.maps, key=self._turn)

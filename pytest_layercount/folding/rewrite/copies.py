@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pytest_layercount.folding.inputs import InputSpec
-from pytest_layercount.folding.rewrite.build import Built, build_model
+from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.copying import FLOATS
+from pytest_layercount.folding.rewrite.layers import Copies
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import read_weights, variable
 
 SATURATING = ("softmax", "sigmoid", "log_softmax", "tanh", "hard_sigmoid")
 
 
-def copy_model(
-    opened: OpenModel, graph: ModelGraph | None = None, *, dtype: str | None = None
-) -> Built:
-    """A copy of ``opened`` with its weights, of the structure ``graph`` if given."""
-    graph = opened.graph if graph is None else graph
-    return build_model(opened, graph, tuple(range(len(graph.layers))), {}, dtype=dtype)
+def copies_of(opened: OpenModel, *, dtype: str | None) -> Copies:
+    """Copies of the layers of ``opened`` to measure on, computing in ``dtype``."""
+    graph = measurable(opened.graph)
+    return Copies(opened, graph, tuple(range(len(graph.layers))), {}, dtype)
 
 
 def measurable(graph: ModelGraph) -> ModelGraph:
@@ -82,16 +83,15 @@ def randomised_copy(opened: OpenModel, seed: int) -> Any:
     0.5 .. 2; beta and mean are normal with deviation 0.3. Zero biases of other
     layers become normal with deviation 0.1: a fold that drops a bias must show.
     """
-    copy = open_model(copy_model(opened).model)
-    numbers = set(untrained_layers(copy))
+    numbers = set(untrained_layers(opened))
     random = np.random.default_rng(seed)
-    for number, live in enumerate(copy.layers):
+    weights: dict[int, dict[str, Any]] = {}
+    for number, live in enumerate(opened.layers):
         if number in numbers:
-            for name, value in _random_statistics(live, random).items():
-                variable(live, name).assign(value)  # type: ignore[union-attr]
+            weights[number] = _random_statistics(live, random)
         elif _zero_bias(live):
-            live.bias.assign(random.normal(0, 0.1, tuple(live.bias.shape)))
-    return copy.model
+            weights[number] = {"bias": random.normal(0, 0.1, tuple(live.bias.shape))}
+    return build_model(opened, opened.graph, tuple(range(len(opened.layers))), weights)
 
 
 def _zero_bias(live: Any) -> bool:
@@ -111,24 +111,47 @@ def _random_statistics(live: Any, random: np.random.Generator) -> dict[str, Any]
     return {name: value for name, value in drawn.items() if variable(live, name) is not None}
 
 
-def perturb(model: Any, like: Any, unit: float, seed: int) -> None:
-    """Give ``model`` the weights of ``like``, each moved by up to ``unit`` of its size."""
-    random = np.random.default_rng(seed)
-    for weight, source in zip(model.weights, like.weights, strict=True):
-        value = source.numpy()
-        if value.dtype.kind == "f" and value.size:
-            moved = value * (1 + random.uniform(-unit, unit, value.shape))
-            weight.assign(moved.astype(value.dtype))
-    for layer in model._flatten_layers():
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()  # what is derived from the weights
-        if type(layer).__name__ == "Rescaling":  # its numbers are rounded as well
-            moved = 1 + random.uniform(-unit, unit, 2)
-            source = like.get_layer(layer.name)
-            layer.scale, layer.offset = (
-                np.asarray(value) * by
-                for value, by in zip((source.scale, source.offset), moved, strict=True)
-            )
+@contextmanager
+def movable(copies: Copies, unit: float) -> Iterator[Callable[[int], None]]:
+    """Gives a function that moves each weight by up to ``unit`` of its size, by a seed.
+
+    Afterwards all weights are what they were.
+    """
+    layers = [layer for layer in copies.live if hasattr(layer, "weights")]
+    weights = [weight for layer in layers for weight in layer.weights]
+    values = [weight.numpy() for weight in weights]
+    rescaling = [layer for layer in layers if type(layer).__name__ == "Rescaling"]
+    numbers = [(layer.scale, layer.offset) for layer in rescaling]
+
+    def put(values: list[Any], numbers: list[tuple[Any, Any]]) -> None:
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+        for layer, (scale, offset) in zip(rescaling, numbers, strict=True):
+            layer.scale, layer.offset = scale, offset
+        for layer in layers:
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()  # what is derived from the weights
+
+    def move(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        moved = [_moved(value, unit, random) for value in values]
+        put(moved, [(_moved(a, unit, random), _moved(b, unit, random)) for a, b in numbers])
+
+    try:
+        yield move
+    finally:
+        put(values, numbers)
+
+
+def _moved(value: Any, unit: float, random: np.random.Generator) -> Any:
+    value = np.asarray(value)
+    if value.dtype.kind != "f":
+        return value
+    part = random.random(value.shape, np.float32)
+    part -= np.float32(0.5)
+    part *= np.float32(2 * unit)
+    moved = value * part.astype(np.float64) + value
+    return np.asarray(moved).astype(value.dtype, copy=False)
 
 
 def rounding_unit(model: Any) -> float:

@@ -91,50 +91,6 @@ def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:
     }
 
 
-def copy_variables(old: Any, new: Any) -> None:
-    """Give ``new`` the values of ``old``, part by part.
-
-    The parts are paired in the order in which Keras tracks them; the order of
-    ``layer.weights`` would depend on which of them are frozen.
-    """
-    old_parts, new_parts = list(old._flatten_layers()), list(new._flatten_layers())
-    if len(old_parts) != len(new_parts):
-        _assign(old.weights, new.weights)
-        return
-    for source, target in zip(old_parts, new_parts, strict=True):
-        if source.trainable != target.trainable:
-            target.trainable = source.trainable
-        _assign(_own(source), _own(target))
-
-
-def copy_learned_state(old: Any, new: Any) -> None:
-    """State that is not in variables: vocabularies, and statistics derived from variables."""
-    if hasattr(old, "get_vocabulary") and hasattr(new, "set_vocabulary"):
-        new.set_vocabulary(old.get_vocabulary(include_special_tokens=False))
-    if hasattr(new, "finalize_state"):
-        new.finalize_state()
-
-
-def _assign(sources: list[Any], targets: list[Any]) -> None:
-    if len(sources) == len(targets):
-        for source, target in zip(sources, targets, strict=True):
-            if tuple(source.shape) != tuple(target.shape):
-                continue  # a bias that a fold has given more axes
-            target.assign(source.numpy().astype(_numpy_dtype(target)))
-
-
-def _numpy_dtype(variable: Any) -> Any:
-    dtype = variable.dtype
-    return getattr(dtype, "as_numpy_dtype", dtype)
-
-
-def _own(layer: Any) -> list[Any]:
-    trainable = getattr(layer, "_trainable_variables", None)
-    if trainable is None or not hasattr(layer, "_non_trainable_variables"):
-        return [*layer._trainable_weights, *layer._non_trainable_weights]
-    return [*trainable, *layer._non_trainable_variables]
-
-
 def _attributes(owner: Any) -> Iterator[Any]:
     for value in vars(owner).values():
         yield from value if isinstance(value, (list, tuple)) else (value,)

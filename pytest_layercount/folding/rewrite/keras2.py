@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from tensorflow import nest
+from tensorflow import TensorSpec, name_scope, nest
 
 from pytest_layercount.folding.rewrite.copying import (
-    copy_learned_state,
-    copy_variables,
     custom_objects,
     keep_functions,
     lambda_arguments,
@@ -24,16 +23,13 @@ from pytest_layercount.model.readers.dialect import library_of
 
 
 class Keras2Writer:
-    """See :class:`pytest_layercount.folding.rewrite.build.Writer`."""
+    """See :class:`pytest_layercount.folding.rewrite.layers.Writer`."""
 
     def __init__(self, model: Any) -> None:
         self.keras = sys.modules[library_of(model) or "keras"]
 
-    def input(self, live: Any, name: str, dtype: str | None) -> Any:
-        config = {**live.get_config(), "name": name}
-        if dtype is not None:
-            config = with_dtype(config, dtype)
-        return type(live).from_config(config).output
+    def input(self, live: Any, name: str) -> Any:
+        return type(live).from_config({**live.get_config(), "name": name}).output
 
     def copy(
         self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
@@ -56,9 +52,9 @@ class Keras2Writer:
             kwargs = {**kwargs, "training": node.training}
         return list(nest.flatten(layer(*args, **kwargs)))
 
-    def copy_state(self, old: Any, new: Any) -> None:
-        copy_variables(old, new)
-        copy_learned_state(old, new)
+    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        with _inferring_nothing(layer, node, args, kwargs):
+            return self.call(layer, node, args, kwargs)
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         model = self.keras.Model(inputs, outputs, name=old.name)
@@ -76,3 +72,43 @@ def _copy_operation(live: Any, name: str) -> Any:
     taken = inspect.signature(type(live).__init__).parameters
     given = {key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"}
     return type(live)(**given, name=name)
+
+
+@contextmanager
+def _inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterator[None]:
+    """Spare a layer finding out what it returns by running it in a graph of its own.
+
+    Only layers of Keras's own, whose parts, losses and masks do not depend on being run.
+    """
+    tensors = [leaf for leaf in nest.flatten((args, kwargs)) if hasattr(leaf, "_keras_history")]
+    kinds = {type(tensor) for tensor in tensors}
+    if (
+        not _plain(layer)
+        or any(node.masked)
+        or any(getattr(tensor, "_keras_mask", None) is not None for tensor in tensors)
+        or [kind.__name__ for kind in kinds] != ["KerasTensor"]
+        or len(node.shapes) != 1
+        or node.shapes[0] is None
+        or "float" not in node.dtypes[0]
+    ):
+        yield
+        return
+    (kind,) = kinds
+
+    def known(inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
+        with name_scope(layer._name_scope()):
+            layer._maybe_build(inputs)
+        layer._set_save_spec(inputs, args, kwargs)
+        return kind(TensorSpec(node.shapes[0], node.dtypes[0]))
+
+    vars(layer)["_infer_output_signature"] = known
+    try:
+        yield
+    finally:
+        del vars(layer)["_infer_output_signature"]
+
+
+def _plain(layer: Any) -> bool:
+    own = type(layer).__module__.partition(".")[0] in ("keras", "tf_keras")
+    parts = next(iter(layer._flatten_layers(include_self=False)), None)
+    return own and parts is None and getattr(layer, "_activity_regularizer", None) is None

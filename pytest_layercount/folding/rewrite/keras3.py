@@ -11,8 +11,6 @@ import keras
 from keras import tree
 
 from pytest_layercount.folding.rewrite.copying import (
-    copy_learned_state,
-    copy_variables,
     custom_objects,
     keep_functions,
     lambda_arguments,
@@ -24,14 +22,10 @@ from pytest_layercount.model.graph import Layer, Node
 
 
 class Keras3Writer:
-    """See :class:`pytest_layercount.folding.rewrite.build.Writer`."""
+    """See :class:`pytest_layercount.folding.rewrite.layers.Writer`."""
 
-    def input(self, live: Any, name: str, dtype: str | None) -> Any:
-        config = live.get_config()
-        config["name"] = name
-        if dtype is not None:
-            config = with_dtype(config, dtype)
-        return type(live).from_config(config).output
+    def input(self, live: Any, name: str) -> Any:
+        return type(live).from_config({**live.get_config(), "name": name}).output
 
     def copy(
         self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
@@ -54,9 +48,8 @@ class Keras3Writer:
             kwargs = {**kwargs, "training": node.training}
         return list(tree.flatten(layer(*args, **kwargs)))
 
-    def copy_state(self, old: Any, new: Any) -> None:
-        copy_variables(old, new)
-        copy_learned_state(old, new)
+    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        return self.call(layer, node, args, kwargs)
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         model = keras.Model(inputs, outputs, name=old.name)

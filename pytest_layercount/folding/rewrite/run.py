@@ -1,48 +1,131 @@
-"""Run models compiled, node by node, so that every value inside can be seen or set."""
+"""Run copies of a model's layers, node by node, so that every value inside can be seen or set.
+
+Layers are called one by one on arrays: compiling them all into one function takes
+many times longer than running them a few times.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rewrite.build import Built, writer_for
-from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
+from pytest_layercount.folding.rewrite.layers import Copies
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 
 Tensors = dict[Value, Any]
 
 
-def run(
-    built: Built,
-    feeds: Mapping[Value, Any],
-    wanted: Iterable[Value],
-    forced: Mapping[Value, Any] | None = None,
-) -> Tensors:
-    """The ``wanted`` values of ``built``, and all that lead to them.
+class Runner:
+    """Calls the layers of ``copies`` as the model calls them in ``model(x)``."""
 
-    Layers are called as the model calls them in ``model(x)``. A value in
-    ``forced`` is computed where it is wanted, and what reads it sees the forced
-    tensor.
-    """
-    writer, made, forced = writer_for(built.model), dict(feeds), forced or {}
+    def __init__(self, copies: Copies) -> None:
+        self.copies, self.graph = copies, copies.graph
+        self.compiled: dict[int, Any] = {}
 
-    def seen(leaf: Any) -> Any:
-        if not isinstance(leaf, Value):
-            return leaf
-        return forced[leaf] if leaf in forced else made[leaf]
+    def run(
+        self,
+        feeds: Mapping[Value, Any],
+        wanted: Collection[Value],
+        forced: Mapping[Value, Any] | None = None,
+    ) -> Iterator[tuple[Value, Any]]:
+        """Each of the ``wanted`` values as soon as it is known.
 
-    for number in _leading_to(built.graph, wanted, made.keys() | forced.keys()):
-        node = built.graph.nodes[number]
-        args, kwargs = map_tree(node.args, seen), map_tree(node.kwargs, seen)
-        for index, tensor in enumerate(writer.call(built.layers[node.layer], node, args, kwargs)):
-            made[Value(number, index)] = tensor
-    return made
+        A value in ``forced`` is computed where it is wanted, and what reads it
+        sees the forced tensor. Others are forgotten when nothing reads them any more.
+        """
+        forced, made = forced or {}, dict(feeds)
+        yield from ((value, made[value]) for value in wanted if value in made)
+        numbers = _leading_to(self.graph, wanted, made.keys() | forced.keys())
+        readers = Counter(value for n in numbers for value in self.graph.nodes[n].inputs)
+
+        def seen(leaf: Any) -> Any:
+            if not isinstance(leaf, Value):
+                return leaf
+            tensor = forced[leaf] if leaf in forced else made[leaf]
+            readers[leaf] -= 1
+            if not readers[leaf] and leaf not in feeds:
+                made.pop(leaf, None)
+            return tensor
+
+        for number in numbers:
+            node = self.graph.nodes[number]
+            args, kwargs = map_tree(node.args, seen), map_tree(node.kwargs, seen)
+            for index, tensor in enumerate(self._call(number, args, kwargs)):
+                value = Value(number, index)
+                if readers[value]:
+                    made[value] = tensor
+                if value in wanted:
+                    yield value, tensor
+
+    def _call(self, number: int, args: Any, kwargs: Any) -> list[Any]:
+        node = self.graph.nodes[number]
+        layer = self.copies[node.layer]
+        call = self._compiled if _only_compiled(self.graph.layers[node.layer]) else self._plainly
+        tensors = call(number, layer, args, kwargs)
+        if self.copies.settle(node.layer):  # until now it had other weights
+            tensors = call(number, layer, args, kwargs)
+        return tensors
+
+    def _plainly(self, number: int, layer: Any, args: Any, kwargs: Any) -> list[Any]:
+        node = self.graph.nodes[number]
+        if self._directly(node, layer, args, kwargs):
+            result = layer.call(*args, **kwargs)
+            return [result]
+        return self.copies.writer.call(layer, node, args, kwargs)
+
+    def _directly(self, node: Node, layer: Any, args: Any, kwargs: Any) -> bool:
+        """Whether ``call`` alone does it: all that Keras adds is casts, masks and the flag.
+
+        That takes several times longer than a small layer itself.
+        """
+        described = self.graph.layers[node.layer]
+        tensors: list[Any] = []
+        map_tree((args, kwargs), tensors.append)
+        return (
+            described.builtin
+            and described.kind == "layer"
+            and described.operation is None
+            and layer.built
+            and len(node.shapes) == 1
+            and node.training is None
+            and not any(node.masked)
+            and all(
+                _name(leaf) == self.copies.dtype and getattr(leaf, "_keras_mask", None) is None
+                for leaf in tensors
+            )
+        )
+
+    def _compiled(self, number: int, layer: Any, args: Any, kwargs: Any) -> list[Any]:
+        import tensorflow as tf
+
+        if number not in self.compiled:
+            if not layer.built:
+                layer.build(tuple(args[0].shape))
+            call, node = self.copies.writer.call, self.graph.nodes[number]
+            function = tf.function(lambda args, kwargs: call(layer, node, args, kwargs))
+            self.compiled[number] = function
+        return list(self.compiled[number](args, kwargs))
 
 
-def _leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Set[Value]) -> list[int]:
+def _name(leaf: Any) -> str | None:
+    dtype = getattr(leaf, "dtype", None)
+    return getattr(dtype, "name", None)
+
+
+def _only_compiled(layer: Layer) -> bool:
+    """Whether Keras 3 computes something else, or takes very long, when it is not compiled."""
+    inner = layer.config.get("layer")
+    config = inner.config if isinstance(inner, Layer) else layer.config
+    grouped = "groups" in config and config["groups"] not in (None, 1)
+    return layer.builtin and (config.get("data_format") == "channels_first" or grouped)
+
+
+def _leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Collection[Value]) -> list[int]:
     """The nodes to run for the ``wanted`` values when those ``known`` are given."""
     needed: set[int] = set()
     pending = [value.node for value in wanted]
@@ -55,37 +138,21 @@ def _leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Set[Value]) -
     return sorted(needed)
 
 
-def compiled(measure: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
-    """``measure`` as a compiled function from arrays to nested lists of arrays.
-
-    The graph optimiser is off while it runs: it takes longer than what it saves.
-    """
-    import tensorflow as tf
-
-    traced = tf.function(measure, autograph=False, reduce_retracing=True)
-    optimizer = tf.config.optimizer
-
-    def call(inputs: Sequence[Any]) -> Any:
-        off = bool(optimizer.get_experimental_options().get("disable_meta_optimizer", False))
-        optimizer.set_experimental_options({"disable_meta_optimizer": True})
-        try:
-            results = traced([tf.convert_to_tensor(array) for array in inputs])
-        finally:
-            optimizer.set_experimental_options({"disable_meta_optimizer": off})
-        return tf.nest.map_structure(np.asarray, results)
-
-    return call
+def boundary(graph: ModelGraph, wanted: Collection[Value], known: Collection[Value]) -> set[Value]:
+    """Those of the ``known`` values that are read on the way to the ``wanted`` ones."""
+    numbers = _leading_to(graph, wanted, known)
+    return {value for n in numbers for value in graph.nodes[n].inputs if value in known}
 
 
-def fed(built: Built, inputs: Sequence[Any]) -> Tensors:
-    """The input values of ``built``, in the data types that its input layers take."""
+def fed(copies: Copies, inputs: Sequence[Any]) -> Tensors:
+    """The input values of ``copies``, in the data types that they are computed in."""
     import tensorflow as tf
 
     tensors = {}
-    taken = zip(values_in(built.graph.inputs), built.model.inputs, inputs, strict=True)
-    for value, wanted, tensor in taken:
-        dtype = tf.as_dtype(wanted.dtype)
-        tensors[value] = tf.cast(tensor, dtype) if tensor.dtype != dtype else tensor
+    for value, array in zip(values_in(copies.graph.inputs), inputs, strict=True):
+        dtype = copies.graph.dtype(value)
+        floating = "float" in dtype and copies.dtype is not None
+        tensors[value] = tf.cast(tf.convert_to_tensor(array), copies.dtype if floating else dtype)
     return tensors
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_layercount.folding.absorbed import absorbed_weights
+from pytest_layercount.folding.absorbed import absorb
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan, weights_of
@@ -16,31 +17,36 @@ from pytest_layercount.model.readers.weights import read_weights, variable
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
 
+Arrays = dict[str, Array]
 
-def folded_weights(
-    opened: OpenModel, plan: Plan
-) -> tuple[dict[int, dict[str, Array]], dict[int, str]]:
-    """The float64 weights of each absorbing layer, and those that must not absorb.
 
-    The second dictionary maps a layer's number to ``"non-finite"`` (its weights
-    were so before) or ``"overflow"`` (they do not fit the variable's type).
+def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], dict[int, str]]:
+    """The weights of each absorbing layer in its own type, and those that must not absorb.
+
+    They are computed in float64 and cast once. The second dictionary maps a
+    layer's number to ``"non-finite"`` (its weights were so before) or
+    ``"overflow"`` (they do not fit the variable's type).
     """
-    new = absorbed_weights(plan, weights_of(opened))
-    unfit = {
-        number: "non-finite"
-        for number in new
-        if not _finite(_current(opened, {}, number), opened.layers[number])
-    }
+    new: dict[int, Arrays] = {}
+    unfit: dict[int, str] = {}
+    merging = {layer for merge in plan.merges for layer in merge.layers}
+    for layer, before, after in absorb(plan, weights_of(opened)):
+        if not _finite(before):
+            unfit[layer] = "non-finite"
+        # At once, lest the weights of the whole model lie about in float64.
+        new[layer] = after if layer in merging else _cast(after, opened.layers[layer])
     for merge in plan.merges:
         read = {layer: _current(opened, new, layer) for layer in merge.layers}
         new[merge.target] = merged_weights(merge, read)
-    for number, weights in new.items():
-        if not _finite(weights, opened.layers[number]):
-            unfit.setdefault(number, "overflow")
+    for layer in merging & new.keys():
+        new[layer] = _cast(new[layer], opened.layers[layer])
+    for layer, weights in new.items():
+        if not _finite(weights):
+            unfit.setdefault(layer, "overflow")
     return new, unfit
 
 
-def _current(opened: OpenModel, new: dict[int, dict[str, Array]], layer: int) -> dict[str, Array]:
+def _current(opened: OpenModel, new: Mapping[int, Arrays], layer: int) -> Arrays:
     """The weights of a layer as they are after the absorptions and merges so far."""
     if layer in new:
         return new[layer]
@@ -49,11 +55,17 @@ def _current(opened: OpenModel, new: dict[int, dict[str, Array]], layer: int) ->
     return read_weights(opened.layers[layer], rule.weights)
 
 
-def _finite(weights: dict[str, Array], live: Any) -> bool:
-    """Whether the weights are finite in the data type they will be stored in."""
+def _cast(weights: Arrays, live: Any) -> Arrays:
     with np.errstate(over="ignore"):
+        return {name: array.astype(_dtype(live, name)) for name, array in weights.items()}
+
+
+def _finite(weights: Mapping[str, Array]) -> bool:
+    """Whether all are finite: then so is their sum, in all but the oddest cases."""
+    with np.errstate(all="ignore"):
         return all(
-            np.isfinite(array.astype(_dtype(live, name))).all() for name, array in weights.items()
+            bool(np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all())
+            for array in weights.values()
         )
 
 

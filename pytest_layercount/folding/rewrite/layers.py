@@ -1,0 +1,156 @@
+"""Copies of the live layers of a model, each made from its configuration when first needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.rewrite.state import State
+from pytest_layercount.model.graph import Layer, ModelGraph, Node
+from pytest_layercount.model.readers.dialect import generation
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.readers.live import OpenModel
+
+
+class Writer(Protocol):
+    """How one Keras generation makes things."""
+
+    def input(self, live: Any, name: str) -> Any:
+        """A new input tensor like that of an InputLayer."""
+
+    def copy(
+        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
+    ) -> Any:
+        """A new layer with the configuration of ``live`` and ``changes`` applied."""
+
+    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        """The output tensors of calling ``layer``, in order."""
+
+    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        """The symbolic output tensors, whose shapes and data types ``node`` knows."""
+
+    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
+        """A functional model between these tensors."""
+
+    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
+        """A Sequential model of these layers."""
+
+
+class Copies:
+    """The layers of ``graph`` as new layers.
+
+    ``sources`` gives, for each layer of ``graph``, the number of the live layer
+    it is a copy of; ``weights`` the new weights, by that number. With ``dtype``
+    every floating-point layer computes in that type instead of its own.
+    """
+
+    def __init__(
+        self,
+        opened: OpenModel,
+        graph: ModelGraph,
+        sources: tuple[int, ...],
+        weights: Mapping[int, Mapping[str, Array]],
+        dtype: str | None = None,
+    ) -> None:
+        self.opened, self.graph, self.sources = opened, graph, sources
+        self.weights, self.dtype = weights, dtype
+        self.writer = writer_for(opened.model)
+        self.names = unique_names(graph)
+        self.live: list[Any] = [None] * len(graph.layers)
+        self.states: dict[int, State] = {}
+
+    def original(self, number: int) -> Any:
+        """The live layer that layer ``number`` is a copy of."""
+        return self.opened.layers[self.sources[number]]
+
+    def __getitem__(self, number: int) -> Any:
+        """The copy of layer ``number``; its variables may not have been made yet.
+
+        Raises:
+            ModelError: it cannot be copied from its configuration.
+        """
+        if self.live[number] is None:
+            old, layer = self.original(number), self.graph.layers[number]
+            source = self.sources[number]
+            changes = _changes(self.opened.graph.layers[source].config, layer.config)
+            name = self.names[number]
+            try:
+                new = self.writer.copy(old, layer, name, changes, self.dtype)
+            except Exception as error:
+                raise ModelError(_uncopied(layer, error)) from error
+            self.live[number] = new
+            if layer.kind == "layer":
+                self.states[number] = State(old, new, self.weights.get(source, {}))
+        return self.live[number]
+
+    def settle(self, number: int) -> bool:
+        """See that a layer that was called has its weights; whether it had others until now.
+
+        Raises:
+            ModelError: the layer copied has weights that its configuration does not make.
+        """
+        state = self.states.pop(number, None)
+        if state is None:
+            return False
+        late = state.settle()
+        if not state.weights and not state.alike:
+            raise ModelError(_unlike(self.opened.graph.layers[self.sources[number]]))
+        return late
+
+
+def writer_for(model: Any) -> Writer:
+    """The writer for the Keras generation of ``model``."""
+    if generation(model) == 3:
+        from pytest_layercount.folding.rewrite.keras3 import Keras3Writer
+
+        return Keras3Writer()
+    from pytest_layercount.folding.rewrite.keras2 import Keras2Writer
+
+    return Keras2Writer(model)
+
+
+def unique_names(graph: ModelGraph) -> list[str]:
+    """A name for each layer: its own where no other has it, else its path."""
+    own = Counter(layer.name for layer in graph.layers)
+    names: list[str] = []
+    taken: set[str] = set()
+    for layer in graph.layers:
+        name = layer.name if own[layer.name] == 1 else layer.path.replace("/", "_")
+        base, copies = name, 1
+        while name in taken:
+            copies += 1
+            name = f"{base}_{copies}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that differ; those of a layer inside another as a mapping of their own."""
+    if before is after:
+        return {}
+    return {
+        key: _changes(before[key].config, new.config) if isinstance(new, Layer) else new
+        for key, new in after.items()
+        if before.get(key) != new
+    }
+
+
+def _unlike(layer: Layer) -> str:
+    return (
+        f"layer {layer.path!r} of type {layer.type} has other weights than a layer made from its "
+        "configuration: a part of it was quantized or given LoRA weights; fold before that"
+    )
+
+
+def _uncopied(layer: Layer, error: Exception) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return (
+        f"layer {layer.path!r} of type {layer.type} cannot be copied from its configuration "
+        f"({type(error).__name__}: {first}); give its class a get_config() that returns "
+        "every argument of its __init__"
+    )
