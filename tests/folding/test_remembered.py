@@ -1,0 +1,119 @@
+"""A model is read and planned once, as long as it stays as it is."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import has_keras, needs_keras
+from tests.kerases import load_keras
+
+pytestmark = needs_keras
+
+if has_keras():
+    from pytest_layercount import measure
+    from pytest_layercount.criteria import criteria
+    from pytest_layercount.folding import remembered
+    from pytest_layercount.model.count import count_graph
+
+
+def small(*more: Any) -> Any:
+    keras = load_keras()
+    conv = keras.layers.Conv2D(4, 3, name="conv")
+    norm = keras.layers.BatchNormalization(name="bn")
+    return keras.Sequential([keras.Input((8, 8, 3)), conv, norm, *more])
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often models were opened and planned."""
+    found: Counter[str] = Counter()
+
+    def counting(name: str) -> Any:
+        does = getattr(remembered, name)
+
+        def count(*args: Any) -> Any:
+            found[name] += 1
+            return does(*args)
+
+        return count
+
+    for name in ("open_model", "plan_graph"):
+        monkeypatch.setattr(remembered, name, counting(name))
+    return found
+
+
+def test_all_share_one_graph_and_one_plan(counted: Counter[str]) -> None:
+    model = small()
+    first = measure.plan(model)
+    assert measure.plan(model) is first
+    assert measure.graph(model) is measure.graph(model)
+    assert count_graph(measure.plan(model).graph, criteria({"max": 1}).count).total == 1
+    assert counted == {"open_model": 1, "plan_graph": 1}
+
+
+def test_a_layer_added_in_place_is_seen(counted: Counter[str]) -> None:
+    model = small()
+    assert len(measure.plan(model).folds) == 1
+    model.add(load_keras().layers.ReLU())
+    model.add(load_keras().layers.BatchNormalization())
+    assert len(measure.graph(model).layers) == 5
+    assert len(measure.plan(model).folds) == 1
+    assert len(measure.plan(model).refusals) == 1
+    model.pop()
+    assert not measure.plan(model).refusals
+    assert counted == {"open_model": 3, "plan_graph": 3}
+
+
+def test_a_layer_added_to_a_model_inside_is_seen() -> None:
+    keras = load_keras()
+    inner = small()
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.ReLU()(inner(image)))
+    before = measure.graph(model)
+    assert measure.graph(model) is before
+    inner.layers[0].activation = keras.activations.relu
+    assert measure.graph(model) is not before
+    assert measure.plan(model).refusals[0].reason == "activation"
+
+
+def test_a_layer_configured_otherwise_is_seen(counted: Counter[str]) -> None:
+    model = small()
+    conv, norm = model.get_layer("conv"), model.get_layer("bn")
+    assert measure.plan(model).folds
+    for epsilon in (1e-5, 1e-4, 1e-2):
+        norm.epsilon = epsilon
+        layers = {layer.name: layer for layer in measure.graph(model).layers}
+        assert layers["bn"].config["epsilon"] == epsilon
+    conv.trainable = False
+    assert count_graph(measure.graph(model)).trainable_parameters == 8
+    assert counted["open_model"] == 5
+
+
+def test_new_weights_make_a_new_plan_where_it_depends_on_them(counted: Counter[str]) -> None:
+    keras = load_keras()
+    model = small(keras.layers.ReLU(), keras.layers.BatchNormalization(center=False, name="last"))
+    last = model.get_layer("last")
+    before = measure.plan(model)
+    kernel, bias = model.get_layer("conv").get_weights()
+    model.get_layer("conv").set_weights([kernel + 1, bias])
+    assert measure.plan(model) is before
+    last.set_weights([np.full(4, -1.0), np.zeros(4), np.ones(4)])
+    after = measure.plan(model)
+    assert len(after.folds) == len(before.folds) - 1
+    assert counted == {"open_model": 1, "plan_graph": 2}
+
+
+def test_models_are_freed() -> None:
+    model = small()
+    measure.plan(model)
+    gone = weakref.ref(model), weakref.ref(model.get_layer("conv")), id(model)
+    del model
+    gc.collect()
+    assert [gone[0](), gone[1]()] == [None, None]
+    assert gone[2] not in remembered._memories
