@@ -16,7 +16,7 @@ from pytest_layercount.folding.passes.inert import remove_inert, same_dtype, sam
 from pytest_layercount.folding.passes.padding import absorb_padding
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Stop, Weights
+from pytest_layercount.folding.rules.base import Rule, Stop, Weights
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
@@ -133,13 +133,18 @@ class _Planner:
             rule = rule_for(self.wiring.layers[layer])
             calls = self.wiring.calls(layer)
             if rule is not None and calls:
-                found = [rule.affine(self.wiring.site(call), None) for call in calls]
-                if found[0] is not None and self.weights is not None:
-                    read = self.weights(layer, rule.weights)
-                    found = [rule.affine(self.wiring.site(call), read) for call in calls]
+                read = self._weights(layer, rule)
+                found = [rule.affine(self.wiring.site(call), read) for call in calls]
                 if found[0] is not None:
                     self.maps[layer] = _common(found)
         return sorted(self.maps, key=self._turn)
+
+    def _weights(self, layer: int, rule: Rule) -> Weights | None:
+        """The weights of a layer that is a map; those of others are many and not asked for."""
+        site = self.wiring.site(self.wiring.calls(layer)[0])
+        if self.weights is None or (site.layer.builtin and rule.affine(site, None) is None):
+            return None
+        return self.weights(layer, rule.weights)
 
     def _turn(self, layer: int) -> tuple[bool, int]:
         """In order of the calls, but other maps wait: they might take up a normalization."""

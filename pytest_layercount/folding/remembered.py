@@ -27,7 +27,7 @@ class _Memory:
     fingerprint: Fingerprint
     hooks: tuple[Any, ...]
     plan: Plan | None = None
-    read: dict[tuple[int, tuple[str, ...]], Weights] = field(default_factory=dict)
+    read: dict[tuple[int, tuple[str, ...]], Weights | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any) -> _Memory:
@@ -74,7 +74,7 @@ def plan_of(model: Any) -> Plan:
         opened = with_custom_rules(memory.opened(model))
         read = weights_of(opened)
 
-        def noted(layer: int, names: tuple[str, ...]) -> Weights:
+        def noted(layer: int, names: tuple[str, ...]) -> Weights | None:
             memory.read[layer, names] = found = read(layer, names)
             return found
 
@@ -92,7 +92,9 @@ def _memory(model: Any) -> _Memory:
     return memory
 
 
-def _same(one: Weights, two: Weights) -> bool:
-    return one.keys() == two.keys() and all(
-        np.array_equal(one[name], two[name], equal_nan=True) for name in one
+def _same(one: Weights, two: Weights | None) -> bool:
+    return (
+        two is not None
+        and one.keys() == two.keys()
+        and all(np.array_equal(one[name], two[name], equal_nan=True) for name in one)
     )

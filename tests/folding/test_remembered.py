@@ -97,13 +97,15 @@ def test_a_layer_configured_otherwise_is_seen(counted: Counter[str]) -> None:
 
 def test_new_weights_make_a_new_plan_where_it_depends_on_them(counted: Counter[str]) -> None:
     keras = load_keras()
-    model = small(keras.layers.ReLU(), keras.layers.BatchNormalization(center=False, name="last"))
+    layers = keras.layers
+    model = small(layers.MaxPooling2D(), layers.BatchNormalization(center=False, name="last"))
     last = model.get_layer("last")
+    last.set_weights([np.full(4, 2.0), np.ones(4), np.ones(4)])
     before = measure.plan(model)
     kernel, bias = model.get_layer("conv").get_weights()
     model.get_layer("conv").set_weights([kernel + 1, bias])
     assert measure.plan(model) is before
-    last.set_weights([np.full(4, -1.0), np.zeros(4), np.ones(4)])
+    last.set_weights([np.full(4, -2.0), np.ones(4), np.ones(4)])
     after = measure.plan(model)
     assert len(after.folds) == len(before.folds) - 1
     assert counted == {"open_model": 1, "plan_graph": 2}
