@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import messages
@@ -35,11 +34,11 @@ def graph(model: Any) -> ModelGraph:
     with said_plainly(model):
         from pytest_layercount.model import readers
 
-        if _is_plain(model):
+        if not _is_live(model):
             return readers.read_graph(model)
         from pytest_layercount.folding.remembered import graph_of
 
-        return graph_of(readers.live_model(model))
+        return graph_of(model)
 
 
 def source(model: Any) -> Source:
@@ -55,20 +54,20 @@ def plan(model: Any) -> Plan:
     """What folds in ``model``; its values decide where the structure cannot."""
     __tracebackhide__ = True
     with said_plainly(model):
-        from pytest_layercount.model import readers
-
-        if _is_plain(model):
+        if not _is_live(model):
             from pytest_layercount.folding import plan_fold
 
             return plan_fold(model, resolve=not isinstance(model, ModelGraph))
         from pytest_layercount.folding.remembered import plan_of
 
-        return plan_of(readers.live_model(model))
+        return plan_of(model)
 
 
-def _is_plain(model: object) -> bool:
-    """Whether it is a graph or a file, which cannot change while a test runs."""
-    return isinstance(model, (ModelGraph, str, Path))
+def _is_live(model: object) -> bool:
+    """Whether it is a Keras model, which is read once for as long as it stays as it is."""
+    from pytest_layercount.model.readers.dialect import generation
+
+    return generation(model) is not None
 
 
 @contextmanager

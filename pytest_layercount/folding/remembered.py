@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
-from pytest_layercount.folding.rules.base import Weights
+from pytest_layercount.folding.plan import PASSES, Plan
+from pytest_layercount.folding.resolve import resolved
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers.fingerprint import Fingerprint
 from pytest_layercount.model.readers.live import OpenModel, open_model
-from pytest_layercount.model.readers.weights import read_weights
 
 
 @dataclass
@@ -27,7 +25,7 @@ class _Memory:
     fingerprint: Fingerprint
     hooks: tuple[Any, ...]
     plan: Plan | None = None
-    read: dict[tuple[int, tuple[str, ...]], Weights | None] = field(default_factory=dict)
+    weights: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, model: Any) -> _Memory:
@@ -35,16 +33,13 @@ class _Memory:
         layers = tuple(map(weakref.ref, opened.layers))
         return cls(opened.graph, layers, Fingerprint(model), tuple(callers))
 
+    def stands(self, model: Any) -> bool:
+        """Whether the model still is what was read."""
+        return self.hooks == tuple(callers) and self.fingerprint.fits(model)
+
     def opened(self, model: Any) -> OpenModel:
         """The model with its layers. Operations may be gone: they have no weights to read."""
         return OpenModel(self.graph, tuple(layer() for layer in self.layers), model)
-
-    def weights_stand(self) -> bool:
-        """Whether the weights that the plan was made by are what they were."""
-        return all(
-            _same(read_weights(self.layers[layer](), names), weights)
-            for (layer, names), weights in self.read.items()
-        )
 
 
 _memories: dict[int, tuple[weakref.ref[Any], _Memory]] = {}
@@ -62,39 +57,24 @@ def graph_of(model: Any) -> ModelGraph:
 def plan_of(model: Any) -> Plan:
     """The plan for folding a live model, made again only if its structure or weights changed.
 
-    Only the weights that a plan depends on count, those of batch normalizations
-    and the like.
-
     Raises:
         ModelError: as ``open_model``.
     """
-    memory = _memory(model)
-    if memory.plan is None or not memory.weights_stand():
-        memory.read.clear()
+    memory, weights = _memory(model), _checksums(model)
+    if memory.plan is None or memory.weights != weights:
         opened = with_custom_rules(memory.opened(model))
-        read = weights_of(opened)
-
-        def noted(layer: int, names: tuple[str, ...]) -> Weights | None:
-            memory.read[layer, names] = found = read(layer, names)
-            return found
-
-        memory.plan = plan_graph(opened.graph, noted)
+        memory.plan, memory.weights = resolved(opened, passes=PASSES).plan, weights
     return memory.plan
 
 
 def _memory(model: Any) -> _Memory:
     key = id(model)
     _, memory = _memories.get(key, (None, None))
-    stands = memory is not None and memory.fingerprint.fits(model)
-    if memory is None or not stands or memory.hooks != tuple(callers):
+    if memory is None or not memory.stands(model):
         memory = _Memory.of(model)
         _memories[key] = weakref.ref(model, lambda _: _memories.pop(key, None)), memory
     return memory
 
 
-def _same(one: Weights, two: Weights | None) -> bool:
-    return (
-        two is not None
-        and one.keys() == two.keys()
-        and all(np.array_equal(one[name], two[name], equal_nan=True) for name in one)
-    )
+def _checksums(model: Any) -> tuple[int, ...]:
+    return tuple(zlib.crc32(weight.numpy().tobytes()) for weight in model.weights)
