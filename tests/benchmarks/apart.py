@@ -1,0 +1,88 @@
+"""Rows that need a process of their own: start-up, memory, reading a file."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.models import application
+from tests.benchmarks.rows import Row
+
+SUITE = "import pytest\n\n@pytest.mark.parametrize('n', range(50))\ndef test_it(n): pass\n"
+
+READING = """
+import sys, time
+started = time.process_time()
+from pytest_layercount import count_layers
+imported = time.process_time()
+count_layers(sys.argv[1])
+print(time.process_time() - imported, time.process_time(), "tensorflow" in sys.modules)
+"""
+
+MEMORY = """
+import gc, sys
+from tests.benchmarks.models import application
+from pytest_layercount import fold
+
+def kilobytes(what):
+    return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(what))
+
+fold(application("MobileNetV2"))  # what is loaded and cached once
+model = application(sys.argv[1])
+gc.collect()
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
+before = kilobytes("VmRSS")
+result = fold(model)
+print((kilobytes("VmHWM") - before) * 1024, sum(w.numpy().nbytes for w in result.model.weights))
+"""
+
+
+def start_up() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_suite.py").write_text(SUITE)
+        Path(folder, "pytest.ini").write_text("[pytest]\n")
+        collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", folder]
+        ways: dict[str, list[float]] = {"with": [], "without": []}
+        for _ in range(20):
+            ways["with"].append(_cpu_of(collect, folder))
+            ways["without"].append(_cpu_of([*collect, "-p", "no:layercount"], folder))
+    added = statistics.median(ways["with"]) - statistics.median(ways["without"])
+    yield Row("start-up: added to pytest --collect-only", 1e3 * added, "ms of CPU", 10.0)
+
+
+def memory() -> Iterator[Row]:
+    for name in ("ResNet50", "NASNetMobile"):
+        done = _run(["-c", MEMORY, name])
+        peak, weights = map(int, done.split()[-2:])
+        yield Row(
+            f"memory while folding {name}", peak / weights, "of its weights", 1.3,
+            f"{peak / 2**20:.0f} MiB",
+        )  # fmt: skip
+
+
+def reading() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "model.keras"))
+        application("ResNet50").save(path)
+        runs = [_run(["-c", READING, path]).split() for _ in range(5)]
+    assert all(run[2] == "False" for run in runs)
+    yield Row("read ResNet50's .keras file", min(1e3 * float(run[0]) for run in runs), "ms", 100.0)
+    yield Row("the same, the whole process", min(float(run[1]) for run in runs), "s of CPU", 0.5)
+
+
+def _cpu_of(arguments: list[str], folder: str) -> float:
+    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def _run(arguments: list[str]) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
