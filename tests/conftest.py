@@ -20,12 +20,10 @@ def has_keras() -> bool:
 
 
 # The oldest and the second Keras of a generation skip what takes minutes: the
-# first and the newest run it. Random graphs are run when asked for: tox -e property.
+# first and the newest run it.
 collect_ignore = (
     ["faults", "compare/test_applications.py"] if "LAYERCOUNT_TEST_FEW" in os.environ else []
 )
-if "LAYERCOUNT_GRAPHS" not in os.environ:
-    collect_ignore.append("property")
 # Reports know no framework: the environments without one run their tests.
 if has_keras():
     collect_ignore += ["report", "test_named.py"]

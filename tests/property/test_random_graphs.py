@@ -1,29 +1,36 @@
-"""Random graphs of all supported layers: folding must be right on every one."""
+"""Random graphs of all supported layers: folding must be right on every one.
+
+Few of them, and always the same, unless LAYERCOUNT_GRAPHS says how many.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import has_keras, needs_keras
 from tests.kerases import computing_in, load_keras
+from tests.property.facts import missing, table
 from tests.property.recipe import Recipe
 from tests.property.strategy import FAMILIES, recipes
 
-pytestmark = [needs_keras, pytest.mark.timeout(0 if "LAYERCOUNT_GRAPHS" in os.environ else 900)]
+ASKED_FOR = os.environ.get("LAYERCOUNT_GRAPHS")
+
+pytestmark = [needs_keras, pytest.mark.timeout(0 if ASKED_FOR else 600)]
 
 if has_keras():
     from pytest_layercount import check_equivalence, fold
     from pytest_layercount.folding.plan import ALL_PASSES, PASSES
     from tests.property.checks import Options, check, make
 
-ASKED_FOR = "LAYERCOUNT_GRAPHS" in os.environ
 PARTS = 4 if ASKED_FOR else 1  # so that several workers have something to do
-GRAPHS = int(os.environ.get("LAYERCOUNT_GRAPHS", "100")) // PARTS
+GRAPHS = int(ASKED_FOR or 60)
+LARGEST = 40 if ASKED_FOR else 30
 COMMON = settings(
     deadline=None,
     derandomize=not ASKED_FOR,
@@ -42,6 +49,11 @@ def available() -> frozenset[str]:
         return EVERYWHERE
     kinds = {kind.name for family in FAMILIES.values() for kind in family}
     return EVERYWHERE | {name for name in kinds if hasattr(load_keras().layers, name)}
+
+
+def share(percent: int) -> settings:
+    """As many examples as this share of the graphs has in each part."""
+    return settings(COMMON, max_examples=max(1, GRAPHS * percent // 100 // PARTS))
 
 
 @pytest.fixture(params=range(PARTS), autouse=True)
@@ -66,16 +78,23 @@ def unoptimised() -> Iterator[None]:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
-@settings(COMMON, max_examples=GRAPHS * 7 // 10)
-@given(recipe=recipes(available()))
 @pytest.mark.usefixtures("float64")
-def test_folding_random_graphs(recipe: Recipe) -> None:
-    for label in check(recipe):
-        event(label)
+def test_folding_random_graphs() -> None:
+    """And of every sort of graph there must have been enough."""
+    seen: Counter[str] = Counter()
+
+    @share(70)
+    @given(recipe=recipes(available(), largest=LARGEST))
+    def run(recipe: Recipe) -> None:
+        seen.update(["random graphs", *check(recipe)])
+
+    run()
+    print(table(seen))  # noqa: T201  shown by pytest -rP
+    assert not missing(seen), f"too few graphs of some sorts: {missing(seen)}"
 
 
-@settings(COMMON, max_examples=GRAPHS * 2 // 10)
-@given(recipe=recipes(available()), unshare=st.booleans(), chosen=st.data())
+@share(20)
+@given(recipe=recipes(available(), largest=LARGEST), unshare=st.booleans(), chosen=st.data())
 @pytest.mark.usefixtures("float64")
 def test_folding_random_graphs_with_options(
     recipe: Recipe, unshare: bool, chosen: st.DataObject
@@ -88,8 +107,8 @@ def test_folding_random_graphs_with_options(
     check(recipe, Options(passes, unshare, outputs))
 
 
-@settings(COMMON, max_examples=GRAPHS // 10)
-@given(recipe=recipes(available(), largest=20))
+@share(10)
+@given(recipe=recipes(available(), largest=min(LARGEST, 20)))
 def test_equivalence_of_random_graphs(recipe: Recipe) -> None:
     """``check_equivalence`` raises no alarm, on models as users build them."""
     built = make(recipe)
