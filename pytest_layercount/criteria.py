@@ -17,7 +17,16 @@ from pytest_layercount.model.count import COUNTS, Count
 if TYPE_CHECKING:
     from pytest_layercount.model.count import LayerCount
 
-LIMITS = ("max", "min", "exactly", "types", "max_parameters", "max_growth")
+COSTS: Mapping[str, str] = {
+    "max_parameters": "parameters",
+    "max_trainable": "trainable_parameters",
+    "max_bytes": "weight_bytes",
+    "max_depth": "depth",
+    "max_macs": "macs",
+}
+"""The keywords that limit what a model costs, and what of a LayerCount each limits."""
+
+LIMITS = ("max", "min", "exactly", "types", *COSTS, "max_growth")
 """The keywords that can fail a model; the others say what to count."""
 
 
@@ -41,6 +50,10 @@ class Criteria:
     folded: bool = False
     types: Mapping[str, int] | None = None
     max_parameters: int | None = None
+    max_trainable: int | None = None
+    max_bytes: int | None = None
+    max_depth: int | None = None
+    max_macs: int | None = None
     max_growth: Allowance | None = None
 
     def violations(self, measured: LayerCount) -> tuple[Violation, ...]:
@@ -58,8 +71,11 @@ class Criteria:
         for name, most in (self.types or {}).items():
             if measured.by_type.get(name, 0) > most:
                 yield Violation("types", measured.by_type[name], most, name)
-        if self.max_parameters is not None and measured.parameters > self.max_parameters:
-            yield Violation("max_parameters", measured.parameters, self.max_parameters)
+        for keyword, what in COSTS.items():
+            limit, value = getattr(self, keyword), getattr(measured, what)
+            unknown = keyword == "max_macs" and bool(measured.uncounted)
+            if limit is not None and (value > limit or unknown):
+                yield Violation(keyword, value, limit)
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,8 @@ def guess_keyword(value: object) -> str:
             return "count"
         if percent(value):
             return "max_growth"
+        if _MEMORY.fullmatch(value):
+            return "max_bytes"
         return "max_parameters" if _SIZE.fullmatch(value) else "model"
     return "max"
 
@@ -146,6 +164,24 @@ def _size(value: object) -> int:
     if match is None:
         raise _BadValueError(messages.arguments.NOT_A_SIZE)
     number = Decimal(match[1].replace("_", "")) * _UNITS[match[2].lower()]
+    if number != int(number):
+        raise _BadValueError(messages.arguments.NOT_WHOLE)
+    return int(number)
+
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?) ?([kKMG]i?)?B")
+_POWERS = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}
+
+
+def _bytes(value: object) -> int:
+    if not isinstance(value, str):
+        return _whole(value)
+    match = _MEMORY.fullmatch(value)
+    if match is None:
+        raise _BadValueError(messages.arguments.NOT_BYTES)
+    prefix = match[2] or ""
+    base = 1024 if prefix.endswith("i") else 1000
+    number = Decimal(match[1]) * base ** _POWERS[prefix.removesuffix("i")]
     if number != int(number):
         raise _BadValueError(messages.arguments.NOT_WHOLE)
     return int(number)
@@ -194,6 +230,10 @@ CHECKS: Mapping[str, Callable[[object], Any]] = {
     "folded": _flag,
     "types": _types,
     "max_parameters": _size,
+    "max_trainable": _size,
+    "max_bytes": _bytes,
+    "max_depth": _whole,
+    "max_macs": _size,
     "max_growth": _growth,
     "model": _text,
     "reason": _text,

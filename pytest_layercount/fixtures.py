@@ -41,6 +41,10 @@ class AssertLayerCount(Protocol):
         folded: bool = False,
         types: Mapping[str, int] | None = None,
         max_parameters: int | str | None = None,
+        max_trainable: int | str | None = None,
+        max_bytes: int | str | None = None,
+        max_depth: int | None = None,
+        max_macs: int | str | None = None,
         info: str | None = None,
     ) -> LayerCount:
         """Fail unless ``model`` keeps the limits; return what was counted."""
@@ -109,7 +113,8 @@ def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     """Assert how many layers a model has.
 
     ``max``, ``min``, ``exactly``, ``types`` (a maximum for each layer type) and
-    ``max_parameters`` are the limits; at least one must be given. ``count`` says
+    ``max_parameters``, ``max_trainable``, ``max_bytes``, ``max_depth`` and ``max_macs``
+    are the limits; at least one must be given. ``count`` says
     what a layer is and ``folded=True`` judges what is left after folding. The
     model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
     """
@@ -184,13 +189,23 @@ def _assert_layer_count(
     folded: bool = False,
     types: Mapping[str, int] | None = None,
     max_parameters: int | str | None = None,
+    max_trainable: int | str | None = None,
+    max_bytes: int | str | None = None,
+    max_depth: int | None = None,
+    max_macs: int | str | None = None,
     info: str | None = None,
 ) -> LayerCount:
     __tracebackhide__ = True
     bounds: dict[str, object] = {"max": max, "min": min, "exactly": exactly, "types": types}
-    how: dict[str, object] = {"max_parameters": max_parameters, "count": count, "folded": folded}
+    costs: dict[str, object] = {
+        "max_parameters": max_parameters,
+        "max_trainable": max_trainable,
+        "max_bytes": max_bytes,
+        "max_depth": max_depth,
+        "max_macs": max_macs,
+    }
     try:
-        asked = criteria(checked(bounds | how))
+        asked = criteria(checked({**bounds, **costs, "count": count, "folded": folded}))
     except ArgumentError as error:
         raise _named(error, "assert_layer_count") from None
     with record.judging("layercount", model) as subject:

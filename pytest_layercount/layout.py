@@ -56,6 +56,14 @@ def size(number: int, sign: str = "") -> str:
     return f"{sign}{number:,}"
 
 
+def rounded(number: int) -> str:
+    """``14.2M``: a number of which the last digits do not matter."""
+    for unit, scale in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= 10 * scale or (unit != "k" and number >= scale):
+            return f"{number / scale:.4g}{unit}"
+    return f"{number:,}"
+
+
 def number(count: int, noun: str) -> str:
     """``3 layers``, ``1 layer``."""
     return f"{count} {noun}{'s' * (count != 1)}"

@@ -102,6 +102,10 @@ class Settings:
     max_parameters: int | None = _limit(
         "max_parameters", "a maximum for the parameters of every model judged, like 5M"
     )
+    max_trainable: int | None = _limit("max_trainable", "a maximum for the trainable parameters")
+    max_bytes: int | None = _limit("max_bytes", "a maximum for the bytes of weights, like 20MB")
+    max_depth: int | None = _limit("max_depth", "a maximum for the calls on the longest way")
+    max_macs: int | None = _limit("max_macs", "a maximum for the multiply-accumulates, like 300M")
     auto: bool = _flag("judge every model that a fixture returns, without any mark")
     strict_baselines: bool = _flag("fail a complete run that leaves baselines unused")
     update: Update | None = _command(  # noqa: RUF009 -- a field

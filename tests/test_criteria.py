@@ -60,3 +60,35 @@ def test_none_is_not_given():
 def test_a_type_that_is_not_there_is_zero():
     asked = criteria(checked({"types": {"BatchNormalization": 0}}))
     assert not asked.violations(count_graph(chain("InputLayer", "Dense")))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(5, 5), ("20MB", 20_000_000), ("1.5GiB", 3 * 2**29), ("500 kB", 500_000), ("12B", 12)],
+)
+def test_bytes_are_numbers_or_text(given, meant):
+    assert criteria(checked({"max_bytes": given})).max_bytes == meant
+
+
+@pytest.mark.parametrize("given", ["20", "20M", "-1MB", "0.5B", "MB", 1.5])
+def test_what_is_no_number_of_bytes(given):
+    with pytest.raises(ArgumentError, match="must"):
+        checked({"max_bytes": given})
+
+
+def test_every_cost_has_a_limit():
+    model = of_size(4)
+    kept = {"max_parameters": 30, "max_trainable": 0, "max_bytes": 120, "max_depth": 3}
+    kept["max_macs"] = 3072
+    for name, limit in kept.items():
+        counted = count_graph(model)
+        assert not criteria(checked({name: limit})).violations(counted), name
+        if limit:
+            (found,) = criteria(checked({name: limit - 1})).violations(counted)
+            assert (found.keyword, found.value, found.limit) == (name, limit, limit - 1)
+
+
+def test_a_number_of_macs_that_is_not_known_is_within_no_limit():
+    counted = count_graph(chain("InputLayer", "Conv2D", "Lambda"))
+    assert criteria(checked({"max_macs": "1G"})).violations(counted)
+    assert not criteria(checked({"max_bytes": "1GB"})).violations(counted)

@@ -327,3 +327,34 @@ def test_a_page_ends():
     text = page("first", "\n".join("x" * 40))
     assert len(text.splitlines()) == PAGE
     assert text.splitlines()[-1] == "(41 lines in all)"
+
+
+def test_costs_beyond_their_limits():
+    costly = LayerCount(
+        **{**vars(RESNET), "depth": 52, "weight_bytes": 102_546_848, "macs": 4_089_184_256}
+    )
+    violations = [
+        Violation("max_macs", 4_089_184_256, 4_000_000_000),
+        Violation("max_bytes", 102_546_848, 20_000_000),
+        Violation("max_depth", 52, 50),
+        Violation("max_trainable", 25_583_592, 25_000_000),
+    ]
+    text = messages.counts.layer_count(costly, violations)
+    assert text.splitlines()[:4] == [
+        "resnet_s: 4.089G MACs > max 4G (+89.18M)",
+        "and 102.5MB of weights > max 20MB (+82.55MB)",
+        "and 52 calls deep > max 50 (+2)",
+        "and 25,583,592 trainable params > max 25M (+583,592)",
+    ]
+    assert text.splitlines()[-1] == (
+        "to accept: max_macs=4089184256, max_bytes=102546848, max_depth=52, max_trainable=25583592"
+    )
+
+
+def test_a_number_of_macs_that_is_not_known():
+    unknown = {"stem": "a size in its shapes is not known: (None, None, None, 3)"}
+    costly = LayerCount(**{**vars(RESNET), "uncounted": unknown})
+    text = messages.counts.layer_count(costly, [Violation("max_macs", 0, 4)])
+    assert text.splitlines()[0] == "resnet_s: 1 layer without a known number of MACs"
+    assert "not known: stem: a size in its shapes is not known: (None, None, None, 3)" in text
+    assert text.splitlines()[-1] == "to accept: max_macs=None"

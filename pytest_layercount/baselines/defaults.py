@@ -21,6 +21,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "negative_slope": 0.0,
     "pad_to_aspect_ratio": False,
     "padding": "valid",
+    "reset_after": True,
     "rms_scaling": False,
     "scale": True,
     "threshold": 0.0,

@@ -146,6 +146,8 @@ def _facts(node: Node, layer: Layer | None) -> Iterator[str]:
         yield f"{layer.parameters} parameters"
         if layer.trainable_parameters != layer.parameters:
             yield f"{layer.trainable_parameters} trained"
+        if layer.weight_bytes != 4 * layer.parameters:
+            yield f"{layer.weight_bytes} bytes"
     if layer is not None and layer.sealed:
         yield layer.sealed
     if node.training is not None:

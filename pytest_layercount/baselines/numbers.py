@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.metrics import measure_graph
 
-METRICS = ("layers", "nodes", "top", "parameters", "trainable")
+METRICS = ("layers", "nodes", "top", "depth", "parameters", "trainable", "bytes", "macs")
 
 
 def numbers(graph: ModelGraph) -> dict[str, int]:
     """The numbers of ``graph``, by the names of the metrics."""
-    counted = count_graph(graph)
+    found = measure_graph(graph)
     return {
-        "layers": counted.total,
-        "nodes": count_graph(graph, "nodes").total,
-        "top": len(graph.top),
-        "parameters": counted.parameters,
-        "trainable": counted.trainable_parameters,
+        "layers": found.layers,
+        "nodes": found.nodes,
+        "top": found.top,
+        "depth": found.depth,
+        "parameters": found.parameters,
+        "trainable": found.trainable_parameters,
+        "bytes": found.weight_bytes,
+        "macs": found.macs,
     }

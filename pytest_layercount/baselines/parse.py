@@ -119,6 +119,7 @@ class _Reader:
                 sealed=facts.get("sealed"),
                 parameters=parameters,
                 trainable_parameters=facts.get("trained", parameters),
+                stored_bytes=facts.get("bytes", 4 * parameters),
             )
         )
         return len(self.layers) - 1
@@ -212,7 +213,7 @@ def _fact(text: str) -> tuple[str, Any]:
     if text in ("training=True", "training=False"):
         return "training", text == "training=True"
     number, _, what = text.partition(" ")
-    if what not in ("parameters", "trained"):
+    if what not in ("bytes", "parameters", "trained"):
         raise _Wrong(messages.baselines.NOT_A_LINE)
     return what, int(number)
 

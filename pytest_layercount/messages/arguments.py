@@ -64,6 +64,7 @@ FOLDED_AND_TOP = "a folded model is counted opened; use count='layers' or 'nodes
 NOT_WHOLE = "must be a whole number"
 NEGATIVE = "must not be negative"
 NOT_A_SIZE = "must be a whole number like 5_000_000, or text like '300k', '5M', '1.2B'"
+NOT_BYTES = "must be a whole number of bytes, or text like '500kB', '20MB', '1.5GiB'"
 NOT_A_GROWTH = "must be a whole number that is not negative, or text like '5%'"
 NOT_METRICS = "must be a list or tuple of metrics, like ('layers', 'parameters')"
 NOT_A_FLAG = "must be True or False"

@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, size
+from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size
 from pytest_layercount.messages.counts import NOUNS
 from pytest_layercount.messages.pairs import differences
 
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import Comparison, Growth
 
-METRICS = {"parameters": "params", "trainable": "trainable params"}
+METRICS = {
+    "depth": "calls deep",
+    "macs": "MACs",
+    "parameters": "params",
+    "trainable": "trainable params",
+}
 """What a number is called in a first line, where its name is not short enough."""
 
 NOT_A_LINE = "is not the call of a layer as a baseline has it"
@@ -159,10 +164,9 @@ def clash(file: str, names: Mapping[str, str]) -> str:
 
 def _fact(growth: Growth) -> str:
     noun = NOUNS.get(growth.metric, METRICS.get(growth.metric, growth.metric))
-    return (
-        f"{size(growth.before)} -> {size(growth.after)} {noun} "
-        f"({size(abs(growth.delta), sign='+' if growth.delta >= 0 else '-')})"
-    )
+    say = rounded if growth.metric in ("bytes", "macs") else size
+    sign = "+" if growth.delta >= 0 else "-"
+    return f"{say(growth.before)} -> {say(growth.after)} {noun} ({sign}{say(abs(growth.delta))})"
 
 
 def _difference(found: Comparison) -> str:

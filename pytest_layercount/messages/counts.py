@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, page, size
+from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size
 
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 TYPES = 8
 """How many rows a table of layer types has at most."""
 
+COSTS = {
+    "max_parameters": "params",
+    "max_trainable": "trainable params",
+    "max_bytes": "of weights",
+    "max_depth": "calls deep",
+    "max_macs": "MACs",
+}
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
 
@@ -35,9 +42,10 @@ def layer_count(
         *(f"and {other}" for other in cut(others, 4)),
         f"counted: {noun} of {measured.model}{where}, {measured.keras}",
         *_by_type(measured),
+        *_uncounted(measured, violations),
         *note_lines(note),
         *([] if options else _hint(measured, violations, folded)),
-        f"to accept: {_options(violations) if options else ', '.join(_accept(violations))}",
+        f"to accept: {_options(violations) if options else _accept(measured, violations)}",
     )
 
 
@@ -51,11 +59,28 @@ def joined(texts: Sequence[str]) -> str:
 def fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
     """What was counted, the limit, and by how much."""
     value, limit = violation.value, violation.limit
-    if violation.keyword == "max_parameters":
-        return f"{size(value)} params > max {size(limit)} ({size(value - limit, sign='+')})"
+    if violation.keyword in COSTS:
+        return _cost(violation, measured)
     noun = violation.type or NOUNS[measured.count]
     relation = {"min": "< min", "exactly": "!= exactly"}.get(violation.keyword, "> max")
     return f"{value} {'folded ' * folded}{noun} {relation} {limit} ({value - limit:+d})"
+
+
+def _cost(violation: Violation, measured: LayerCount) -> str:
+    noun, value, limit = COSTS[violation.keyword], violation.value, violation.limit
+    if violation.keyword == "max_macs" and measured.uncounted:
+        return f"{number(len(measured.uncounted), 'layer')} without a known number of MACs"
+    if violation.keyword in ("max_bytes", "max_macs"):
+        unit = "B" if violation.keyword == "max_bytes" else ""
+        shown = (f"{rounded(one)}{unit}" for one in (value, limit, value - limit))
+        return "{} {noun} > max {} (+{})".format(*shown, noun=noun)
+    return f"{size(value)} {noun} > max {size(limit)} ({size(value - limit, sign='+')})"
+
+
+def _uncounted(measured: LayerCount, violations: Sequence[Violation]) -> list[str]:
+    if not any(violation.keyword == "max_macs" for violation in violations):
+        return []
+    return cut([f"not known: {path}: {why}" for path, why in measured.uncounted.items()], 4)
 
 
 def _by_type(measured: LayerCount) -> list[str]:
@@ -73,11 +98,15 @@ def _hint(measured: LayerCount, violations: Sequence[Violation], folded: bool) -
     return []
 
 
-def _accept(violations: Sequence[Violation]) -> list[str]:
-    plain = {item.keyword: item.value for item in violations if not item.type}
+def _accept(measured: LayerCount, violations: Sequence[Violation]) -> str:
+    plain: dict[str, int | None] = {
+        item.keyword: item.value for item in violations if not item.type
+    }
+    if measured.uncounted and "max_macs" in plain:
+        plain["max_macs"] = None
     types = {item.type: item.value for item in violations if item.type}
     shown = [f"{keyword}={value}" for keyword, value in plain.items()]
-    return [*shown, f"types={types}"] if types else shown
+    return ", ".join([*shown, f"types={types}"] if types else shown)
 
 
 def _options(violations: Sequence[Violation]) -> str:

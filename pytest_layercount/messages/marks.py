@@ -13,7 +13,8 @@ def marker_help() -> str:
     """What ``pytest --markers`` says."""
     return (
         "layercount(*, max=, min=, exactly=, count='layers', folded=False, types=, "
-        "max_parameters=, max_growth=, model=, reason=): fail the test before its body runs "
+        "max_parameters=, max_trainable=, max_bytes=, max_depth=, max_macs=, max_growth=, "
+        "model=, reason=): fail the test before its body runs "
         "unless the models among its fixture values keep these limits. count is 'layers', "
         "'nodes' or 'top'; types maps layer types to their maximum; max_parameters takes "
         "5_000_000 or '5M'; max_growth is how much more than in the baseline there may be, "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.work import depth, work
 
 Count = Literal["layers", "nodes", "top"]
 COUNTS: tuple[str, ...] = get_args(Count)
@@ -20,6 +21,9 @@ class LayerCount:
 
     ``by_type`` sums to ``total`` and is sorted by number, largest first.
     ``parameters`` counts scalars, each variable once however often it is used.
+    ``depth`` is the number of calls on the longest way from an input to an output;
+    ``macs`` are multiply-accumulates for one sample, without those of the layers in
+    ``uncounted``, which maps their paths to the reason.
     """
 
     total: int
@@ -29,6 +33,10 @@ class LayerCount:
     trainable_parameters: int
     model: str
     keras: str
+    depth: int = 0
+    weight_bytes: int = 0
+    macs: int = 0
+    uncounted: Mapping[str, str] = field(default_factory=dict)
 
     def __int__(self) -> int:
         return self.total
@@ -39,6 +47,7 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
     if count not in COUNTS:
         raise ValueError(f"count={count!r}: expected one of {', '.join(map(repr, COUNTS))}")
     types = Counter(_types(graph, count))
+    macs, uncounted = work(graph)
     return LayerCount(
         total=sum(types.values()),
         count=count,
@@ -47,6 +56,10 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         trainable_parameters=sum(layer.trainable_parameters for layer in graph.layers),
         model=graph.name,
         keras=graph.keras,
+        depth=depth(graph),
+        weight_bytes=sum(layer.weight_bytes for layer in graph.layers),
+        macs=sum(macs.values()),
+        uncounted=uncounted,
     )
 
 

@@ -43,6 +43,7 @@ class Layer:
     layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
     the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.
     ``rule`` is the folding rule that a user's hook gave for it, None for all others.
+    ``stored_bytes`` is the memory that the weights take, None for four bytes a scalar.
     """
 
     path: str
@@ -55,6 +56,12 @@ class Layer:
     parameters: int = 0
     trainable_parameters: int = 0
     rule: Any = field(default=None, compare=False)
+    stored_bytes: int | None = None
+
+    @property
+    def weight_bytes(self) -> int:
+        """The memory that the weights take; four bytes a scalar unless something else is known."""
+        return 4 * self.parameters if self.stored_bytes is None else self.stored_bytes
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_layercount.criteria import COSTS
 from pytest_layercount.report.judgement import Limit
 
 if TYPE_CHECKING:
@@ -18,15 +19,15 @@ def limits(criteria: Criteria, measured: LayerCount) -> tuple[Limit, ...]:
         ("exactly", "", criteria.exactly, measured.total),
         ("max", "", criteria.max, measured.total),
         ("min", "", criteria.min, measured.total),
-        ("max_parameters", "", criteria.max_parameters, measured.parameters),
     ]
+    for keyword, what in COSTS.items():
+        asked.append((keyword, "", getattr(criteria, keyword), getattr(measured, what)))
     for type_, most in (criteria.types or {}).items():
         asked.append(("types", type_, most, measured.by_type.get(type_, 0)))
-    counted = {"max_parameters": "parameters"}
     return tuple(
         Limit(
             name=name,
-            of=type_ or counted.get(name, measured.count),
+            of=type_ or COSTS.get(name, measured.count),
             limit=limit,
             value=value,
             kept=(name, type_) not in broken,

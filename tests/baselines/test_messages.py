@@ -91,16 +91,16 @@ def test_missing():
             layers: 20
             nodes: 19
             top: 20
+            depth: 19
             parameters: 190
             trainable: 0
+            bytes: 760
+            macs: 19456
             InputLayer() -> (None, 8, 8, 4) | input_layer0
             Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense1
             Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense2
             Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense3
-            Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense4
-            Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense5
-            Dense() -> (None, 8, 8, 4) | 10 parameters, 0 trained | dense6
-            and 14 more
+            and 17 more
         to write it: pytest tests/test_detector.py::test_it --layercount-update=new
         """,
     )

@@ -391,7 +391,7 @@ def test_a_damaged_baseline_names_file_and_line(suite):
     result = run(suite)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        [f"*{FILE}:24: damaged baseline: is not the call of a layer as a baseline has it; *"]
+        [f"*{FILE}:27: damaged baseline: is not the call of a layer as a baseline has it; *"]
     )
     path.write_bytes(b"# pytest-layercount baseline 1\n\xff")
     result = run(suite)

@@ -19,7 +19,7 @@ def text_of(graph: ModelGraph) -> str:
 
 
 def lines_of(graph: ModelGraph) -> list[str]:
-    return text_of(graph).splitlines()[15:]
+    return text_of(graph).splitlines()[18:]
 
 
 @pytest.fixture
@@ -67,8 +67,11 @@ model: Functional
 layers: 5
 nodes: 6
 top: 0
+depth: 6
 parameters: 168
 trainable: 152
+bytes: 672
+macs: 18432
 
 InputLayer() -> (None, 8, 8, 4)
 Conv2D(filters=4, kernel_size=(3, 3), padding='same') -> (None, 8, 8, 4) | 144 parameters | stem
@@ -151,17 +154,17 @@ GOOD = text_of(chain("InputLayer", "Dense", "Dense"))
         ("keras: Keras 3.15.0\n", "", 8, "must say 'keras: ...'"),
         ("layers: 3", "layers: three", 10, "must give a whole number"),
         ("layers: 3", "layers: 4", 10, "says another number of layers than the lines below"),
-        ("parameters: 20", "parameters: 2", 13, "which make 20"),
-        ("trainable: 0\n", "trainable: 0\nmore: 1\n", 15, "must be empty"),
-        ("outputs(up1)\n", "", 19, "the file ends without its last line"),
-        ("outputs(up1)", "outputs(up9)", 19, "reads from above the first line"),
-        ("outputs(up1)\n", "outputs(up1)\noutputs(up1)\n", 20, "stands after outputs(...)"),
-        ("| dense1", "| dense1\n<<<<<<< HEAD", 18, "is not the call of a layer"),
-        ("Dense()", "Dense(", 17, "is not the call of a layer"),
-        ("Dense()", "__import__('os').system('true')", 17, "is not the call of a layer"),
-        ("Dense()", "Dense(units=open('x'))", 17, "is not the call of a layer"),
-        ("(None, 8, 8, 4)", "(None, 8, 8, x)", 16, "is not the call of a layer"),
-        ("10 parameters", "ten parameters", 17, "is not the call of a layer"),
+        ("parameters: 20", "parameters: 2", 14, "which make 20"),
+        ("macs: 2048\n", "macs: 2048\nmore: 1\n", 18, "must be empty"),
+        ("outputs(up1)\n", "", 22, "the file ends without its last line"),
+        ("outputs(up1)", "outputs(up9)", 22, "reads from above the first line"),
+        ("outputs(up1)\n", "outputs(up1)\noutputs(up1)\n", 23, "stands after outputs(...)"),
+        ("| dense1", "| dense1\n<<<<<<< HEAD", 21, "is not the call of a layer"),
+        ("Dense()", "Dense(", 20, "is not the call of a layer"),
+        ("Dense()", "__import__('os').system('true')", 20, "is not the call of a layer"),
+        ("Dense()", "Dense(units=open('x'))", 20, "is not the call of a layer"),
+        ("(None, 8, 8, 4)", "(None, 8, 8, x)", 19, "is not the call of a layer"),
+        ("10 parameters", "ten parameters", 20, "is not the call of a layer"),
     ],
 )
 def test_a_damaged_baseline_says_which_line(old, new, line, problem):
@@ -181,7 +184,7 @@ def test_a_deep_literal_is_damaged_not_a_crash():
     deep = f"Dense(units={'(' * 5000}{')' * 5000})"
     with pytest.raises(Malformed) as error:
         read(GOOD.replace("Dense()", deep, 1))
-    assert error.value.line == 17
+    assert error.value.line == 20
 
 
 def test_a_shared_layer_counts_once(residual):

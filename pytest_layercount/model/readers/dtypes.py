@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,24 @@ _KEEP_INTEGERS = names("""
     Concatenate CenterCrop Cropping1D Cropping2D Cropping3D Flatten Identity Permute RepeatVector
     Reshape UpSampling1D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """)
+
+
+def item_size(dtype: str) -> int:
+    """The bytes of one scalar: 2 for ``bfloat16``, 1 for ``float8_e4m3fn``, 4 where unknown."""
+    if dtype == "bool":
+        return 1
+    bits = re.search(r"\d+", dtype)
+    return max(int(bits[0]) // 8, 1) if bits else 4
+
+
+def stored_as(layer: SavedLayer) -> str:
+    """The data type of a saved layer's variables: ``float32`` under mixed precision."""
+    policy = layer.config.get("dtype", "float32")
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        policy = inner.get("name") or "" if isinstance(inner, Mapping) else ""
+    named = str(policy or "float32").rpartition("_from_")[2]
+    return "float32" if named.startswith("mixed_") else named
 
 
 def dtype_of(

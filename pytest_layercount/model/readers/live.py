@@ -10,6 +10,7 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.attributes import INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
 from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+from pytest_layercount.model.readers.dtypes import item_size
 from pytest_layercount.model.readers.trace import (
     Unseen,
     composite,
@@ -226,6 +227,7 @@ class Opening:
             sealed=_seal(layer) or ("tied" if tied else None),
             parameters=sum(map(_size, own)),
             trainable_parameters=sum(_size(v) for v in own if id(v) in trainable),
+            stored_bytes=sum(_size(v) * item_size(_dtype_name(v.dtype)) for v in own),
         )
 
     def _kind(self, layer: Any) -> Kind:
