@@ -227,7 +227,7 @@ class Opening:
             sealed=_seal(layer) or ("tied" if tied else None),
             parameters=sum(map(_size, own)),
             trainable_parameters=sum(_size(v) for v in own if id(v) in trainable),
-            stored_bytes=sum(_size(v) * item_size(_dtype_name(v.dtype)) for v in own),
+            stored_bytes=sum(_size(v) * item_size(_dtype_name(v.dtype)) for v in own) or None,
         )
 
     def _kind(self, layer: Any) -> Kind:
