@@ -18,6 +18,10 @@ _NOTES = (
 )
 _KEYS = ("test", "name", "judged", "keras", "model", *METRICS)
 _UNREAD = ("top",)
+"""What the lines do not say."""
+
+_CHECKED = ("layers", "nodes", "parameters", "trainable")
+"""What the lines must bear out, whichever version of this package wrote them."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,11 @@ def read(text: str) -> Baseline:
     graph = parse(head["keras"], head["model"] == "Sequential", body, end + 2)
     given = {name: _number(head[name], start + 1 + _KEYS.index(name)) for name in METRICS}
     counted = numbers(graph) | {name: given[name] for name in _UNREAD}
-    for name in METRICS:
+    for name in _CHECKED:
         if counted[name] != given[name]:
             line = start + 1 + _KEYS.index(name)
             raise Malformed(line, messages.baselines.does_not_add_up(name, counted[name]))
-    return Baseline(head["test"], head["name"], head["judged"], graph, given)
+    return Baseline(head["test"], head["name"], head["judged"], graph, counted)
 
 
 def _head(said: Sequence[str], first: int) -> dict[str, str]:

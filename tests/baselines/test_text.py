@@ -190,3 +190,8 @@ def test_a_deep_literal_is_damaged_not_a_crash():
 def test_a_shared_layer_counts_once(residual):
     again = replace(residual, nodes=residual.nodes[:5], outputs=Value(4))
     assert baseline("t", "n", "layers", again).numbers["parameters"] == 160
+
+
+def test_work_is_counted_anew_from_the_lines():
+    """So that the same formula is used for a model and its baseline, whatever wrote that."""
+    assert read(GOOD.replace("macs: 2048", "macs: 7")).numbers["macs"] == 2048

@@ -31,7 +31,13 @@ def item_size(dtype: str) -> int:
     return max(int(bits[0]) // 8, 1) if bits else 4
 
 
-def stored_as(layer: SavedLayer) -> str:
+def stored_bytes(layer: SavedLayer, parameters: int) -> int:
+    """The memory of a saved layer's weights; the count of a Normalization is an int64."""
+    counter = 4 * (layer.builtin and layer.type == "Normalization" and parameters > 0)
+    return parameters * item_size(_stored_as(layer)) + counter
+
+
+def _stored_as(layer: SavedLayer) -> str:
     """The data type of a saved layer's variables: ``float32`` under mixed precision."""
     policy = layer.config.get("dtype", "float32")
     if isinstance(policy, Mapping):

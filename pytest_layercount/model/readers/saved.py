@@ -19,7 +19,7 @@ from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
 from pytest_layercount.model.readers.dialect import Call
-from pytest_layercount.model.readers.dtypes import item_size, stored_as
+from pytest_layercount.model.readers.dtypes import stored_bytes
 from pytest_layercount.model.readers.live import Opening
 from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor
 from pytest_layercount.model.readers.references import Malformed
@@ -209,7 +209,7 @@ class _SavedOpening(Opening):
             sealed=_seal(layer.config),
             parameters=total,
             trainable_parameters=trainable,
-            stored_bytes=total * item_size(stored_as(layer)),
+            stored_bytes=stored_bytes(layer, total) or None,
         )
 
     def _inner(self, layer: SavedLayer, path: str) -> Layer:
