@@ -196,8 +196,9 @@ class _SavedOpening(Opening):
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
         inner = layer.inner
         if layer.builtin and inner is not None:
-            described = self._inner(inner, f"{path}/{inner.name}")
-            config |= dict.fromkeys(INNER.get(layer.type, ()), described)
+            for name in INNER.get(layer.type, ()):
+                way = inner.name.replace("forward_", "backward_", name == "backward_layer")
+                config[name] = self._inner(inner, f"{path}/{way}")
         total, trainable = parameters(layer)
         return Layer(
             path=path,
