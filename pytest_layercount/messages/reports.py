@@ -30,7 +30,15 @@ CHECKS = {
 }
 
 _RELATIONS = {"exactly": "=", "min": "min"}
-_PLAIN = {"layers": "", "top": " top-level"}
+_PLAIN = {
+    "layers": "",
+    "top": " top-level",
+    "trainable_parameters": " trainable",
+    "weight_bytes": " bytes",
+    "depth": " deep",
+    "macs": " MACs",
+}
+_SIZES = ("parameters", "trainable_parameters", "weight_bytes", "macs")
 
 
 def header(versions: Mapping[str, str]) -> str:
@@ -83,7 +91,7 @@ def _limits(row: Row) -> list[str]:
 
 def limit_text(limit: Limit) -> str:
     """``max 150``, ``= 6 folded``, ``max 5M parameters``, ``max 0 BatchNormalization``."""
-    most = size(limit.limit) if limit.of == "parameters" else f"{limit.limit:,}"
+    most = size(limit.limit) if limit.of in _SIZES else f"{limit.limit:,}"
     relation = _RELATIONS.get(limit.name, "max")
     folded = " folded" if limit.folded else ""
     return f"{relation} {most}{folded}{_PLAIN.get(limit.of, f' {limit.of}')}"
@@ -112,6 +120,9 @@ def numbers(row: Row) -> list[tuple[str, str]]:
         ("nodes", f"{facts.nodes:,}"),
         ("parameters", f"{facts.parameters:,}"),
         ("trainable", f"{facts.trainable_parameters:,}"),
+        ("bytes of weights", f"{facts.weight_bytes:,}"),
+        ("depth", f"{facts.depth:,}"),
+        (f"MACs{' without some layers' if facts.uncounted else ''}", f"{facts.macs:,}"),
         ("limits", ", ".join(_limits(row))),
         ("built with", facts.keras),
     ]

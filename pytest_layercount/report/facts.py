@@ -21,11 +21,15 @@ def facts(graph: ModelGraph, plan: Plan) -> Facts:
         keras=graph.keras,
         layers=before.total,
         nodes=count_graph(graph, "nodes").total,
+        depth=before.depth,
         parameters=before.parameters,
         trainable_parameters=before.trainable_parameters,
+        weight_bytes=before.weight_bytes,
+        macs=before.macs,
         folded_layers=after.total,
         types=before.by_type,
         folded_types=after.by_type,
+        uncounted=before.uncounted,
         refusals=tuple(
             Refused(refusal.layer, refusal.type, refusal.reason, refusal.message)
             for refusal in plan.refusals

@@ -21,8 +21,8 @@ class Limit:
     """A limit that a model was judged by.
 
     ``name`` is the keyword that set it, ``of`` what was counted: ``"layers"``,
-    ``"nodes"``, ``"top"``, ``"parameters"`` or a layer type. ``folded`` says that the
-    folded model was counted.
+    ``"nodes"``, ``"top"``, a number of :class:`Facts` or a layer type. ``folded`` says that
+    the folded model was counted.
     """
 
     name: str
@@ -48,17 +48,23 @@ class Facts:
     """What there is to say of a model whatever it is judged by.
 
     ``types`` and ``folded_types`` map layer types to their numbers, before and
-    after folding.
+    after folding. ``depth`` is the number of calls on the longest way through the model,
+    ``macs`` are multiply-accumulates for one sample, without those of the layers in
+    ``uncounted``, which maps their paths to the reason.
     """
 
     keras: str
     layers: int
     nodes: int
+    depth: int
     parameters: int
     trainable_parameters: int
+    weight_bytes: int
+    macs: int
     folded_layers: int
     types: Mapping[str, int]
     folded_types: Mapping[str, int]
+    uncounted: Mapping[str, str]
     refusals: tuple[Refused, ...] = ()
 
 

@@ -77,6 +77,7 @@ def test_e(assert_layer_count):
         ("Conv2D", 1, 1, True),
     ]
     assert (a.facts.layers, a.facts.nodes, a.facts.parameters) == (4, 3, 20)
+    assert (a.facts.depth, a.facts.macs, a.facts.uncounted) == (3, 8 * 8 * 4 * 3 * 3 * 4, {})
     assert a.facts.folded_layers == 3
     assert a.facts.folded_types == {"Activation": 1, "Conv2D": 1, "InputLayer": 1}
     assert (b.model, b.check, b.outcome) == ("pre", "foldable", "failed")

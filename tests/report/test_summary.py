@@ -75,6 +75,10 @@ def test_changes(before, change):
         (Limit("max", "top", 5, 3, kept=True), "max 5 top-level"),
         (Limit("types", "Conv2D", 0, 3, kept=False), "max 0 Conv2D"),
         (Limit("max_parameters", "parameters", 300_000, 3, kept=True), "max 300k parameters"),
+        (Limit("max_trainable", "trainable_parameters", 10, 3, kept=True), "max 10 trainable"),
+        (Limit("max_bytes", "weight_bytes", 4_000_000, 3, kept=True), "max 4M bytes"),
+        (Limit("max_depth", "depth", 12, 3, kept=True), "max 12 deep"),
+        (Limit("max_macs", "macs", 2_000_000_000, 3, kept=True), "max 2B MACs"),
     ],
 )
 def test_limits(limit, text):
@@ -93,3 +97,19 @@ def test_limits(limit, text):
 )
 def test_headlines(judgements, text):
     assert reports.headline(suite_of(*judgements)) == text
+
+
+def test_the_numbers_of_a_model():
+    (row,) = suite_of(FAILED).rows
+    assert reports.numbers(row) == [
+        ("layers", "187"),
+        ("after folding", "136"),
+        ("nodes", "186"),
+        ("parameters", "2,257,984"),
+        ("trainable", "2,223,872"),
+        ("bytes of weights", "9,031,936"),
+        ("depth", "150"),
+        ("MACs without some layers", "300,000,000"),
+        ("limits", "max 150, max 5M parameters"),
+        ("built with", "Keras 3.15.0"),
+    ]
