@@ -12,14 +12,14 @@ do, every layer is also compared on its own, on random inputs of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.correspond import corresponding, kept
-from pytest_layercount.folding.fold import FoldResult, fold
+from pytest_layercount.folding.fold import FoldResult, fold_opened
 from pytest_layercount.folding.inputs import UNKNOWN_SIZES, make_inputs
 from pytest_layercount.folding.rewrite.copies import (
     input_specs,
@@ -27,10 +27,11 @@ from pytest_layercount.folding.rewrite.copies import (
     rounding_unit,
     untrained_layers,
 )
+from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
-from pytest_layercount.model.graph import Shape, Value, values_in
+from pytest_layercount.model.graph import ModelGraph, Shape, Value, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 
@@ -104,9 +105,20 @@ def check_fold(model: Any, *, inputs: Any = None, seed: int = 0) -> FoldCheck:
     """
     opened = open_model(live_model(model))
     fresh = bool(untrained_layers(opened))
-    subject = randomised_copy(opened, seed) if fresh else opened.model
-    result = fold(subject)
-    return FoldCheck(result, check_equivalence(subject, result, inputs=inputs, seed=seed), fresh)
+    if fresh:
+        opened = _named_like(open_model(randomised_copy(opened, seed)), opened.graph)
+    opened = with_custom_rules(opened)
+    result = fold_opened(opened)
+    return FoldCheck(result, _compared(opened, result, inputs, seed), fresh)
+
+
+def _named_like(copy: OpenModel, graph: ModelGraph) -> OpenModel:
+    """A copy has no models inside; its layers are called by the paths of the original's."""
+    paths = {
+        name: layer.path for name, layer in zip(unique_names(graph), graph.layers, strict=True)
+    }
+    layers = tuple(replace(layer, path=paths[layer.path]) for layer in copy.graph.layers)
+    return replace(copy, graph=replace(copy.graph, layers=layers, top=graph.top))
 
 
 def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int = 0) -> Equivalence:
@@ -124,7 +136,11 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
         ModelError: one of them is not a model, their inputs or outputs do not
             correspond, or the outputs are not finite.
     """
-    one, plan = with_custom_rules(open_model(live_model(model))), None
+    return _compared(with_custom_rules(open_model(live_model(model))), other, inputs, seed)
+
+
+def _compared(one: OpenModel, other: Any, inputs: Any, seed: int) -> Equivalence:
+    plan = None
     if isinstance(other, FoldResult):
         plan, other = other.plan, other.model
         one = kept(one, plan)

@@ -13,7 +13,7 @@ from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
-from pytest_layercount.model.readers.live import open_model
+from pytest_layercount.model.readers.live import OpenModel, open_model
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,17 @@ def fold(
             its layers cannot be copied.
     """
     given = with_custom_rules(open_model(live_model(model)))
+    return fold_opened(given, outputs=outputs, passes=passes, unshare=unshare)
+
+
+def fold_opened(
+    given: OpenModel,
+    *,
+    outputs: Any = None,
+    passes: tuple[str, ...] = PASSES,
+    unshare: bool = False,
+) -> FoldResult:
+    """The same for a model that is open, whose paths the result keeps."""
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
     folded = build_model(opened, plan.graph, plan.sources, weights)

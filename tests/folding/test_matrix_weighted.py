@@ -10,6 +10,21 @@ def image(k: Kit, *layers):
 
 
 AFTER = [
+    Case(
+        # Keras 3.15 adds a bias along the width where that equals the filters: called
+        # eagerly or through XLA, not compiled by TensorFlow.
+        "a bias appears in channels_first, width as filters",
+        lambda k: k.chain(
+            (3, 6, 6),
+            k.Conv2D(4, 3, use_bias=False, data_format="channels_first", name="f"),
+            k.bn(axis=1),
+        ),
+        "bn>f",
+        "Conv2D",
+        needs=(3, 14),
+        floatx="float32",
+        tolerance=1e-5,
+    ),
     Case("Conv2D", lambda k: image(k, k.Conv2D(5, 3, name="f"), k.bn()), "bn>f", "Conv2D"),
     Case(
         "without bias",
