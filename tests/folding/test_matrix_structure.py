@@ -458,7 +458,29 @@ def test_flags(case: Case, kit: Kit) -> None:
     check(case, kit)
 
 
+def talkative(k: Kit):
+    class Talkative(k.keras.layers.Layer):
+        def __init__(self, power=2, **kwargs):
+            super().__init__(**kwargs)
+            self.power = power
+
+        def call(self, inputs):
+            return inputs**self.power
+
+        def get_config(self):
+            return {**super().get_config(), "power_squared": self.power**2}
+
+    return Talkative
+
+
 CUSTOM = [
+    Case(
+        "a configuration that its own class does not take",
+        lambda k: k.chain((5,), k.Dense(4, name="f"), k.bn(), talkative(k)(3, name="o")),
+        "bn>f",
+        "Dense Talkative",
+        needs=3,
+    ),
     Case(
         "a subclass that overrides call",
         lambda k: k.chain((6, 6, 3), padded_class(k)(4, 3, name="f"), k.bn()),
@@ -474,7 +496,7 @@ CUSTOM = [
     Case(
         "a Lambda",
         lambda k: k.chain((5,), k.Dense(4), k.Lambda(lambda x: x * 2, name="o"), k.bn()),
-        "bn!unknown-layer@o",
+        "bn!no-rule@o",
         "Dense Lambda BatchNormalization",
     ),
 ]

@@ -38,7 +38,7 @@ class Keras3Writer:
         if dtype is not None:
             config = with_dtype(config, dtype)
         with keras.saving.custom_object_scope(custom_objects(live)):
-            new = type(live).from_config(config)
+            new = _from_config(live, config)
         keep_functions(live, new, changes)
         set_numbers(new, changes)
         return new
@@ -58,6 +58,19 @@ class Keras3Writer:
     def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
         entry = inputs._keras_history.operation
         return keras.Sequential([entry, *layers], name=old.name)
+
+
+def _from_config(live: Any, config: dict[str, Any]) -> Any:
+    """A new layer; where its class does not take its own configuration, from its arguments."""
+    try:
+        return type(live).from_config(config)
+    except TypeError:
+        given = getattr(getattr(live, "_auto_config", None), "config", None)
+        if given is None:
+            raise
+        known = {*given, "name", "trainable", "dtype"}
+        kept = {key: value for key, value in config.items() if key in known}
+        return type(live).from_config({**given, **kept})
 
 
 def _copy_operation(live: Any, name: str) -> Any:
