@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     )
     from pytest_layercount.model.count import LayerCount
     from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
-    from pytest_layercount.model.readers import count_layers, read_graph
+    from pytest_layercount.model.metrics import Metrics, Share
+    from pytest_layercount.model.readers import count_layers, model_metrics, read_graph
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ __all__ = [
     "Layer",
     "LayerCount",
     "LayercountError",
+    "Metrics",
     "ModelError",
     "ModelGraph",
     "Need",
@@ -82,6 +84,7 @@ __all__ = [
     "Refusal",
     "Route",
     "Rule",
+    "Share",
     "Site",
     "Stop",
     "Value",
@@ -90,6 +93,7 @@ __all__ = [
     "count_layers",
     "explain",
     "fold",
+    "model_metrics",
     "plan_fold",
     "read_graph",
 ]
@@ -132,7 +136,8 @@ _HOMES = {
     ),
     "model.count": ("LayerCount",),
     "model.graph": ("Layer", "ModelGraph", "Node", "Value"),
-    "model.readers": ("count_layers", "read_graph"),
+    "model.metrics": ("Metrics", "Share"),
+    "model.readers": ("count_layers", "model_metrics", "read_graph"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ class Keeper:
         if not report.passed:
             self._unsure.add(report.nodeid)
         for claim in claims(report):
-            self._claims.setdefault(claim.path.casefold(), {})[claim.test] = claim
+            self._claims.setdefault(_key(claim.path), {})[claim.test] = claim
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -112,7 +113,7 @@ class Keeper:
         """The baselines that no test claims, though none that might have was kept from it."""
         for folder in sorted(self._seen.folders):
             for path in sorted(Path(folder).glob("*.txt")):
-                if str(path).casefold() not in self._claims and not self._may_be_used(path):
+                if _key(str(path)) not in self._claims and not self._may_be_used(path):
                     yield shown(path, self._config)
 
     def _may_be_used(self, path: Path) -> bool:
@@ -126,6 +127,12 @@ class Keeper:
         test = (found.test if folder == "." else f"{folder}/{found.test}") if found else ""
         skipped = any(test.startswith(f"{node}::") or test == node for node in self._seen.skipped)
         return test in self._unsure or skipped
+
+
+def _key(path: str) -> str:
+    """The same for files whose names only some systems tell apart."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, name.casefold())  # noqa: PTH118 -- half of it is no path
 
 
 def start(config: pytest.Config) -> None:

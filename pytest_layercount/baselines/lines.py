@@ -25,7 +25,7 @@ _UNTOLD = ("input", "input_layer", "keras_tensor")
 def lines(graph: ModelGraph) -> list[str]:
     """The calls of ``graph``, a line each, and what it returns."""
     order = Form(graph).order()
-    writer = _Writer(order)
+    writer = _Writer(order, counted="ops" if graph.seen == "graph" else "layers")
     entries = [value.node for value in values_in(graph.inputs)]
     first: dict[int, int] = {}
     found = []
@@ -37,7 +37,8 @@ def lines(graph: ModelGraph) -> list[str]:
         called = f"up{again}.layer" if again else writer.layer(_with_axes(layer, node), entry)
         text = f"{called}{writer.call(node, layer, line)} -> {_outputs(node)}"
         facts = ", ".join(_facts(node, None if again else layer))
-        name = "" if again else given_name(layer)
+        numbered = graph.seen == "traced function"  # TensorFlow numbers the names of users too
+        name = "" if again or numbered else given_name(layer)
         found.append(" | ".join(filter(None, (text, facts, name))))
     ends = ", ".join(writer.literal(value, len(found)) for value in values_in(graph.outputs))
     return [*found, f"outputs({ends})"]
@@ -53,15 +54,20 @@ def given_name(layer: Layer) -> str:
 
 
 class _Writer:
-    """Writes what is said about a call; ``order`` has the node of each line."""
+    """Writes what is said about a call.
 
-    def __init__(self, order: Sequence[int]) -> None:
-        self._order = order
+    ``order`` has the node of each line, and ``counted`` is what an operation is said to
+    be if it counts as a layer. In a whole graph all do or none, as the Keras has it.
+    """
+
+    def __init__(self, order: Sequence[int], counted: str) -> None:
+        self._order, self._counted = order, counted
         self._places = {node: line for line, node in enumerate(order)}
 
     def layer(self, layer: Layer, entry: int = 0) -> str:
         if layer.operation is not None:
-            return f"ops.{_identifier(layer.operation)}"
+            home = self._counted if layer.kind == "layer" else "ops"
+            return f"{home}.{_identifier(layer.operation)}"
         config: dict[str, Any] = without_defaults(layer.config)
         if entry:
             config["number"] = entry

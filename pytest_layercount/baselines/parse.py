@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.defaults import with_defaults
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape, Value
+from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
 
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
 _UP = re.compile(r"up([1-9]\d*)")
@@ -39,13 +39,13 @@ class _Wrong(ValueError):
     """What is wrong with a line, where there is more to say than that it is none."""
 
 
-def parse(keras: str, sequential: bool, lines: Sequence[str], first: int) -> ModelGraph:
+def parse(keras: str, sequential: bool, seen: Seen, lines: Sequence[str], first: int) -> ModelGraph:
     """The graph that ``lines`` say, the first of them line number ``first`` of its file.
 
     Raises:
         Malformed: what stands there is no such graph.
     """
-    reader = _Reader(keras)
+    reader = _Reader("operation" if seen != "graph" or keras.startswith("Keras 3") else "layer")
     for number, line in enumerate(lines):
         try:
             reader.read(line)
@@ -63,12 +63,15 @@ def parse(keras: str, sequential: bool, lines: Sequence[str], first: int) -> Mod
         inputs=[Value(node) for _, node in sorted(reader.entries)],
         outputs=reader.outputs,
         sequential=sequential,
+        seen=seen,
     )
 
 
 class _Reader:
-    def __init__(self, keras: str) -> None:
-        self.operations_count = not keras.startswith("Keras 3")
+    """The graph so far; ``operations`` says what kind low-level operations are."""
+
+    def __init__(self, operations: Kind) -> None:
+        self.operations = operations
         self.layers: list[Layer] = []
         self.nodes: list[Node] = []
         self.entries: list[tuple[int, int]] = []
@@ -129,8 +132,9 @@ class _Reader:
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute):
             owner, name = tree.func.value, tree.func.attr
             if _is_name(owner, "ops"):
-                kind = "layer" if self.operations_count else "operation"
-                return Layer(name, name, kind=kind, operation=name), tree  # type: ignore[arg-type]
+                return Layer(name, name, kind=self.operations, operation=name), tree
+            if _is_name(owner, "layers"):
+                return Layer(name, name, operation=name), tree
             if name == "layer" and not _is_name(owner, "own"):
                 return self.nodes[self._value(owner).node].layer, tree
         if isinstance(tree, ast.Attribute) and tree.attr == "layer":

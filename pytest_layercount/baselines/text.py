@@ -9,7 +9,7 @@ from pytest_layercount import messages
 from pytest_layercount.baselines.lines import lines
 from pytest_layercount.baselines.numbers import METRICS, numbers
 from pytest_layercount.baselines.parse import Malformed, parse
-from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.graph import ModelGraph, Seen
 
 _TITLE = "# pytest-layercount baseline 1"
 _NOTES = (
@@ -19,6 +19,14 @@ _NOTES = (
 _KEYS = ("test", "name", "judged", "keras", "model", *METRICS)
 _UNREAD = ("top",)
 """What the lines do not say."""
+
+_KINDS: Mapping[str, tuple[bool, Seen]] = {
+    "Functional": (False, "graph"),
+    "Sequential": (True, "graph"),
+    "seen in one call": (False, "one call"),
+    "traced function": (False, "traced function"),
+}
+"""What a model is, and whether it is Sequential and how its structure was seen."""
 
 _CHECKED = ("layers", "nodes", "parameters", "trainable")
 """What the lines must bear out, whichever version of this package wrote them."""
@@ -44,7 +52,7 @@ def baseline(test: str, name: str, judged: str, graph: ModelGraph) -> Baseline:
 
     Only so are a model and its baseline told apart by nothing but what the file says.
     """
-    body = parse(graph.keras, graph.sequential, lines(graph), 1)
+    body = parse(graph.keras, graph.sequential, graph.seen, lines(graph), 1)
     test, name = (" ".join(text.splitlines()) for text in (test, name))
     return Baseline(test, name, judged, body, numbers(body) | {"top": len(graph.top)})
 
@@ -56,7 +64,7 @@ def written(baseline: Baseline) -> str:
         "name": baseline.name,
         "judged": baseline.judged,
         "keras": baseline.graph.keras,
-        "model": "Sequential" if baseline.graph.sequential else "Functional",
+        "model": _kind(baseline.graph),
         **{name: str(baseline.numbers[name]) for name in METRICS},
     }
     said = [f"{key}: {value}" for key, value in head.items()]
@@ -76,7 +84,10 @@ def read(text: str) -> Baseline:
     end = next((n for n in range(start, len(found)) if not found[n]), len(found))
     head = _head(found[start:end], start + 1)
     body = found[end + 1 :]
-    graph = parse(head["keras"], head["model"] == "Sequential", body, end + 2)
+    if head["model"] not in _KINDS:
+        raise Malformed(start + 1 + _KEYS.index("model"), messages.baselines.not_a_kind(_KINDS))
+    sequential, seen = _KINDS[head["model"]]
+    graph = parse(head["keras"], sequential, seen, body, end + 2)
     given = {name: _number(head[name], start + 1 + _KEYS.index(name)) for name in METRICS}
     counted = numbers(graph) | {name: given[name] for name in _UNREAD}
     for name in _CHECKED:
@@ -84,6 +95,11 @@ def read(text: str) -> Baseline:
             line = start + 1 + _KEYS.index(name)
             raise Malformed(line, messages.baselines.does_not_add_up(name, counted[name]))
     return Baseline(head["test"], head["name"], head["judged"], graph, counted)
+
+
+def _kind(graph: ModelGraph) -> str:
+    known = graph.sequential and graph.seen == "graph", graph.seen
+    return next(name for name, kind in _KINDS.items() if kind == known)
 
 
 def _head(said: Sequence[str], first: int) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,11 @@ NOT_A_NUMBER = "must give a whole number"
 def not_a_baseline(title: str) -> str:
     """A file that begins as no baseline does."""
     return f"a baseline begins with {title!r}"
+
+
+def not_a_kind(known: Collection[str]) -> str:
+    """A kind of model that there is not."""
+    return f"must be one of {', '.join(known)}"
 
 
 def must_say(key: str) -> str:

@@ -195,3 +195,19 @@ def test_a_shared_layer_counts_once(residual):
 def test_work_is_counted_anew_from_the_lines():
     """So that the same formula is used for a model and its baseline, whatever wrote that."""
     assert read(GOOD.replace("macs: 2048", "macs: 7")).numbers["macs"] == 2048
+
+
+def test_how_a_model_was_seen_is_kept(residual):
+    counted = (*residual.layers[:3], replace(residual.layers[3], kind="layer"))
+    traced = replace(residual, layers=counted + residual.layers[4:], seen="traced function")
+    for graph in (traced, replace(residual, seen="one call")):
+        again = read(text_of(graph))
+        assert again.graph.seen == graph.seen
+        assert [layer.kind for layer in again.graph.layers] == [one.kind for one in graph.layers]
+        assert written(again) == text_of(graph)
+    with pytest.raises(Malformed) as error:
+        read(GOOD.replace("Functional", "Imperative"))
+    assert (error.value.line, error.value.problem) == (
+        9,
+        "must be one of Functional, Sequential, seen in one call, traced function",
+    )

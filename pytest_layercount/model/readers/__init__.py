@@ -9,6 +9,7 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.metrics import Metrics, measure_graph
 from pytest_layercount.model.readers.dialect import generation
 from pytest_layercount.model.readers.traced import is_function, is_untraced, read_function
 
@@ -51,6 +52,14 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
         from pytest_layercount.model.readers.watch import watch_call
 
         return watch_call(live, inputs, refused)
+
+
+def model_metrics(model: Any) -> Metrics:
+    """What ``model`` costs: depth, parameters, bytes of weights, multiply-accumulates.
+
+    Whole, by layer type and by block; ``model`` is anything that ``read_graph`` reads.
+    """
+    return measure_graph(read_graph(model))
 
 
 def is_traced(model: object) -> bool:
