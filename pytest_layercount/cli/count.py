@@ -10,7 +10,7 @@ from pytest_layercount import messages
 from pytest_layercount.cli.answer import Answer, counted
 from pytest_layercount.cli.models import named, planned, structure
 from pytest_layercount.criteria import ArgumentError, Criteria, checked, criteria, limited
-from pytest_layercount.model.count import COUNTS, count_graph
+from pytest_layercount.model.count import COUNTS, count_graph, require_parameters
 
 _WORDS = messages.commands.COUNT
 
@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> Answer:
     else:
         graph = structure(options.model)
     measured = count_graph(graph, options.count)
+    if asked.max_parameters is not None:
+        require_parameters(measured)
     violations = asked.violations(measured)
     return Answer(
         messages.commands.count(measured, violations, folded=options.folded),

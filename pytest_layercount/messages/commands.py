@@ -155,7 +155,8 @@ def count(measured: LayerCount, violations: Sequence[Violation], *, folded: bool
 
 def _parameters(measured: LayerCount) -> str:
     trainable = f"{measured.trainable_parameters:,}"
-    return f"parameters: {measured.parameters:,}, of them {trainable} trainable"
+    unknown = f", and of {len(measured.unweighed)} layers not known" if measured.unweighed else ""
+    return f"parameters: {measured.parameters:,}, of them {trainable} trainable{unknown}"
 
 
 def explanation(found: Difference, *, whole: bool) -> str:

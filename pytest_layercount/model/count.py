@@ -20,7 +20,8 @@ class LayerCount:
     """How many layers a model has, by the definition named in ``count``.
 
     ``by_type`` sums to ``total`` and is sorted by number, largest first.
-    ``parameters`` counts scalars, each variable once however often it is used.
+    ``parameters`` counts scalars, each variable once however often it is used, but
+    for those of the layers ``unweighed``, of which a file does not tell how many they have.
     ``depth`` is the number of calls on the longest way from an input to an output;
     ``macs`` are multiply-accumulates for one sample, without those of the layers in
     ``uncounted``, which maps their paths to the reason.
@@ -37,6 +38,7 @@ class LayerCount:
     weight_bytes: int = 0
     macs: int = 0
     uncounted: Mapping[str, str] = field(default_factory=dict)
+    unweighed: tuple[str, ...] = ()
 
     def __int__(self) -> int:
         return self.total
@@ -60,7 +62,24 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         weight_bytes=sum(layer.weight_bytes for layer in graph.layers),
         macs=sum(macs.values()),
         uncounted=uncounted,
+        unweighed=tuple(layer.path for layer in graph.layers if not layer.weighed),
     )
+
+
+def require_parameters(measured: LayerCount) -> None:
+    """Refuse to judge parameters that are not all known.
+
+    Raises:
+        ModelError: the model has layers of which a file does not tell how many they have.
+    """
+    if measured.unweighed:
+        first, *others = measured.unweighed
+        more = f" and {len(others)} more" if others else ""
+        raise ModelError(
+            f"{measured.model!r}: the file does not tell how many parameters {first}{more} has, "
+            "a layer of a class of its own: count the model itself, or a file with its weights, "
+            "where h5py is installed"
+        )
 
 
 def _types(graph: ModelGraph, count: Count) -> list[str]:

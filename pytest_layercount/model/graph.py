@@ -42,6 +42,7 @@ class Layer:
     of a low-level operation (``"multiply"``), whether Keras counts it as a
     layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
     the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.
+    ``weighed`` is False where a file does not tell how many parameters it has.
     ``rule`` is the folding rule that a user's hook gave for it, None for all others.
     ``stored_bytes`` is the memory that the weights take, None for four bytes a scalar.
     """
@@ -55,6 +56,7 @@ class Layer:
     sealed: str | None = None
     parameters: int = 0
     trainable_parameters: int = 0
+    weighed: bool = True
     rule: Any = field(default=None, compare=False)
     stored_bytes: int | None = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import measure
-from pytest_layercount.model.count import LayerCount, count_graph
+from pytest_layercount.model.count import LayerCount, count_graph, require_parameters
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
 from pytest_layercount.report.names import model_name, renamed
 from pytest_layercount.report.pictures import leave
@@ -63,7 +63,11 @@ class Subject:
         """Count its layers as ``criteria`` says, after folding if they do."""
         __tracebackhide__ = True
         graph = self.plan().graph if criteria.folded else self.graph()
-        return count_graph(graph, criteria.count)
+        with measure.said_plainly(self.model):
+            measured = count_graph(graph, criteria.count)
+            if criteria.max_parameters is not None:
+                require_parameters(measured)
+        return measured
 
     def draft(self, message: str = "", pictures: Path | None = None) -> Draft:
         """What there is to report, ``message`` being what was wrong with the model.

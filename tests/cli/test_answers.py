@@ -15,6 +15,7 @@ SMALL = {
     "trainable_parameters": 0,
     "model": "small",
     "keras": "Keras 3.15.0",
+    "unweighed": [],
 }
 LEAN = {
     **SMALL,

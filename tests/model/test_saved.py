@@ -57,7 +57,8 @@ def saved(path: Path, name: str) -> ModelGraph:
 def as_known(live: Layer, saved: Layer, path: Path) -> Layer:
     """A live layer without what its file leaves out, as JSON does a user's own weights."""
     if not live.builtin and path.suffix == ".json":
-        return replace(live, parameters=0, trainable_parameters=0, stored_bytes=None)
+        unknown = replace(live, parameters=0, trainable_parameters=0, stored_bytes=None)
+        return replace(unknown, weighed=False)
     unsaved = [name for name in UNSAVED if saved.config.get(name, 0) is None]
     return replace(live, config={**live.config, **dict.fromkeys(unsaved)})
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount import ModelError, count_layers, plan_fold, read_graph
+from pytest_layercount.model.count import require_parameters
 from tests.model.recorded import configuration, recorded
 
 
@@ -332,3 +333,110 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["False", "[]"]
+
+
+def own_layer(name: str, *calls: Any) -> dict[str, Any]:
+    return {**dense(name, *calls), "class_name": "Mine", "module": "mine", "registered_name": "x>M"}
+
+
+def test_parameters_that_the_file_does_not_tell(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(
+        json.dumps(functional(entry("in"), own_layer("mine", "in"), dense("out", "in")))
+    )
+    counted = count_layers(path)
+    assert counted.unweighed == ()  # nothing that the outputs need is unknown
+    path.write_text(json.dumps(functional(entry("in"), own_layer("out", "in"))))
+    counted = count_layers(path)
+    assert (counted.parameters, counted.unweighed) == (0, ("out",))
+    with pytest.raises(ModelError, match="does not tell how many parameters out has"):
+        require_parameters(counted)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b'{"class_name": "Functional", "config": {"units": 1' + b"0" * 5000 + b"}}", "valid JSON"),
+        (b'{"class_name": "Functional", "config": {"units": NaN}}', "subclassed model"),
+        (b"\x00" * 100, "not valid JSON"),
+    ],
+)
+def test_huge_and_odd_numbers(raw: bytes, said: str, tmp_path: Path) -> None:
+    assert said in refused(archive(tmp_path, raw))
+
+
+@pytest.mark.parametrize("units", [10**17, -(10**30), float("inf"), float("nan"), "4"])
+def test_sizes_that_no_layer_has(units: Any, tmp_path: Path) -> None:
+    broken = dense("out", "in")
+    broken["config"]["units"] = units
+    path = archive(tmp_path, functional(entry("in"), broken))
+    assert count_layers(path).total == 2
+
+
+@pytest.mark.parametrize("units", [10**20, 10**4000, 1e308])
+def test_more_parameters_than_any_model(units: Any, tmp_path: Path) -> None:
+    broken = dense("out", "in")
+    broken["config"]["units"] = units
+    said = refused(archive(tmp_path, functional(entry("in"), broken)))
+    assert "the layer 'out' has more parameters than any model" in said
+
+
+def test_links(tmp_path: Path) -> None:
+    path = archive(tmp_path, functional(entry("in"), dense("out", "in")))
+    (tmp_path / "good.keras").symlink_to(path)
+    (tmp_path / "lost.keras").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.keras").symlink_to(tmp_path / "loop.keras")
+    (tmp_path / "null.keras").symlink_to("/dev/zero")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").symlink_to("/dev/zero")
+    assert len(read_graph(tmp_path / "good.keras").layers) == 2
+    assert "no such file" in refused(tmp_path / "lost.keras")
+    assert "loop.keras" in refused(tmp_path / "loop.keras")
+    assert "not a regular file" in refused(tmp_path / "null.keras")
+    assert "a directory without saved_model.pb" in refused(tmp_path / "saved")
+
+
+def test_names_that_no_file_has(tmp_path: Path) -> None:
+    for name in ("x" * 5000 + ".keras", "x\0y.keras"):
+        with pytest.raises(ModelError) as caught:
+            read_graph(tmp_path / name)
+        assert len(str(caught.value)) < 6000
+        assert "\n" not in str(caught.value)
+
+
+def test_a_saved_model_without_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    (tmp_path / "saved_model.pb").write_bytes(b"anything")
+    assert "reading a SavedModel needs TensorFlow" in refused(tmp_path)
+
+
+def hdf5(tmp_path: Path, fill: Any) -> Path:
+    """A model in HDF5 with a layer of a user's own, whose weights ``fill`` writes."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(functional(entry("in"), own_layer("out", "in")))
+        fill(file.create_group("model_weights/out"), h5py)
+    return path
+
+
+def test_weights_of_a_layer_of_a_users_own(tmp_path: Path) -> None:
+    def fill(group: Any, h5py: Any) -> None:
+        group.create_dataset("out/kernel:0", data=[[1.0, 2.0]])
+
+    counted = count_layers(hdf5(tmp_path, fill))
+    assert (counted.parameters, counted.unweighed) == (2, ())
+
+
+def test_weights_in_a_circle_elsewhere_or_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(b"x" * 80)
+
+    def fill(group: Any, h5py: Any) -> None:
+        group.create_dataset("kernel", data=[1.0, 2.0, 3.0])
+        group["again"] = group
+        group["soft"] = h5py.SoftLink("/model_weights")
+        group["other"] = h5py.ExternalLink("/etc/passwd", "/x")
+        group.create_dataset("outside", (10,), "f8", external=[(str(tmp_path / "raw"), 0, 80)])
+        group.create_dataset("hollow", (1 << 30,), "f8", chunks=(1 << 20,))
+
+    assert count_layers(hdf5(tmp_path, fill)).parameters == 3

@@ -33,7 +33,7 @@ class SavedLayer:
 
     ``built`` are the shapes that its first call takes. A model has a ``network``,
     a wrapper an ``inner`` layer. ``noted`` is what the file says of ``built``,
-    ``stored`` how many weights it holds for a layer of a user's own.
+    ``stored`` how many weights it holds for a layer of a user's own, None if unknown.
     """
 
     name: str
@@ -48,7 +48,7 @@ class SavedLayer:
     pending: Callable[[Shape, str], Network] | None = None
     built: tuple[Shape, ...] = ()
     noted: Any = None
-    stored: int = 0
+    stored: int | None = None
     generation: int = 3
 
 

@@ -211,6 +211,7 @@ class _SavedOpening(Opening):
             parameters=total,
             trainable_parameters=trainable,
             stored_bytes=stored_bytes(layer, total) or None,
+            weighed=layer.builtin or layer.stored is not None,
         )
 
     def _inner(self, layer: SavedLayer, path: str) -> Layer:

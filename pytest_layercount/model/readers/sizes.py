@@ -44,7 +44,7 @@ def _sizes(layer: SavedLayer, shapes: Shapes) -> Sizes:
     elif layer.builtin and layer.type in _FAMILIES:
         found = _FAMILIES[layer.type](config, shapes)
     else:
-        found = Sizes(layer.stored)
+        found = Sizes(layer.stored or 0)
     if config.get("trainable", True) is False:
         return Sizes(0, found.trained + found.fixed)
     return found
