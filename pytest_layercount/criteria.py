@@ -56,6 +56,14 @@ class Criteria:
     max_macs: int | None = None
     max_growth: Allowance | None = None
 
+    @property
+    def weighs(self) -> bool:
+        """Whether any limit is on weights, so that all of them must be known."""
+        return any(
+            limit is not None
+            for limit in (self.max_parameters, self.max_trainable, self.max_bytes)
+        )
+
     def violations(self, measured: LayerCount) -> tuple[Violation, ...]:
         """The limits that ``measured`` does not keep, the most telling first."""
         return tuple(self._violations(measured))

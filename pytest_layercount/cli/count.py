@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> Answer:
     else:
         graph = structure(options.model)
     measured = count_graph(graph, options.count)
-    if asked.max_parameters is not None:
+    if asked.weighs:
         require_parameters(measured)
     violations = asked.violations(measured)
     return Answer(

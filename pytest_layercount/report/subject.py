@@ -65,7 +65,7 @@ class Subject:
         graph = self.plan().graph if criteria.folded else self.graph()
         with measure.said_plainly(self.model):
             measured = count_graph(graph, criteria.count)
-            if criteria.max_parameters is not None:
+            if criteria.weighs:
                 require_parameters(measured)
         return measured
 
