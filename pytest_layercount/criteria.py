@@ -60,8 +60,7 @@ class Criteria:
     def weighs(self) -> bool:
         """Whether any limit is on weights, so that all of them must be known."""
         return any(
-            limit is not None
-            for limit in (self.max_parameters, self.max_trainable, self.max_bytes)
+            limit is not None for limit in (self.max_parameters, self.max_trainable, self.max_bytes)
         )
 
     def violations(self, measured: LayerCount) -> tuple[Violation, ...]:

@@ -15,6 +15,10 @@ SMALL = {
     "trainable_parameters": 0,
     "model": "small",
     "keras": "Keras 3.15.0",
+    "depth": 3,
+    "weight_bytes": 80,
+    "macs": 9216,
+    "uncounted": {},
     "unweighed": [],
 }
 LEAN = {
@@ -22,6 +26,8 @@ LEAN = {
     "total": 3,
     "by_type": {"Activation": 1, "Conv2D": 1, "InputLayer": 1},
     "parameters": 10,
+    "depth": 2,
+    "weight_bytes": 40,
 }
 FOLD = {
     "layer": "batch_normalization2",
