@@ -46,10 +46,13 @@ def _attention(steps: Steps, scope: str) -> None:
     members = [*inside, *(step for step in steps.steps.values() if step.scope == scope)]
     taken = [kernels[name].reads[0] for name in ("query", "value", "key")]
     last = kernels["attention_output"]
-    bias = last.config["use_bias"]
+    config = {"use_bias": last.config["use_bias"]}
+    for name, size in (("query", "key_dim"), ("value", "value_dim")):
+        shape = steps.shape((kernels[name].last, 0)) or (None, None)
+        config |= {"num_heads": shape[-2], size: shape[-1]}
     steps.join(last, [one for one in members if one is not last])
     steps.rewire(last, taken if taken[2] != taken[1] else taken[:2])
-    last.type, last.config, last.scope = "MultiHeadAttention", {"use_bias": bias}, scope
+    last.type, last.config, last.scope = "MultiHeadAttention", config, scope
 
 
 def _by_scope(steps: Steps) -> Mapping[str, list[Step]]:
