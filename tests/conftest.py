@@ -21,12 +21,11 @@ def has_keras() -> bool:
 
 # The oldest and the second Keras of a generation skip what takes minutes: the
 # first and the newest run it.
-collect_ignore = (
-    ["faults", "compare/test_applications.py"] if "LAYERCOUNT_TEST_FEW" in os.environ else []
-)
+SLOW = ["faults", "compare/test_applications.py", "examples/test_pull_request.py"]
+collect_ignore = SLOW if "LAYERCOUNT_TEST_FEW" in os.environ else []
 # Reports know no framework: the environments without one run their tests.
 if has_keras():
-    collect_ignore += ["report", "test_named.py"]
+    collect_ignore = [*collect_ignore, "report", "test_named.py"]
 
 ROOT = Path(__file__).parent.parent
 
