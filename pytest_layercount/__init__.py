@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
     from pytest_layercount.model.metrics import Metrics, Share
     from pytest_layercount.model.readers import count_layers, model_metrics, read_graph
+    from pytest_layercount.records.comparison import Comparison, compare_records
+    from pytest_layercount.records.record import ModelRecord, Record
+    from pytest_layercount.records.recording import record
 
 __version__ = "0.1.0"
 
@@ -66,6 +69,7 @@ __all__ = [
     "AssertSameStructure",
     "Cause",
     "Change",
+    "Comparison",
     "Equivalence",
     "Explanation",
     "Fold",
@@ -77,10 +81,12 @@ __all__ = [
     "Metrics",
     "ModelError",
     "ModelGraph",
+    "ModelRecord",
     "Need",
     "Node",
     "OutputDifference",
     "Plan",
+    "Record",
     "Refusal",
     "Route",
     "Rule",
@@ -90,12 +96,14 @@ __all__ = [
     "Value",
     "check_equivalence",
     "check_fold",
+    "compare_records",
     "count_layers",
     "explain",
     "fold",
     "model_metrics",
     "plan_fold",
     "read_graph",
+    "record",
 ]
 
 _HOMES = {
@@ -138,6 +146,9 @@ _HOMES = {
     "model.graph": ("Layer", "ModelGraph", "Node", "Value"),
     "model.metrics": ("Metrics", "Share"),
     "model.readers": ("count_layers", "model_metrics", "read_graph"),
+    "records.comparison": ("Comparison", "compare_records"),
+    "records.record": ("ModelRecord", "Record"),
+    "records.recording": ("record",),
 }
 
 

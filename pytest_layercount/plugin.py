@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import auto, hookspecs, marker, messages, named, settings
+from pytest_layercount import auto, hookspecs, marker, messages, named, settings, upgrade
 from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     start(config)
     keeper.start(config)
     auto.start(config)
+    upgrade.activate(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

@@ -18,6 +18,7 @@ from pytest_layercount import messages
 from pytest_layercount.criteria import LIMITS, ArgumentError, checked
 
 Update = Literal["all", "new"]
+Weights = Literal["seeded", "own"]
 REPORTS = (".html", ".json", ".md")
 """What the name of a report ends in."""
 
@@ -87,6 +88,29 @@ def _report(file: str) -> str:
     return file
 
 
+def _choice(choices: Sequence[str], help_: str) -> Any:
+    """One of ``choices``, the first where nothing is given."""
+
+    def read(given: str) -> str:
+        if given not in choices:
+            raise ValueError(messages.settings.not_one_of(choices))
+        return given
+
+    option = {"metavar": "|".join(choices)}
+    return field(default=choices[0], metadata={"key": _Key(read, help_, _TEXT, option)})
+
+
+def _file(help_: str) -> Any:
+    """A file, an option alone: it is another one in every run."""
+    return field(default=None, metadata={"key": _Key(_path, help_, None, {"metavar": "FILE"})})
+
+
+def _path(given: str) -> str:
+    if not given or given.endswith(("/", "\\")):
+        raise ValueError(messages.settings.NOT_A_FILE)
+    return given
+
+
 def _checked(name: str, value: str | int) -> Any:
     try:
         return checked({name: int(value) if str(value).isdecimal() else value})[name]
@@ -119,6 +143,17 @@ class Settings:
         "judge this model, with no test file: package.module:build(depth=3) or model.keras",
         "MODEL",
         "--layercount-model",
+    )
+    record: str | None = _file("record every model that a fixture returns")
+    against: str | None = _file("fail where a model is not what this record says")
+    weights: Weights = _choice(  # noqa: RUF009 -- a field
+        get_args(Weights), "what recorded models are run with: the same weights everywhere, or own"
+    )
+    expected_differences: tuple[str, ...] = _values(
+        str,
+        "a difference from a record that may be: 'model: cause: reason'",
+        "TEXT",
+        "--layercount-expected-difference",
     )
 
     pictures: str | None = _value(str, "write a picture of each model that fails here", "DIR")

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Sequence
 
 from pytest_layercount import __version__, messages
-from pytest_layercount.cli import count, explain, fold, graph
+from pytest_layercount.cli import compare, count, explain, fold, graph
 from pytest_layercount.cli.answer import Answer
 from pytest_layercount.criteria import ArgumentError
 from pytest_layercount.errors import LayercountError
 
-COMMANDS = (count, fold, explain, graph)
+COMMANDS = (count, fold, explain, graph, compare)
 
 GOOD, BAD, USAGE, INTERRUPTED = 0, 1, 2, 130
 """The exit codes. ``BAD``: the models differ, or one does not keep its limits."""

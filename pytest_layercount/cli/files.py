@@ -1,10 +1,8 @@
-"""Files that a command writes: whole or not at all, and over nothing by mistake."""
+"""Where a command may write: over nothing by mistake."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_layercount import messages
@@ -31,19 +29,3 @@ def check_target(path: Path, suffixes: Sequence[str], *, force: bool, source: st
         problem = messages.commands.NO_FOLDER
     if problem is not None:
         raise LayercountError(f"{path}: {problem}")
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A new file beside ``path`` to be written to, which then takes its place.
-
-    Raises:
-        LayercountError: the folder cannot be written to.
-    """
-    try:
-        with tempfile.TemporaryDirectory(prefix=".layercount-", dir=path.absolute().parent) as room:
-            made = Path(room, path.name)
-            yield made
-            made.replace(path)
-    except OSError as error:
-        raise LayercountError(messages.commands.not_written(path, error)) from error

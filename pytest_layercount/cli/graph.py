@@ -9,9 +9,10 @@ from typing import Any
 from pytest_layercount import messages
 from pytest_layercount.cli.answer import Answer, counted
 from pytest_layercount.cli.answer import planned as plan_facts
-from pytest_layercount.cli.files import check_target, replaced
+from pytest_layercount.cli.files import check_target
 from pytest_layercount.cli.models import framework_for, named, planned
 from pytest_layercount.cli.quiet import quiet
+from pytest_layercount.files import replaced
 from pytest_layercount.model.count import count_graph
 
 _WORDS = messages.commands.GRAPH

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.partition import Change
 from pytest_layercount.compare.plain import Plain
+from pytest_layercount.compare.vocabulary import configuration, kind
 
 _FOLDING_CHANGES = ("offset", "scale", "use_bias")
 
@@ -25,6 +27,22 @@ def changes(
             differ["inputs"] = (_read(one, here), _read(two, there))
         if differ:
             yield Change(one.path(here), two.path(there), str(one.view.loose[here]), differ)
+
+
+def absorbed_changes(one: Plain, two: Plain, pairs: Iterable[tuple[int, int]]) -> Iterator[Change]:
+    """The changes of nodes that the plain form has no step for, as it takes them to fold."""
+    for here, there in sorted(pairs):
+        items = [_as_step(plain, node) for plain, node in ((one, here), (two, there))]
+        differ = _attributes(*map(configuration, items))
+        if differ:
+            before, after = (item.layer.path for item in items)
+            yield Change(before, after, kind(items[0]), differ)
+
+
+def _as_step(plain: Plain, node: int) -> Item:
+    """A node as the model has it."""
+    call = plain.graph.nodes[node]
+    return Item(plain.layer(node), call, call.layer)
 
 
 def _attributes(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

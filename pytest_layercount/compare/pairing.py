@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pytest_layercount.compare.changes import changes
+from pytest_layercount.compare.changes import absorbed_changes, changes
 from pytest_layercount.compare.heads import replaced_heads
 from pytest_layercount.compare.partition import FOLDED, Group, Partition
 from pytest_layercount.compare.plain import Plain
@@ -43,6 +43,7 @@ class _Pairing:
             set(range(len(one.items))) - set(matched),
             set(range(len(two.items))) - set(matched.values()),
         )
+        self.absorbed: list[tuple[int, int]] = []
         self.result = Partition()
 
     def run(self) -> Partition:
@@ -60,7 +61,10 @@ class _Pairing:
                 self.result.groups.append(Group(code, mine, others, detail))
             else:
                 self.result.group(code, mine, others)
-        self.result.changed = list(changes(*self.plains, self.matched, folded))
+        self.result.changed = [
+            *changes(*self.plains, self.matched, folded),
+            *absorbed_changes(*self.plains, self.absorbed),
+        ]
         for side in (0, 1):
             self._follow(side)
         return self.result
@@ -80,8 +84,13 @@ class _Pairing:
                 lost.append(_Lost(0, node, code, here, there))
             else:
                 others.remove(match)
-                self.result.pair(node, match[0])
+                self._pair_absorbed(node, match[0])
         return lost + [_Lost(1, node, code, there, here) for node, code in others]
+
+    def _pair_absorbed(self, here: int, there: int) -> None:
+        """Pair two nodes that have no step of their own, at least in one of the models."""
+        self.absorbed.append((here, there))
+        self.result.pair(here, there)
 
     def _kept_elsewhere(self, lost: list[_Lost]) -> list[_Lost]:
         """Pair nodes after the same item that folded into different ones; return the rest."""
@@ -95,7 +104,7 @@ class _Pairing:
             if not each.side and others:
                 other = others.pop(0)
                 gone |= {each, other}
-                self.result.pair(each.node, other.node)
+                self._pair_absorbed(each.node, other.node)
         return [each for each in lost if each not in gone]
 
     def _origin(self, lost: _Lost) -> tuple[str, str, int | None]:
@@ -118,7 +127,8 @@ class _Pairing:
             ]
             if alike and step in self.alone[1 - lost.side]:
                 self.alone[1 - lost.side].remove(step)
-                self.result.pair(lost.node, item.units[0], lost.side)
+                pair = lost.node, item.units[0]
+                self._pair_absorbed(*(pair[::-1] if lost.side else pair))
                 for node, code in item.taken:
                     self.result.lose(code, [node], 1 - lost.side)
                 return True

@@ -29,10 +29,20 @@ def tell_meanings_apart(form: Form) -> None:
     if form.graph.keras.startswith("Keras 3"):
         return
     for item in form.items.values():
-        config = item.layer.config
-        name = IN_KERAS_2.get(str(config.get("activation")))
-        if name is not None and item.layer.builtin:
-            item.layer = replace(item.layer, config={**config, "activation": name})
+        item.layer = _meant(item.layer)
+
+
+def _meant(layer: Layer) -> Layer:
+    """A layer of Keras 2 with its functions, and those of layers inside it, by their own names."""
+    changed: dict[str, object] = {}
+    for key, value in layer.config.items():
+        if isinstance(value, Layer):
+            changed[key] = _meant(value)
+        elif key.endswith("activation") and value in IN_KERAS_2:
+            changed[key] = IN_KERAS_2[value]
+    return (
+        replace(layer, config={**layer.config, **changed}) if changed and layer.builtin else layer
+    )
 
 
 def gather_hard_activations(form: Form) -> None:
@@ -102,7 +112,8 @@ def split_activations(form: Form) -> None:
     for number, item in list(form.items.items()):
         name = item.layer.config.get("activation")
         known = item.layer.builtin and item.layer.operation is None
-        if known and item.layer.type.startswith(_WITH_ACTIVATION) and name not in (None, "linear"):
+        last = item.layer.type.startswith(_WITH_ACTIVATION) and "LSTM" not in item.layer.type
+        if known and last and name not in (None, "linear"):
             activation = Item(
                 Layer("", "Activation", config={"activation": name}),
                 item.call,

@@ -141,9 +141,14 @@ def configuration(item: Item) -> dict[str, Any]:
     shape = call.shapes[0] if call.shapes else None
     if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:
         found["target_shape"] = shape[1:]
-    if call.training is True:
+    if call.training is True and not _is_fixed(layer):
         found["training"] = True
     return found
+
+
+def _is_fixed(layer: Layer) -> bool:
+    """Whether a layer prepares data without drawing numbers: Keras 3 calls it for training."""
+    return is_preprocessing(layer) and not layer.type.startswith("Rand")
 
 
 def constants(item: Item) -> list[float]:
@@ -182,7 +187,9 @@ def _said(key: str, value: Any, rank: int | None) -> Any:
         axes = value if isinstance(value, (list, tuple)) else (value,)
         known = [axis + rank if axis is not None and axis < 0 and rank else axis for axis in axes]
         return known[0] if len(known) == 1 else tuple(known)
-    if key == "activation":
+    if key == "data_format" and value == "channels_last":
+        return None
+    if key.endswith("activation"):
         name = _SAME.get(str(value), str(value))
         return None if name == "linear" else name
     if isinstance(value, list):

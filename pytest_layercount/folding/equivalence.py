@@ -20,7 +20,7 @@ import numpy as np
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.correspond import corresponding, kept
 from pytest_layercount.folding.fold import FoldResult, fold_opened
-from pytest_layercount.folding.inputs import UNKNOWN_SIZES, make_inputs
+from pytest_layercount.folding.inputs import candidate_inputs
 from pytest_layercount.folding.rewrite.copies import (
     input_specs,
     randomised_copy,
@@ -204,9 +204,7 @@ def _start(bench: Bench, candidates: list[list[Any]], name: str) -> Start:
 def _candidates(one: OpenModel, given: Any, seed: int) -> list[list[Any]]:
     if given is not None:
         return [flat_inputs(one, given)]
-    specs = input_specs(one)
-    sizes = UNKNOWN_SIZES if any(None in spec.shape[1:] for spec in specs) else UNKNOWN_SIZES[:1]
-    return [make_inputs(specs, seed=seed, unknown=size) for size in sizes]
+    return candidate_inputs(input_specs(one), lambda: np.random.default_rng(seed))
 
 
 def _difference(name: str, gap: Gap) -> OutputDifference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,18 +31,23 @@ class InputSpec:
     pixels: bool = False
 
 
-def make_inputs(specs: Sequence[InputSpec], *, seed: int, unknown: int) -> list[Any]:
-    """One array for each of ``specs``; unknown dimensions get the size ``unknown``.
+def candidate_inputs(specs: Sequence[InputSpec], random: Callable[[], Any]) -> list[list[Any]]:
+    """Arrays for each of ``specs``, to be tried in turn where sizes are unknown.
 
-    Batches are larger for small inputs, whose few numbers say less each.
+    ``random()`` makes what they are drawn from: a NumPy generator, or what has its
+    methods. Batches are larger for small inputs, whose few numbers say less each.
     """
-    random = np.random.default_rng(seed)
+    unknown = UNKNOWN_SIZES if any(None in spec.shape[1:] for spec in specs) else UNKNOWN_SIZES[:1]
+    return [_make_all(random(), specs, size) for size in unknown]
+
+
+def _make_all(random: Any, specs: Sequence[InputSpec], unknown: int) -> list[Any]:
     sizes = [math.prod(size or unknown for size in spec.shape[1:]) for spec in specs]
     batch = 2 if max(sizes, default=0) > SMALL else 16
     return [_make(random, spec, batch, unknown) for spec in specs]
 
 
-def _make(random: np.random.Generator, spec: InputSpec, batch: int, unknown: int) -> Any:
+def _make(random: Any, spec: InputSpec, batch: int, unknown: int) -> Any:
     first = spec.shape[0] if spec.shape and spec.shape[0] is not None else batch
     shape = (first, *(size if size is not None else unknown for size in spec.shape[1:]))
     if spec.dtype == "string":

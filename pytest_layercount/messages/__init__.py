@@ -10,9 +10,11 @@ from pytest_layercount.messages import (
     counts,
     folds,
     marks,
+    matrix,
     named,
     pairs,
     pictures,
+    records,
     settings,
     targets,
 )
@@ -24,9 +26,11 @@ __all__ = [
     "counts",
     "folds",
     "marks",
+    "matrix",
     "named",
     "pairs",
     "pictures",
+    "records",
     "settings",
     "targets",
 ]

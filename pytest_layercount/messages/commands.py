@@ -100,6 +100,19 @@ GRAPH = Words(
     {"out": "write the picture here: .svg, .png, .pdf or .dot; without it, print DOT"},
 )
 
+COMPARE = Words(
+    "the models of a test suite in several TensorFlow and Keras versions",
+    """\
+  pytest --layercount-record=records/tf-2.15.json
+  layercount compare records/*.json --expect "detector: operations: not layers in Keras 3"
+  layercount compare records/*.json --markdown > upgrade.md""",
+    {
+        "record": "what pytest --layercount-record=FILE wrote, the oldest version first",
+        "expect": "a difference that may be, as 'model: cause: reason'; may be repeated",
+        "markdown": "print the matrix as a markdown table",
+    },
+)
+
 INTERRUPTED = "interrupted"
 SAME_FILE = "this is the model itself; name another file"
 EXISTS = "is there already; --force writes over it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NOT_A_FILE = "must be the name of a file"
 NOT_A_TRUTH = "must be true or false"
 
 AUTO_WITHOUT_LIMIT = "layercount_auto: no limit to judge by; give one, like layercount_max=150"
@@ -22,3 +23,8 @@ def not_a_choice(choices: Sequence[str]) -> str:
 def not_a_report(suffixes: Sequence[str]) -> str:
     """A report of an unknown kind."""
     return f"the name of a report ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}"
+
+
+def not_one_of(choices: Sequence[str]) -> str:
+    """The value of a key that takes few."""
+    return f"must be {' or '.join(choices)}"

@@ -30,9 +30,12 @@ _CONV_LSTM = (
     "data_format",
     "dilation_rate",
     "use_bias",
+    "activation",
+    "recurrent_activation",
 )
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
+_RECURRENT = ("units", "activation", "use_bias", "return_sequences", "go_backwards")
 _BATCH_NORM = ("axis", "epsilon", "center", "scale", "trainable", "virtual_batch_size")
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
@@ -73,11 +76,11 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "RepeatVector": ("n",),
     "Resizing": ("interpolation", "pad_to_aspect_ratio", "data_format"),
     "Embedding": ("output_dim", "mask_zero"),
+    "SimpleRNN": _RECURRENT,
+    "LSTM": (*_RECURRENT, "recurrent_activation"),
+    "GRU": (*_RECURRENT, "recurrent_activation", "reset_after"),
     "MultiHeadAttention": ("num_heads", "key_dim", "value_dim", "use_bias"),
     "GroupedQueryAttention": ("num_query_heads", "num_key_value_heads", "head_dim", "use_bias"),
-    "SimpleRNN": ("units", "use_bias"),
-    "LSTM": ("units", "use_bias"),
-    "GRU": ("units", "use_bias", "reset_after"),
     **{f"ConvLSTM{n}D": _CONV_LSTM for n in (1, 2, 3)},
 }
 

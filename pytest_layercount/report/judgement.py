@@ -2,7 +2,7 @@
 
 It is plain data of a few kilobytes. Workers send it to the controller; models stay
 where they are. Auto-generated names, which depend on what was built before, are
-replaced (see :mod:`pytest_layercount.report.names`), so that the same suite gives the
+replaced (see :mod:`pytest_layercount.model.names`), so that the same suite gives the
 same judgements in any order and any number of processes.
 """
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import measure
 from pytest_layercount.model.count import LayerCount, count_graph, require_parameters
+from pytest_layercount.model.names import model_name
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
-from pytest_layercount.report.names import model_name, renamed
+from pytest_layercount.report.names import renamed
 from pytest_layercount.report.pictures import leave
 
 if TYPE_CHECKING:

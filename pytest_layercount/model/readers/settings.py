@@ -45,7 +45,7 @@ def settings_of(layer: SavedLayer) -> dict[str, Any]:
     for name in (*ATTRIBUTES.get(layer.type, ()), *settings):
         key = _KEYS.get((layer.type, name), name)
         value = layer.config.get(key, defaults.get(name))
-        found[name] = _function(value, layer) if name == "activation" else _plain(value)
+        found[name] = _function(value, layer) if name.endswith("activation") else _plain(value)
     if layer.type == "Normalization" and "axis" in found:
         found["axis"] = _axes(found["axis"])
     return found

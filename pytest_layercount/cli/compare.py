@@ -1,0 +1,57 @@
+"""``layercount compare``: the models of a test suite in several TensorFlows."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from pytest_layercount import messages
+from pytest_layercount.cli.answer import Answer
+
+_WORDS = messages.commands.COMPARE
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Declare the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser("compare", **_WORDS.about)
+    parser.add_argument("records", nargs="+", metavar="RECORD", help=_WORDS.options["record"])
+    parser.add_argument(
+        "--expect", action="append", default=[], metavar="TEXT", help=_WORDS.options["expect"]
+    )
+    parser.add_argument("--markdown", action="store_true", help=_WORDS.options["markdown"])
+    return parser
+
+
+def run(options: argparse.Namespace) -> Answer:
+    """Compare the records; what differs and was not expected is not good."""
+    from pytest_layercount.records.comparison import Cell, compare_records
+
+    found = compare_records(*options.records, expect=options.expect)
+
+    def cell(one: Cell) -> dict[str, Any]:
+        record, pair = one.record, one.pair
+        counts = {count: record.count(count) for count in ("layers", "nodes", "top")}
+        return {
+            **({"problem": record.problem} if record.graph is None else counts),
+            "parameters": record.parameters,
+            "computed": record.computed,
+            "unrun": record.unrun,
+            "findings": [asdict(finding) for finding in one.unexpected],
+            "expected": [
+                {**asdict(finding), "reason": known.reason} for finding, known in one.expected
+            ],
+            "outputs": [] if pair is None else [asdict(gap) for gap in pair.gaps],
+        }
+
+    write = messages.matrix.markdown if options.markdown else messages.matrix.matrix
+    return Answer(
+        write(found),
+        {
+            "versions": list(found.columns),
+            "models": {name: [*map(cell, cells)] for name, cells in found.rows.items()},
+            "stale": [asdict(one) for one in found.stale],
+            "summary": dict(messages.matrix.summary(found)),
+        },
+        good=found.good,
+    )

@@ -1,0 +1,31 @@
+"""Record the models of a run, and compare them with those of another TensorFlow.
+
+What a fixture returns is recorded when it is set up, before a test can change it. The
+records travel to the controller on the reports of the tests, as JSON; models stay
+where they are.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.settings import settings
+
+
+def activate(config: pytest.Config) -> None:
+    """Record or compare in this run, if an option says so."""
+    asked = settings(config)
+    if asked.record is None and asked.against is None:
+        return
+    from pytest_layercount.upgrade.ending import Ending
+    from pytest_layercount.upgrade.reference import reference
+    from pytest_layercount.upgrade.watch import Watch
+
+    try:
+        known = None if asked.against is None else reference(asked)
+    except LayercountError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(Watch(asked, known), "layercount-watch")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Ending(asked, known), "layercount-ending")
