@@ -12,8 +12,8 @@ from pytest_layercount.cli.files import check_target
 from pytest_layercount.cli.models import framework_for, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.errors import ModelError
-from pytest_layercount.foldable import BATCH_NORMS
 from pytest_layercount.files import replaced
+from pytest_layercount.foldable import BATCH_NORMS
 from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:

@@ -16,16 +16,15 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.equivalence import DRAWS
 from pytest_layercount.folding.inputs import candidate_inputs
-from pytest_layercount.folding.rewrite.build import Built
 from pytest_layercount.folding.rewrite.copies import (
-    copy_model,
+    copies_of,
     input_specs,
-    measurable,
+    movable,
     rounding_unit,
 )
-from pytest_layercount.folding.rewrite.run import fed, run
+from pytest_layercount.folding.rewrite.measure import DRAWS
+from pytest_layercount.folding.rewrite.run import Runner, fed
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
@@ -123,7 +122,7 @@ def _run(
 
 
 class _Bench:
-    """A copy of a model with the weights it is to be run with."""
+    """Copies of a model's layers, with the weights they are to be run with."""
 
     def __init__(
         self,
@@ -133,41 +132,41 @@ class _Bench:
         seed: int,
         dtype: str | None,
     ) -> None:
-        self.seed = seed
-        self.opened = opened
-        self.built = copy_model(opened, measurable(opened.graph), dtype=dtype)
-        self.variables = _variables(self.built, sources)
-        if not own_weights:
-            self._assign(
-                [
-                    seeded_weight(layer, variable, seed, position)
-                    for position, (layer, variable) in enumerate(self.variables)
-                ]
-            )
-        self.values = [variable.numpy() for _, variable in self.variables]
-        self.candidates = candidate_inputs(input_specs(opened), lambda: Stable(seed))
+        self.opened, self.seed = opened, seed
+        self.copies = copies_of(opened, dtype=dtype)
+        self.runner = Runner(self.copies)
+        self.inputs = self._runnable(candidate_inputs(input_specs(opened), lambda: Stable(seed)))
+        if not own_weights:  # the layers have variables only now that they have run
+            self._assign_seeded(sources)
 
     def numbers(self, unit: float) -> tuple[Numbers, ...]:
-        """The outputs and their noise, the largest of several draws where it is of few values."""
-        inputs, outputs = self._runnable()
+        """The outputs and their noise, the largest of several draws where it is of few values.
+
+        Noise is what they do when weights and inputs move by up to ``unit`` of their size.
+        """
+        outputs = self._outputs(self.inputs)
         noise = [0.0] * len(outputs)
         few = any(output.size < MOST for output in outputs)
-        for draw in range(DRAWS if few else 1):
-            seed = (self.seed, _NOISE + draw)
-            self._assign(_all_moved(self.values, unit, seed))
-            moved_inputs = _all_moved(inputs, unit, (*seed, len(self.values)))
-            for place, moved in enumerate(self._outputs(moved_inputs)):
-                noise[place] = max(noise[place], _apart(outputs[place], moved))
+        with movable(self.copies, unit) as move:
+            for draw in range(DRAWS if few else 1):
+                move(draw)
+                near = [_near(array, unit, (self.seed, _NOISE, draw)) for array in self.inputs]
+                for place, moved in enumerate(self._outputs(near)):
+                    noise[place] = max(noise[place], _apart(outputs[place], moved))
         found = zip(outputs, noise, strict=True)
         return tuple(_numbers(output, moved, self.seed) for output, moved in found)
 
-    def _runnable(self) -> tuple[list[Any], list[Any]]:
-        """The first inputs on which the model runs, and its outputs."""
-        for inputs in self.candidates:
+    def _runnable(self, candidates: list[list[Any]]) -> list[Any]:
+        """The first inputs on which the model runs."""
+        for inputs in candidates:
             try:
-                return inputs, self._outputs(inputs)
+                self._outputs(inputs)
+            except ModelError:
+                raise
             except Exception as error:  # noqa: BLE001  whatever its layers raise
                 failed = error
+            else:
+                return inputs
         said = (str(failed).strip() or type(failed).__name__).splitlines()[0]
         raise ModelError(f"cannot be run on inputs made from its specification ({said})")
 
@@ -177,51 +176,39 @@ class _Bench:
         The first are before that activation, which hides what precedes it; only the
         second show what it is itself.
         """
-        import tensorflow as tf
-
-        ends = list(values_in(self.built.graph.outputs))
+        ends = list(values_in(self.copies.graph.outputs))
         returned = list(values_in(self.opened.graph.outputs))
-        feeds = fed(self.built, [tf.convert_to_tensor(one) for one in inputs])
-        values = run(self.built, feeds, [*ends, *returned])
+        values = dict(self.runner.run(fed(self.copies, inputs), {*ends, *returned}))
         found = [values[end] for end in ends]
         for end, last in zip(ends, returned, strict=True):
             number = self.opened.graph.nodes[last.node].layer
             if end != last:
                 found.append(values[last])
-            elif self.built.graph.layers[number] != self.opened.graph.layers[number]:
+            elif self.copies.graph.layers[number] != self.opened.graph.layers[number]:
                 found.append(self.opened.layers[number].activation(values[last]))
         return [np.asarray(tensor) for tensor in found]
 
-    def _assign(self, values: Sequence[Any]) -> None:
-        for (_, variable), value in zip(self.variables, values, strict=True):
+    def _assign_seeded(self, sources: Sequence[int]) -> None:
+        """Give every weight its value, by its place in the canonical order of the layers."""
+        found: dict[int, tuple[Any, Any]] = {}
+        for layer in (self.copies.live[source] for source in sources):
+            for variable in getattr(layer, "weights", ()):
+                found.setdefault(id(variable), (layer, variable))
+        for position, (layer, variable) in enumerate(found.values()):
+            value = seeded_weight(layer, variable, self.seed, position)
             if value is not None:
                 dtype = getattr(variable.dtype, "as_numpy_dtype", variable.dtype)
                 variable.assign(value.astype(dtype))
-        for layer in self.built.layers:
+        for layer in self.copies.live:
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()  # what is derived from the weights
 
 
-def _variables(built: Built, sources: Sequence[int]) -> list[tuple[Any, Any]]:
-    """Every weight once, with the layer that has it, in the canonical order of the layers."""
-    found: dict[int, tuple[Any, Any]] = {}
-    for source in sources:
-        layer = built.layers[source]
-        for variable in getattr(layer, "weights", ()):
-            found.setdefault(id(variable), (layer, variable))
-    return list(found.values())
-
-
-def _all_moved(values: Sequence[Any], unit: float, seed: Sequence[int]) -> list[Any]:
-    """Arrays, each real number of them moved by up to ``unit`` of its size."""
-    found = []
-    for place, value in enumerate(values):
-        if value.dtype.kind in "fV":  # NumPy knows bfloat16 as bytes
-            drawn = uniform((*seed, place), value.size).reshape(value.shape)
-            found.append(value * (1 + unit * (2 * drawn - 1)))
-        else:
-            found.append(value)
-    return found
+def _near(array: Any, unit: float, seed: Sequence[int]) -> Any:
+    """``array``, each real number of it moved by up to ``unit`` of its size."""
+    if array.dtype.kind != "f":
+        return array
+    return array * (1 + unit * (2 * uniform(seed, array.size).reshape(array.shape) - 1))
 
 
 def _apart(one: Any, two: Any) -> float:
