@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,19 @@ def test_a_frozen_function_keeps_its_batch_norms(model: Any) -> None:
     function = concrete(lambda x: model(x, training=False), None, 8, 8, 3)
     frozen = convert_to_constants.convert_variables_to_constants_v2(function)
     assert explained(model, read_graph(frozen)) == {"no-ops": -1}
+
+
+@pytest.mark.skipif("LAYERCOUNT_TEST_FEW" in os.environ, reason="other versions run it")
+def test_mobilenet_v2_as_built_and_as_deployed() -> None:
+    from tensorflow.python.framework import convert_to_constants
+
+    model = load_keras().applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=3)
+    built = concrete(lambda x: model(x, training=False), None, 32, 32, 3)
+    assert explained(model, read_graph(built)) == {}
+    lean = fold(model).model
+    deployed = concrete(lambda x: lean(x, training=False), None, 32, 32, 3)
+    frozen = read_graph(convert_to_constants.convert_variables_to_constants_v2(deployed))
+    assert explained(model, frozen) == {"batch-norms-folded": -52}
 
 
 def test_a_model_rebuilt_in_tensorflow() -> None:
