@@ -23,9 +23,11 @@ def has_keras() -> bool:
 # first and the newest run it.
 SLOW = ["faults", "compare/test_applications.py", "examples/test_pull_request.py"]
 collect_ignore = SLOW if "LAYERCOUNT_TEST_FEW" in os.environ else []
-# Reports know no framework: the environments without one run their tests.
+# Reports and the files of baselines know no framework: the environments without one
+# run their tests.
 if has_keras():
-    collect_ignore = [*collect_ignore, "report", "test_named.py"]
+    plain = ["report", "baselines/test_suite.py", "test_auto.py", "test_named.py"]
+    collect_ignore = [*collect_ignore, *plain]
 
 ROOT = Path(__file__).parent.parent
 
