@@ -10,17 +10,17 @@ from tests.property.recipe import Recipe
 
 # How many of a hundred graphs must at least be of a sort for a run to mean something.
 SHARES: Mapping[str, int] = {
-    "folds": 50,
+    "folds": 40,
     "folds 5 or more": 5,
     "folds into the layer before": 20,
     "folds into the layer after": 20,
     "folds through another layer": 10,
-    "refuses": 50,
+    "refuses": 40,
     "refused: several-consumers": 10,
-    "combines tensors": 30,
+    "combines tensors": 25,
     "has a model inside": 5,
     "calls a layer twice": 5,
-    "has several outputs": 30,
+    "has several outputs": 20,
     "removes layers": 10,
     "well-conditioned": 80,
 }

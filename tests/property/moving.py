@@ -1,6 +1,7 @@
 """Layers that pool, pad, resample and rearrange, at random.
 
 Adaptive pooling is left out: Keras 3.15's fails where its larger window does not fit.
+So are interpolations: TensorFlow computes them in float32 whatever it is given.
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ def _by(name: str, sign: int) -> Any:
 
 
 def _upsampling(draw: Draw, shape: Shape) -> dict[str, Any]:
-    modes = ("nearest", "bilinear") if len(shape) == 3 else ("nearest",)
-    mode = pick(draw, *modes)
-    return {"size": 2, **({} if mode == "nearest" else {"interpolation": mode})}
+    return {"size": 2}
 
 
 def _upsampled(shape: Shape, config: Config) -> Shape:
@@ -69,7 +68,7 @@ def _resizing(draw: Draw, shape: Shape) -> dict[str, Any]:
     return {
         "height": pick(draw, 4, 3),
         "width": pick(draw, 4, 5),
-        "interpolation": pick(draw, "bilinear", "nearest"),
+        "interpolation": "nearest",
     }
 
 

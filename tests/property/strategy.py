@@ -157,8 +157,6 @@ class _Drawing:
             config["data_format"] = "channels_first"
             if config.get("padding") == "causal":
                 config["padding"] = "same"
-        if config.get("interpolation") == "bilinear" and first:
-            config["interpolation"] = "nearest"
         out = kind.shape(shape, config)
         return config if min(out) > 0 and math.prod(out) <= LARGEST and len(out) <= 4 else None
 
