@@ -9,7 +9,7 @@ of such a class are counted from the HDF5 data, all of them as trainable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,8 +197,13 @@ class _SavedOpening(Opening):
         inner = layer.inner
         if layer.builtin and inner is not None:
             for name in INNER.get(layer.type, ()):
-                way = inner.name.replace("forward_", "backward_", name == "backward_layer")
-                config[name] = self._inner(inner, f"{path}/{way}")
+                way = name.removesuffix("layer")  # Keras 3 saves the name with it, Keras 2 without
+                own = way + inner.name.removeprefix("forward_") if way else inner.name
+                made = self._inner(inner, f"{path}/{own}")
+                if way == "backward_" and "go_backwards" in made.config:
+                    turned = not made.config["go_backwards"]
+                    made = replace(made, config={**made.config, "go_backwards": turned})
+                config[name] = made
         total, trainable = parameters(layer)
         return Layer(
             path=path,
