@@ -1,13 +1,20 @@
-"""Print the table: ``python -m tests.faults [--seeds 20] [model ...]``."""
+"""Print the table: ``python -m tests.faults [--seeds 20] [--state FILE] [model ...]``.
+
+It takes a while. With ``--state`` what was found is kept in a file, seed by seed, and a
+run that was stopped is taken up where it stopped.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
-import time
+from dataclasses import asdict
+from pathlib import Path
 
 from tests.faults.models import NAMES, make
+from tests.faults.subject import Subject
 from tests.faults.table import Row, header, line, summary
 
 
@@ -19,17 +26,26 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--state", type=Path)
     parser.add_argument("models", nargs="*", default=[], metavar="model", help=", ".join(NAMES))
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    rows: dict[str, Row] = {}
+    if given.state and given.state.exists():
+        rows = {name: Row(**row) for name, row in json.loads(given.state.read_text()).items()}
+    names = given.models or NAMES
     say(header())
-    rows: list[Row] = []
-    for name in given.models or NAMES:
-        started = time.monotonic()
-        rows.append(Row.of(name, make(name), given.seeds))
-        say(line(rows[-1], time.monotonic() - started))
-    say(summary(rows))
-    return 0 if all(row.flawless for row in rows) else 1
+    for name in names:
+        row = rows.setdefault(name, Row(name))
+        subject = Subject(make(name)) if row.seeds < given.seeds else None
+        while subject is not None and row.seeds < given.seeds:
+            row.add(subject, row.seeds)
+            if given.state:
+                found = {name: asdict(row) for name, row in rows.items() if row.seeds}
+                given.state.write_text(json.dumps(found, indent=1))
+        say(line(row))
+    say(summary([rows[name] for name in names]))
+    return 0 if all(rows[name].flawless for name in names) else 1
 
 
 raise SystemExit(main())

@@ -60,13 +60,13 @@ class Row:
 def header() -> str:
     columns = [f"{number:>6}" for number in range(1, len(MISTAKES) + 1)]
     legend = "\n".join(f"{number:>3} {name}" for number, name in enumerate(MISTAKES, 1))
-    last = f"{'alarms':>8} {'right fold':>11} {'caught from':>12} {'seconds':>8}"
+    last = f"{'alarms':>8} {'right fold':>11} {'caught from':>12}"
     return f"{legend}\n\n{'model':<18}{''.join(columns)}{last}"
 
 
-def line(row: Row, seconds: float) -> str:
+def line(row: Row) -> str:
     cells = [_cell(row, mistake) for mistake in MISTAKES]
-    last = f"{row.alarms:>8} {row.largest:>11.3f} {row.smallest:>12.3g} {seconds:>8.0f}"
+    last = f"{row.alarms:>8} {row.largest:>11.3f} {row.smallest:>12.3g}"
     return f"{row.name:<18}{''.join(f'{cell:>6}' for cell in cells)}{last}"
 
 
