@@ -19,9 +19,11 @@ def build_model(
     opened: OpenModel,
     graph: ModelGraph,
     sources: tuple[int, ...],
-    weights: Mapping[int, Mapping[str, Array]],
+    weights: dict[int, dict[str, Array]],
 ) -> Any:
     """A new model of the structure ``graph``; see :class:`Copies` for the rest.
+
+    ``weights`` is emptied on the way, lest they be in memory twice.
 
     Raises:
         ModelError: a layer cannot be copied from its configuration.
@@ -45,6 +47,7 @@ def _connected(copies: Copies) -> Any:
         args, kwargs = _filled(node.args, tensors), _filled(node.kwargs, tensors)
         for index, tensor in enumerate(writer.connect(layer, node, args, kwargs)):
             tensors[Value(number, index)] = tensor
+        copies.settle(node.layer)
     inputs, outputs = _filled(graph.inputs, tensors), _filled(graph.outputs, tensors)
     return writer.model(inputs, outputs, copies.opened.model)
 

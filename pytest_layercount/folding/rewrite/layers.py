@@ -53,7 +53,7 @@ class Copies:
         opened: OpenModel,
         graph: ModelGraph,
         sources: tuple[int, ...],
-        weights: Mapping[int, Mapping[str, Array]],
+        weights: dict[int, dict[str, Array]],
         dtype: str | None = None,
     ) -> None:
         self.opened, self.graph, self.sources = opened, graph, sources
@@ -62,6 +62,7 @@ class Copies:
         self.names = unique_names(graph)
         self.live: list[Any] = [None] * len(graph.layers)
         self.states: dict[int, State] = {}
+        self.waiting = Counter(sources)
 
     def original(self, number: int) -> Any:
         """The live layer that layer ``number`` is a copy of."""
@@ -96,9 +97,12 @@ class Copies:
         state = self.states.pop(number, None)
         if state is None:
             return False
-        late = state.settle()
+        late, source = state.settle(), self.sources[number]
+        self.waiting[source] -= 1
+        if not self.waiting[source]:
+            self.weights.pop(source, None)
         if not state.weights and not state.alike:
-            raise ModelError(_unlike(self.opened.graph.layers[self.sources[number]]))
+            raise ModelError(_unlike(self.opened.graph.layers[source]))
         return late
 
 
