@@ -82,10 +82,7 @@ class Auto:
 
 
 def start(config: pytest.Config) -> None:
-    """Judge all models, if the settings say so."""
-    asked = settings(config)
-    if not asked.auto:
-        return
-    if not asked.limits:
+    """Judge all models."""
+    if not settings(config).limits:
         raise pytest.UsageError(messages.settings.AUTO_WITHOUT_LIMIT)
     config.pluginmanager.register(Auto(config), "layercount-auto")

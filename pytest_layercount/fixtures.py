@@ -1,23 +1,17 @@
-"""The ``assert_*`` fixtures and the types to annotate them with."""
+"""The ``assert_*`` fixtures and the types to annotate them with.
+
+What they do is :mod:`pytest_layercount.assertions`, imported by the first test that asks
+for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_layercount import messages
-from pytest_layercount.baselines.check import default_name
-from pytest_layercount.baselines.judge import against_baseline, check_asked
-from pytest_layercount.criteria import ArgumentError, checked, criteria
-from pytest_layercount.failure import Failed
-from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
-from pytest_layercount.measure import said_plainly, source
-from pytest_layercount.report.limits import limits
-from pytest_layercount.report.recorder import Recorder, recorder
-from pytest_layercount.structure import check_codes, check_count, difference
+from pytest_layercount.report.recorder import recorder
 
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import Comparison
@@ -57,7 +51,7 @@ class AssertFoldable(Protocol):
         self,
         model: Any,
         *,
-        types: Sequence[str] = BATCH_NORMS,
+        types: Sequence[str] = ...,
         except_: Mapping[str, str] | None = None,
         info: str | None = None,
     ) -> Plan:
@@ -118,7 +112,9 @@ def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     what a layer is and ``folded=True`` judges what is left after folding. The
     model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
     """
-    return _Bound(_assert_layer_count, recorder(pytestconfig))
+    from pytest_layercount.assertions import Bound, assert_layer_count
+
+    return Bound(assert_layer_count, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +127,9 @@ def assert_foldable(pytestconfig: pytest.Config) -> AssertFoldable:
     it would pass for the wrong reason. That a model has no batch normalization
     *left* is ``assert_layer_count(model, types={"BatchNormalization": 0})``.
     """
-    return _Bound(_assert_foldable, recorder(pytestconfig))
+    from pytest_layercount.assertions import Bound, assert_foldable
+
+    return Bound(assert_foldable, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +142,9 @@ def assert_equivalent_after_fold(pytestconfig: pytest.Config) -> AssertEquivalen
     with the initial ones a wrong fold goes unnoticed. A model in which nothing
     folds fails: there is nothing to compare.
     """
-    return _Bound(_assert_equivalent_after_fold, recorder(pytestconfig))
+    from pytest_layercount.assertions import Bound, assert_equivalent_after_fold
+
+    return Bound(assert_equivalent_after_fold, recorder(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +156,9 @@ def assert_same_structure(pytestconfig: pytest.Config) -> AssertSameStructure:
     make a difference, like ``"batch-norms-folded"``, and ``"changed"`` for layers
     configured otherwise. ``count`` says what a layer is.
     """
-    return _Bound(_assert_same_structure, recorder(pytestconfig))
+    from pytest_layercount.assertions import Bound, assert_same_structure
+
+    return Bound(assert_same_structure, recorder(pytestconfig))
 
 
 @pytest.fixture
@@ -168,143 +170,6 @@ def assert_matches_baseline(request: pytest.FixtureRequest) -> AssertMatchesBase
     by so much and shrink by any. ``name`` is needed where a test has several models.
     ``pytest --layercount-update`` writes the baselines as the models are now.
     """
-    return _Bound(_assert_matches_baseline, request.node)
+    from pytest_layercount.assertions import Bound, assert_matches_baseline
 
-
-class _Bound(partial[Any]):
-    """A fixture that knows where to record; a traceback shows it by its name."""
-
-    def __repr__(self) -> str:
-        return f"<{self.func.__name__.lstrip('_')}>"
-
-
-def _assert_layer_count(
-    record: Recorder,
-    model: Any,
-    *,
-    max: int | None = None,
-    min: int | None = None,
-    exactly: int | None = None,
-    count: Count = "layers",
-    folded: bool = False,
-    types: Mapping[str, int] | None = None,
-    max_parameters: int | str | None = None,
-    max_trainable: int | str | None = None,
-    max_bytes: int | str | None = None,
-    max_depth: int | None = None,
-    max_macs: int | str | None = None,
-    info: str | None = None,
-) -> LayerCount:
-    __tracebackhide__ = True
-    bounds: dict[str, object] = {"max": max, "min": min, "exactly": exactly, "types": types}
-    costs: dict[str, object] = {
-        "max_parameters": max_parameters,
-        "max_trainable": max_trainable,
-        "max_bytes": max_bytes,
-        "max_depth": max_depth,
-        "max_macs": max_macs,
-    }
-    try:
-        asked = criteria(checked({**bounds, **costs, "count": count, "folded": folded}))
-    except ArgumentError as error:
-        raise _named(error, "assert_layer_count") from None
-    with record.judging("layercount", model) as subject:
-        measured = subject.count(asked)
-        subject.limits = limits(asked, measured)
-        violations = asked.violations(measured)
-        if violations:
-            raise Failed(
-                messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
-            )
-    return measured
-
-
-def _assert_foldable(
-    record: Recorder,
-    model: Any,
-    *,
-    types: Sequence[str] = BATCH_NORMS,
-    except_: Mapping[str, str] | None = None,
-    info: str | None = None,
-) -> Plan:
-    __tracebackhide__ = True
-    try:
-        names, exceptions = check_types(types), check_exceptions(except_)
-    except ArgumentError as error:
-        raise _named(error, "assert_foldable") from None
-    with record.judging("foldable", model) as subject:
-        planned = subject.plan()
-        result = foldability(planned, names, exceptions)
-        if not result.good:
-            raise Failed(messages.folds.foldable(planned.graph.name, result, names, note=info))
-    return planned
-
-
-def _assert_equivalent_after_fold(
-    record: Recorder,
-    model: Any,
-    *,
-    inputs: Any = None,
-    seed: int = 0,
-    info: str | None = None,
-) -> FoldCheck:
-    __tracebackhide__ = True
-    with record.judging("equivalent", model) as subject:
-        name = subject.graph().name
-        with said_plainly(model):
-            from pytest_layercount.folding.equivalence import check_fold
-
-            check = check_fold(model, inputs=inputs, seed=seed)
-        if not (check.result.folds or check.result.removed):
-            raise Failed(messages.folds.nothing_folded(name, check.result.refusals, note=info))
-        if not check.equivalence.equivalent:
-            raise Failed(messages.folds.not_equivalent(name, check, note=info))
-    return check
-
-
-def _assert_same_structure(
-    record: Recorder,
-    a: Any,
-    b: Any,
-    *,
-    ignore: Sequence[str] = (),
-    count: Count = "layers",
-    info: str | None = None,
-) -> Explanation:
-    __tracebackhide__ = True
-    try:
-        codes = check_codes(ignore)
-        check_count(count)
-    except ArgumentError as error:
-        raise _named(error, "assert_same_structure") from None
-    with record.judging("structure", b) as subject:
-        one, two = source(a), subject.source()
-        from pytest_layercount.compare.explain import explain_sources
-
-        found = difference(explain_sources(one, two, count), codes)
-        if not found.good:
-            raise Failed(messages.pairs.not_same_structure(found, note=info))
-    return found.explanation
-
-
-def _assert_matches_baseline(
-    item: pytest.Item,
-    model: Any,
-    name: str | None = None,
-    *,
-    max_growth: int | str | None = None,
-    metrics: Sequence[str] | None = None,
-    info: str | None = None,
-) -> Comparison | None:
-    __tracebackhide__ = True
-    try:
-        asked = check_asked(name, max_growth, metrics)
-    except ArgumentError as error:
-        raise _named(error, "assert_matches_baseline") from None
-    with recorder(item.config).judging("baseline", model) as subject:
-        return against_baseline(item, subject, asked, name or default_name(item), info)
-
-
-def _named(error: ArgumentError, function: str) -> ArgumentError:
-    sentence = messages.arguments.bad_arguments(function, error.arguments, error.problem)
-    return ArgumentError(error.arguments, sentence)
+    return Bound(assert_matches_baseline, request.node)

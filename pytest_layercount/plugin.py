@@ -1,4 +1,7 @@
-"""The pytest hooks, and the fixtures for pytest to find."""
+"""The pytest hooks, and the fixtures for pytest to find.
+
+What only tests with models need is imported when the first of them is there.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_layercount import auto, hookspecs, marker, messages, named, settings, upgrade
+from pytest_layercount import hookspecs, messages, settings, upgrade
 from pytest_layercount.baselines import claims, keeper
-from pytest_layercount.failure import Failed
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
     assert_foldable,
@@ -39,7 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", messages.marks.marker_help())
     start(config)
     keeper.start(config)
-    auto.start(config)
+    if settings.settings(config).auto:
+        from pytest_layercount import auto
+
+        auto.start(config)
     upgrade.activate(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
@@ -55,7 +60,10 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Report bad mark arguments as pytest reports a test file it cannot import."""
     report = yield
-    if report.passed:
+    found = (collector, *(report.result or ()))
+    if report.passed and any(map(_is_marked, found)):
+        from pytest_layercount import marker
+
         problems = marker.problems(collector, report.result or ())
         if problems:
             report.outcome = "failed"
@@ -67,18 +75,27 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of models that are named, before ``-k`` and others choose."""
-    items += named.collect(session)
+    if settings.settings(session.config).models:
+        from pytest_layercount import named
+
+        items += named.collect(session)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Set up the fixture that a mark names, like those that the test requests."""
+    if not _is_marked(item):
+        return (yield)
+    from pytest_layercount import marker
+
     fixture = marker.request_model(item)
     try:
         return (yield)
     except pytest.FixtureLookupError as error:
         if fixture is None or error.argname != fixture:
             raise
+        from pytest_layercount.failure import Failed
+
         raise Failed(messages.marks.unknown_fixture(fixture), pytrace=False) from None
 
 
@@ -89,7 +106,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     Inside all other wrappers, so that xfail and captured output treat the
     verdict as they treat the body.
     """
-    marker.judge(item)
+    if _is_marked(item):
+        from pytest_layercount import marker
+
+        marker.judge(item)
     return (yield)
 
 
@@ -102,3 +122,7 @@ def pytest_runtest_makereport(
     recorder(item.config).attach(item, report)
     claims.attach(item, report)
     return report
+
+
+def _is_marked(node: pytest.Item | pytest.Collector) -> bool:
+    return node.get_closest_marker("layercount") is not None

@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 import pytest
 
 from pytest_layercount import messages
-from pytest_layercount.criteria import LIMITS, ArgumentError, checked
 
 Update = Literal["all", "new"]
 Weights = Literal["seeded", "own"]
@@ -112,6 +111,8 @@ def _path(given: str) -> str:
 
 
 def _checked(name: str, value: str | int) -> Any:
+    from pytest_layercount.criteria import ArgumentError, checked
+
     try:
         return checked({name: int(value) if str(value).isdecimal() else value})[name]
     except ArgumentError as error:
@@ -161,6 +162,8 @@ class Settings:
     @property
     def limits(self) -> dict[str, Any]:
         """The limits of the whole suite, as keywords of a mark."""
+        from pytest_layercount.criteria import LIMITS
+
         given = {limit: getattr(self, limit, None) for limit in LIMITS}
         return {limit: value for limit, value in given.items() if value is not None}
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np  # noqa: F401
 import pytest
 
+from tests.kerases import load_keras
+
 pytest_plugins = ["pytester"]
 
 
@@ -26,7 +28,13 @@ collect_ignore = SLOW if "LAYERCOUNT_TEST_FEW" in os.environ else []
 # Reports and the files of baselines know no framework: the environments without one
 # run their tests.
 if has_keras():
-    plain = ["report", "baselines/test_suite.py", "test_auto.py", "test_named.py"]
+    plain = [
+        "report",
+        "baselines/test_suite.py",
+        "test_auto.py",
+        "test_named.py",
+        "test_upgrade.py",
+    ]
     collect_ignore = [*collect_ignore, *plain]
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +46,9 @@ needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """An empty test suite of a user, which may import ``tests.graphs``."""
+    if has_keras():
+        # Like NumPy: a second Keras 2 in one process would find its operations taken.
+        load_keras()
     for variable in (
         "CI",
         "BUILD_NUMBER",

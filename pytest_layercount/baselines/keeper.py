@@ -12,7 +12,6 @@ import pytest
 from pytest_layercount import messages
 from pytest_layercount.baselines.claims import Claim, claims, shown
 from pytest_layercount.baselines.seen import OUTPUT, Seen
-from pytest_layercount.baselines.write import BaselineError, save
 from pytest_layercount.settings import settings
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ class Keeper:
         for claim in self._all():
             if claim.text is None:
                 continue
+            from pytest_layercount.baselines.write import BaselineError, save
+
             try:
                 save(Path(claim.path), claim.shown, claim.text)
                 written.append(claim.shown)
@@ -118,6 +119,7 @@ class Keeper:
 
     def _may_be_used(self, path: Path) -> bool:
         from pytest_layercount.baselines.load import load
+        from pytest_layercount.baselines.write import BaselineError
 
         try:
             found = load(path, path.name)

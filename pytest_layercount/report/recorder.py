@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_layercount.failure import Failed
-from pytest_layercount.report.extra import add_extra
-from pytest_layercount.report.judgement import Judgement
-from pytest_layercount.report.subject import Draft, Subject
+
+if TYPE_CHECKING:
+    from pytest_layercount.report.judgement import Judgement
+    from pytest_layercount.report.subject import Draft, Subject
 
 ATTRIBUTE = "layercount"
 """The attribute of a report that holds judgements, as plain data."""
@@ -38,6 +39,8 @@ class Recorder:
         ``place`` names a model that has no name of its own.
         """
         __tracebackhide__ = True
+        from pytest_layercount.report.subject import Subject
+
         subject = Subject(check, model, place)
         try:
             yield subject
@@ -55,6 +58,8 @@ class Recorder:
         drafts, self._drafts = self._drafts, []
         judgements = [draft.finished(item, failed=report.failed) for draft in drafts]
         if judgements:
+            from pytest_layercount.report.extra import add_extra
+
             setattr(report, ATTRIBUTE, [judgement.as_data() for judgement in judgements])
             item.user_properties += properties(judgements, item.user_properties)
             report.user_properties = list(item.user_properties)

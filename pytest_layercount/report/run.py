@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_layercount.messages import reports
-from pytest_layercount.report import terminal
-from pytest_layercount.report.files import check_files, report_text, write
-from pytest_layercount.report.judgement import Judgement, from_data
-from pytest_layercount.report.pictures import pictures_of_failures
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
-from pytest_layercount.report.summary import summarize
-from pytest_layercount.report.versions import versions
 from pytest_layercount.settings import settings
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+    from pytest_layercount.report.judgement import Judgement
 
 
 class Run:
@@ -29,7 +24,10 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self.files = _files(config)
-        check_files(self.files)
+        if self.files:
+            from pytest_layercount.report.files import check_files
+
+            check_files(self.files)
         self.failures = _failures(config)
         shown = self.failures is not None or any(map(_shows_models, self.files))
         self.drawings = _folder(config) if shown else None
@@ -44,6 +42,8 @@ class Run:
 
     def pytest_report_header(self) -> str:
         """Say which versions count the layers."""
+        from pytest_layercount.report.versions import versions
+
         return reports.header(versions())
 
     @pytest.hookimpl(tryfirst=True)
@@ -52,10 +52,16 @@ class Run:
         data = report.__dict__.pop(ATTRIBUTE, ())
         if report.when == "setup":
             self._found.pop(report.nodeid, None)
+        if not data:
+            return
+        from pytest_layercount.report.judgement import from_data
+
         found = [from_data(each) for each in data]
         if found:
             self._found.setdefault(report.nodeid, []).extend(found)
         if self.failures is not None and self.drawings is not None:
+            from pytest_layercount.report.pictures import pictures_of_failures
+
             for line in pictures_of_failures(found, self.drawings, self.failures):
                 report.sections.append((reports.PICTURE, line))
 
@@ -66,8 +72,11 @@ class Run:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports that were asked for, and the summary of a step on GitHub."""
-        if session.config.option.collectonly:
+        if session.config.option.collectonly or not (self._found or self.files):
             return
+        from pytest_layercount.report.files import report_text, write
+        from pytest_layercount.report.summary import summarize
+
         summary = summarize(self.judgements())
         for file in self.files:
             try:
@@ -86,9 +95,11 @@ class Run:
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Show the models, and where the reports are."""
-        summary = summarize(self.judgements())
-        if summary.rows:
-            terminal.show(terminalreporter, summary)
+        if self._found:
+            from pytest_layercount.report import terminal
+            from pytest_layercount.report.summary import summarize
+
+            terminal.show(terminalreporter, summarize(self.judgements()))
         for line in self._said:
             terminalreporter.write_line(line)
 
@@ -128,6 +139,8 @@ def _shows_models(file: Path) -> bool:
 
 def _folder(config: pytest.Config) -> Path:
     """A new folder, there until the run is over."""
+    import tempfile
+
     folder = tempfile.TemporaryDirectory(prefix="layercount-")
     config.add_cleanup(folder.cleanup)
     return Path(folder.name)
