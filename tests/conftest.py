@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 # Imported before any test does: pytester forgets the modules that a run imports,
@@ -58,6 +59,10 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("COLUMNS", "160")
+    # A file that a test changes within a second, to the same size, would be taken for
+    # the one that was compiled.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     # The path stands in the settings, where workers see it too. Hypothesis is not
     # needed inside, and takes a second to be imported each time.
     addopts = "addopts = --strict-markers -p no:hypothesispytest"

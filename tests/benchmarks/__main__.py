@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("benchmarks.json"))
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     given = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, not each time
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     versions = _versions()
     say(f"{versions}\n\n{HEADER}")
