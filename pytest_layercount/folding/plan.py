@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_layercount.errors import ModelError
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.passes.activation import fuse_activations
@@ -246,72 +244,6 @@ def _spread_like(affine: Affine, other: Affine) -> Affine:
     if affine.axis is None and other.axis is not None:
         return affine.along(other.axis, other.channels)
     return affine
-
-
-def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
-    """Plan what :func:`pytest_layercount.fold` would do, without building anything.
-
-    ``model`` is anything that ``read_graph`` reads. By default no weight is
-    read, and folds that depend on values carry a ``condition``; with ``resolve``
-    the weights of a live or saved model decide these, as they do for ``fold``, and
-    of a live model also whether the new weights fit their data type. A file
-    is loaded only where it has layers of a user's own, and if an installed Keras can;
-    else its weights are read with h5py.
-
-    Raises:
-        ModelError: ``model`` is not a model, or its graph cannot be seen.
-    """
-    from pytest_layercount.folding.rules.custom import with_custom_rules
-    from pytest_layercount.model.readers import is_traced, live_model, read_graph
-    from pytest_layercount.model.readers.live import open_model
-
-    if isinstance(model, ModelGraph) and model.seen == "one call":
-        raise ModelError(
-            f"{model.name!r} was seen by watching one call, which does not show all that reads a "
-            "value: it is counted and explained, but no fold of it can be known to be right"
-        )
-    if isinstance(model, ModelGraph) or is_traced(model):
-        return plan_graph(read_graph(model))
-    if isinstance(model, (str, Path)):
-        return _plan_file(Path(model), resolve=resolve)
-    opened = with_custom_rules(open_model(live_model(model)))
-    if not resolve:
-        return plan_graph(opened.graph)
-    from pytest_layercount.folding.resolve import resolved
-
-    return resolved(opened, passes=PASSES).plan
-
-
-def _plan_file(path: Path, *, resolve: bool) -> Plan:
-    """Plan the model in a file; what depends on values is decided by those in the file."""
-    from pytest_layercount.model.readers import read_graph
-    from pytest_layercount.model.readers.arrays import stored_weights
-    from pytest_layercount.model.readers.saved import NotInFile, open_saved
-
-    try:
-        opened = open_saved(path)
-    except NotInFile:
-        return plan_graph(read_graph(path))
-    own = any(not layer.builtin for layer in opened.graph.layers)
-    if resolve and own and (loaded := _loaded(path)):
-        return plan_fold(loaded, resolve=True)  # a hook may answer for layers of the user's own
-    read = stored_weights(path, opened) if resolve else None
-    plan = plan_graph(opened.graph, read)
-    if resolve and read is None and plan.conditional:
-        raise ModelError(
-            f"{path}: what folds depends on weights, and reading them needs h5py: pip install h5py"
-        )
-    return plan
-
-
-def _loaded(path: Path) -> Any | None:
-    """The live model saved at ``path``, None where no installed Keras can load it."""
-    from pytest_layercount.model.readers import live_model
-
-    try:
-        return live_model(path)
-    except ModelError:
-        return None
 
 
 def weights_of(opened: OpenModel) -> ReadWeights:

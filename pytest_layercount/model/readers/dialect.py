@@ -82,17 +82,6 @@ def keras_label(candidate: object) -> str:
     return f"{'Keras' if library == 'keras' else library} {_version(library)}"
 
 
-def dialect_of(model: object) -> Dialect:
-    """The dialect to read ``model`` in."""
-    if generation(model) == 3:
-        from pytest_layercount.model.readers.keras3 import Keras3
-
-        return Keras3()
-    from pytest_layercount.model.readers.keras2 import Keras2
-
-    return Keras2()
-
-
 def canonical_operation(name: str) -> str:
     """One name for an operation, whatever TensorFlow or Keras calls it."""
     return _OPERATIONS.get(name.lower(), name.lower())

@@ -9,7 +9,8 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.attributes import INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
-from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
+from pytest_layercount.model.readers.dialects import dialect_of
 from pytest_layercount.model.readers.dtypes import item_size
 from pytest_layercount.model.readers.trace import (
     Unseen,

@@ -16,7 +16,8 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.readers.dialect import Call, Dialect, dialect_of, keras_label
+from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
+from pytest_layercount.model.readers.dialects import dialect_of
 from pytest_layercount.model.readers.live import Opening, Untraceable, is_built_in, is_model
 
 _CALLABLES = ("Layer", "Operation")
