@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 from tests.folding.harness import Case, Kit, check, matrix
 
 
@@ -192,3 +195,23 @@ def _here(case: Case, kit: Kit) -> Case:
     expected = expected.replace("N>", f"{paths.get('negative', 'N')}>")
     left = " ".join(types.get(word, word) for word in case.left.split())
     return replace(case, expected=expected, left=left)
+
+
+def test_operations_of_later_models_keep_their_arguments(kit: Kit) -> None:
+    """TensorFlow rewrites a function that is first called where autograph is off."""
+    if kit.generation != 2:
+        pytest.skip("Keras 2 saves operations by TensorFlow's functions")
+    import tensorflow as tf
+
+    from pytest_layercount.folding import fold
+
+    def build() -> Any:
+        entry = kit.input(6, 6, 3)
+        x = kit.bn()(kit.Conv2D(4, 3, name="f")(entry))
+        return kit.model(entry, 1.0 - x[:, 1:])
+
+    folded = fold(build()).model
+    tf.function(folded, autograph=False)(np.ones((1, 6, 6, 3)))
+    saved = build().to_json()
+    assert '"y": [' in saved
+    assert '"slice_spec"' in saved
