@@ -44,12 +44,18 @@ ROOT = Path(__file__).parent.parent
 needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")
 
 
-@pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An empty test suite of a user, which may import ``tests.graphs``."""
+@pytest.fixture(scope="session")
+def framework() -> None:
+    """Like NumPy: TensorFlow is imported before pytester looks, for it cannot be twice."""
     if has_keras():
-        # Like NumPy: a second Keras 2 in one process would find its operations taken.
         load_keras()
+
+
+@pytest.fixture
+def suite(
+    framework: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """An empty test suite of a user, which may import ``tests.graphs``."""
     for variable in (
         "CI",
         "BUILD_NUMBER",

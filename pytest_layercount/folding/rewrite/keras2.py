@@ -109,9 +109,9 @@ def _inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterat
 
 
 def _plain(layer: Any) -> bool:
-    library, *_, file = type(layer).__module__.split(".")
+    module = type(layer).__module__
     # The first call of an operation is best made here: made where autograph is off, it
     # would have TensorFlow forget the arguments of the function, for all models.
-    own = library in ("keras", "tf_keras") and file != "tf_op_layer"
+    own = module.startswith(("keras.", "tf_keras.")) and not module.endswith(".tf_op_layer")
     parts = next(iter(layer._flatten_layers(include_self=False)), None)
     return own and parts is None and getattr(layer, "_activity_regularizer", None) is None
