@@ -12,16 +12,23 @@ from pytest_layercount.errors import LayercountError
 
 
 @contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A new file beside ``path`` to be written to, which then takes its place."""
+    with tempfile.TemporaryDirectory(prefix=".layercount-", dir=path.absolute().parent) as room:
+        made = Path(room, path.name)
+        yield made
+        made.replace(path)
+
+
+@contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A new file beside ``path`` to be written to, which then takes its place.
+    """The same, for a file that a user has named.
 
     Raises:
         LayercountError: the folder cannot be written to.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=".layercount-", dir=path.absolute().parent) as room:
-            made = Path(room, path.name)
+        with beside(path) as made:
             yield made
-            made.replace(path)
     except OSError as error:
         raise LayercountError(messages.commands.not_written(path, error)) from error

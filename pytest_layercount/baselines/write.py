@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
-
-_MODE = 0o644
-"""For everybody to read: a temporary file is its owner's alone."""
+from pytest_layercount.files import beside
 
 
 class BaselineError(LayercountError):
@@ -25,15 +21,8 @@ def save(path: Path, shown: str, text: str) -> None:
     """
     try:
         path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            Path(name).chmod(_MODE)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with beside(path) as made:
+            made.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise BaselineError(messages.baselines.cannot_write(shown, why(error))) from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_layercount.files import beside
 from pytest_layercount.messages import reports
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
@@ -53,9 +53,5 @@ def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> 
 
 def write(file: Path, text: str) -> None:
     """Write ``file`` whole or not at all."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with beside(file) as made:
+        made.write_text(text, encoding="utf-8", errors="replace", newline="\n")

@@ -8,13 +8,13 @@ are laid out, once, when all tests have run.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_layercount.errors import LayercountError
+from pytest_layercount.files import beside
 from pytest_layercount.messages import reports
 
 if TYPE_CHECKING:
@@ -36,9 +36,8 @@ def leave(graph: ModelGraph, plan: Plan, folder: Path) -> str:
     text = dot_text(graph, plan)
     name = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
     if not (folder / name).exists():
-        temporary = folder / f"{name}.{os.getpid()}"
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(folder / name)
+        with beside(folder / name) as made:
+            made.write_text(text, encoding="utf-8", errors="replace")
     return name
 
 
@@ -75,7 +74,8 @@ def pictures_of_failures(
         try:
             svg = run_dot((drawings / judgement.picture).read_text(encoding="utf-8"), "svg")
             folder.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(svg)
+            with beside(file) as made:
+                made.write_bytes(svg)
         except LayercountError as error:
             yield str(error)
         except OSError as error:
