@@ -67,3 +67,9 @@ def rounded(number: int) -> str:
 def number(count: int, noun: str) -> str:
     """``3 layers``, ``1 layer``."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``: the first ``most`` of ``names``."""
+    shown, left = ", ".join(names[:most]), len(names) - most
+    return f"{shown} and {left} more" if left > 0 else shown

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount.layout import cut
+from pytest_layercount.layout import cut, some
 from pytest_layercount.messages import counts, folds, pairs
 
 if TYPE_CHECKING:
@@ -202,7 +202,11 @@ def fold(
         [
             f"{before.model}: {before.total} -> {after.total} layers ({delta:+d})",
             *_folds(plan, whole),
-            *([f"removed: {_some(plan.removed, whole)}"] if plan.removed else []),
+            *(
+                [f"removed: {some(plan.removed, len(plan.removed) if whole else 4)}"]
+                if plan.removed
+                else []
+            ),
             *([f"stay: {_by_type(plan.refusals)}"] if plan.refusals else []),
             *folds.reasons(plan.refusals, whole=whole),
             *([f"{wrote} {out}"] if out else []),
@@ -225,12 +229,6 @@ def _into(fold: Fold) -> str:
 def _by_type(layers: Sequence[Fold | Refusal]) -> str:
     types = Counter(layer.type for layer in layers).most_common()
     return ", ".join(f"{total} {name}" for name, total in types)
-
-
-def _some(paths: Sequence[str], whole: bool) -> str:
-    shown = paths if whole else paths[:4]
-    more = f" and {len(paths) - len(shown)} more" if len(paths) > len(shown) else ""
-    return f"{', '.join(shown)}{more}"
 
 
 def drawn(before: LayerCount, after: LayerCount, out: Path) -> str:

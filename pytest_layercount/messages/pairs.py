@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, short
+from pytest_layercount.layout import cut, headline, note_lines, number, page, short, some
 from pytest_layercount.messages.counts import NOUNS
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _causes(causes: Sequence[Cause], *, whole: bool = False) -> list[str]:
             lines += [f"       - {path}" for path in cause.before if path]
             lines += [f"       + {path}" for path in cause.after if path]
         elif paths := [path for path in cause.before or cause.after if path]:
-            lines.append(f"       {_some(paths)}")
+            lines.append(f"       {some(paths, 2)}")
     return lines
 
 
@@ -101,8 +101,3 @@ def _attributes(change: Change) -> str:
 def _ignored(ignored: Sequence[Cause]) -> list[str]:
     said = ", ".join(f"{cause.delta:+d} {cause.code}" for cause in ignored)
     return [f"ignored: {said}"] if said else []
-
-
-def _some(paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:2])
-    return shown if len(paths) < 3 else f"{shown} and {len(paths) - 2} more"

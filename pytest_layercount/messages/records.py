@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, number, page, short
+from pytest_layercount.layout import cut, headline, number, page, short, some
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause
@@ -51,7 +51,7 @@ def other_version(path: str | os.PathLike[str], version: object, known: int) -> 
 
 def cause(one: Cause) -> str:
     """A cause of another layer count."""
-    named = _some([path for path in one.before or one.after if path])
+    named = some([path for path in one.before or one.after if path], _LAYERS)
     return f"{one.message} ({one.delta:+d}{': ' if named else ''}{named})"
 
 
@@ -88,11 +88,6 @@ def apart(gap: Gap) -> str:
         f"outputs up to {gap.difference:.3g} apart, their largest being {gap.magnitude:.3g}; "
         f"float32 noise explains {gap.limit:.2g}"
     )
-
-
-def _some(paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:_LAYERS])
-    return shown if len(paths) <= _LAYERS else f"{shown} and {len(paths) - _LAYERS} more"
 
 
 def differs(name: str, pair: Pair, unexpected: Sequence[Finding], file: str, label: str) -> str:
@@ -169,9 +164,7 @@ def nothing_compared(file: str) -> str:
 
 def unseen(names: Sequence[str], where: str) -> str:
     """Models that only one of a run and its record has."""
-    shown = ", ".join(names[:_LAYERS])
-    more = f" and {len(names) - _LAYERS} more" if len(names) > _LAYERS else ""
-    return f"only in {where}: {shown}{more}"
+    return f"only in {where}: {some(names, _LAYERS)}"
 
 
 def not_set_up(error: BaseException) -> str:
