@@ -1,7 +1,7 @@
 """A model, its fold, and mistakes planted in it.
 
-Copies are made once for a model, and the model itself is run once with the weights of a
-seed; between two checks only weights are exchanged. ``check_equivalence`` itself is what runs.
+Copies are made once for a model; between two checks only weights are exchanged, and only what
+they change is computed. ``check_equivalence`` itself is what judges.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pytest_layercount.folding import equivalence
 from pytest_layercount.folding.plan import plan_graph, weights_of
 from pytest_layercount.folding.rewrite.copies import _random_statistics
 from pytest_layercount.folding.rewrite.layers import unique_names
-from pytest_layercount.folding.rewrite.measure import Bench
 from pytest_layercount.folding.rewrite.weights import folded_weights
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.readers.live import open_model
 from pytest_layercount.model.readers.weights import read_weights, variable
+from tests.faults.bench import ThriftyBench
 from tests.faults.mistakes import MISTAKES, PADDING, READING, WRITING, Absorber, Arrays
 
 Weights = Mapping[int, Arrays]
@@ -47,16 +47,6 @@ class Planted:
     layer: str
     suspects: frozenset[str]
     verdict: Verdict
-
-
-class _Bench(Bench):
-    """A bench that runs the model itself only when that has changed."""
-
-    begun: Any = None
-
-    def start(self, inputs: Any) -> Any:
-        self.begun = self.begun or super().start(inputs)
-        return self.begun
 
 
 class Subject:
@@ -97,25 +87,28 @@ class Subject:
         assert not unfit
         self._install(self.right)
         if self.bench is not None:
-            self.bench.begun = None
+            self.bench.restart()
 
     def check(self) -> Verdict:
-        """``check_equivalence`` of the model and what its fold is now."""
-        seen: list[Any] = []
+        """:meth:`judged`, without computing anything twice."""
 
         def bench(*args: Any) -> Any:
-            self.bench = self.bench or _Bench(*args)
+            self.bench = self.bench or ThriftyBench(*args)
             return self.bench
+
+        with patch.object(equivalence, "Bench", bench):
+            return self.judged()
+
+    def judged(self) -> Verdict:
+        """``check_equivalence`` of the model and what its fold is now."""
+        seen: list[Any] = []
 
         def difference(name: str, gap: Any) -> Any:
             seen.append(judge(name, gap))
             return seen[-1]
 
         judge = equivalence._difference
-        with (
-            patch.object(equivalence, "Bench", bench),
-            patch.object(equivalence, "_difference", difference),
-        ):
+        with patch.object(equivalence, "_difference", difference):
             found = check_equivalence(self.model, self.result, seed=self.seed)
         assert found.dtype == "float64"
         ratio = max(each.difference / each.limit for each in seen)
@@ -147,9 +140,13 @@ class Subject:
         epsilon = float(self.opened.graph.layers[number].config["epsilon"])
         right = weights_of(self.opened)
 
+        known = dict(right(number, rule_for(self.opened.graph.layers[number]).weights))
+        wrong = mistake(known, epsilon)
+        if all(np.array_equal(wrong[name], known[name]) for name in known):
+            return {}
+
         def read(layer: int, names: tuple[str, ...]) -> Any:
-            found = dict(right(layer, names))
-            return mistake(found, epsilon) if layer == number else found
+            return wrong if layer == number else right(layer, names)
 
         plan = plan_graph(self.opened.graph, read)
         if plan.folds != self.result.folds:
@@ -217,8 +214,11 @@ class Subject:
     @contextmanager
     def _installed(self, weights: Weights) -> Iterator[None]:
         self._install(weights)
+        names = {self.folded[number].name for number in weights}
+        self.bench.wrong([live for live in filter(None, self.bench.two.live) if live.name in names])
         yield
         self._install({number: self.right[number] for number in weights})
+        self.bench.wrong(())
 
     def _install(self, weights: Weights) -> None:
         copies = () if self.bench is None else filter(None, self.bench.two.live)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -111,47 +111,71 @@ def _random_statistics(live: Any, random: np.random.Generator) -> dict[str, Any]
     return {name: value for name, value in drawn.items() if variable(live, name) is not None}
 
 
+class Movable:
+    """A layer whose weights can be moved at random, and put back."""
+
+    def __init__(self, layer: Any) -> None:
+        import tensorflow as tf
+
+        self.layer = layer
+        # These share the memory of the variables until either is changed.
+        self.values = [tf.convert_to_tensor(weight) for weight in layer.weights]
+        rescales = type(layer).__name__ == "Rescaling"
+        self.numbers = (layer.scale, layer.offset) if rescales else None
+
+    def move(self, unit: float, seed: tuple[int, ...]) -> None:
+        """Move each weight by up to ``unit`` of its size."""
+        random = np.random.default_rng(seed)
+        numbers = self.numbers and tuple(_moved(each, unit, random) for each in self.numbers)
+        self._put((_moved(value, unit, random) for value in self.values), numbers)
+
+    def put_back(self) -> None:
+        """Give the layer the weights that it had."""
+        self._put(self.values, self.numbers)
+
+    def _put(self, values: Iterable[Any], numbers: tuple[Any, ...] | None) -> None:
+        for weight, value in zip(self.layer.weights, values, strict=True):
+            weight.assign(value)
+        if numbers:
+            self.layer.scale, self.layer.offset = numbers
+        if hasattr(self.layer, "finalize_state"):
+            self.layer.finalize_state()  # what is derived from the weights
+
+
 @contextmanager
 def movable(copies: Copies, unit: float) -> Iterator[Callable[[int], None]]:
     """Gives a function that moves each weight by up to ``unit`` of its size, by a seed.
 
-    Afterwards all weights are what they were.
+    Each layer draws for itself. Afterwards all weights are what they were.
     """
-    layers = [layer for layer in copies.live if hasattr(layer, "weights")]
-    weights = [weight for layer in layers for weight in layer.weights]
-    values = [weight.numpy() for weight in weights]
-    rescaling = [layer for layer in layers if type(layer).__name__ == "Rescaling"]
-    numbers = [(layer.scale, layer.offset) for layer in rescaling]
-
-    def put(values: list[Any], numbers: list[tuple[Any, Any]]) -> None:
-        for weight, value in zip(weights, values, strict=True):
-            weight.assign(value)
-        for layer, (scale, offset) in zip(rescaling, numbers, strict=True):
-            layer.scale, layer.offset = scale, offset
-        for layer in layers:
-            if hasattr(layer, "finalize_state"):
-                layer.finalize_state()  # what is derived from the weights
+    layers = {
+        number: Movable(layer)
+        for number, layer in enumerate(copies.live)
+        if hasattr(layer, "weights")
+    }
 
     def move(seed: int) -> None:
-        random = np.random.default_rng(seed)
-        moved = [_moved(value, unit, random) for value in values]
-        put(moved, [(_moved(a, unit, random), _moved(b, unit, random)) for a, b in numbers])
+        for number, layer in layers.items():
+            layer.move(unit, (seed, number))
 
     try:
         yield move
     finally:
-        put(values, numbers)
+        for layer in layers.values():
+            layer.put_back()
 
 
 def _moved(value: Any, unit: float, random: np.random.Generator) -> Any:
     value = np.asarray(value)
     if value.dtype.kind != "f":
         return value
-    part = random.random(value.shape, np.float32)
+    part = np.asarray(random.random(value.shape, np.float32))
     part -= np.float32(0.5)
     part *= np.float32(2 * unit)
-    moved = value * part.astype(np.float64) + value
-    return np.asarray(moved).astype(value.dtype, copy=False)
+    moved = part.astype(np.float64)
+    moved *= value
+    moved += value
+    return moved.astype(value.dtype, copy=False)
 
 
 def rounding_unit(model: Any) -> float:
