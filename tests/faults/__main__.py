@@ -13,6 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from pytest_layercount.files import beside
 from tests.faults.models import NAMES, make
 from tests.faults.subject import Subject
 from tests.faults.table import Row, header, line, summary
@@ -42,7 +43,8 @@ def main() -> int:
             row.add(subject, row.seeds)
             if given.state:
                 found = {name: asdict(row) for name, row in rows.items() if row.seeds}
-                given.state.write_text(json.dumps(found, indent=1))
+                with beside(given.state) as new:
+                    new.write_text(json.dumps(found, indent=1))
         say(line(row))
     say(summary([rows[name] for name in names]))
     return 0 if all(rows[name].flawless for name in names) else 1
