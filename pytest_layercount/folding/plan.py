@@ -22,6 +22,7 @@ from pytest_layercount.model.graph import ModelGraph, Value
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
+    from pytest_layercount.model.readers.weights import Look
 
 ReadWeights = Callable[[int, tuple[str, ...]], Weights | None]
 """The weights with these names of the layer with this number, None if they are not known."""
@@ -246,8 +247,8 @@ def _spread_like(affine: Affine, other: Affine) -> Affine:
     return affine
 
 
-def weights_of(opened: OpenModel) -> ReadWeights:
+def weights_of(opened: OpenModel, look: Look | None = None) -> ReadWeights:
     """How to read the weights of a live model for planning."""
-    from pytest_layercount.model.readers.weights import read_weights
+    from pytest_layercount.model.readers.weights import array_of, read_weights
 
-    return lambda layer, names: read_weights(opened.layers[layer], names)
+    return lambda layer, names: read_weights(opened.layers[layer], names, look or array_of)

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.plan import PASSES, Plan, plan_graph
-from pytest_layercount.folding.resolve import resolved
+from pytest_layercount.folding.plan import Plan, plan_graph
+from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import open_model
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
+from pytest_layercount.model.readers.weights import Snapshot
 
 
 def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
@@ -41,7 +42,7 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     opened = with_custom_rules(open_model(live_model(model)))
     if not resolve:
         return plan_graph(opened.graph)
-    return resolved(opened, passes=PASSES).plan
+    return resolved_plan(opened, Snapshot())
 
 
 def _plan_file(path: Path, *, resolve: bool) -> Plan:

@@ -7,13 +7,17 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_layercount.folding.plan import PASSES, Plan
-from pytest_layercount.folding.resolve import resolved
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers.fingerprint import Fingerprint
 from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.weights import Snapshot
 
 
 @dataclass
@@ -25,7 +29,7 @@ class _Memory:
     fingerprint: Fingerprint
     hooks: tuple[Any, ...]
     plan: Plan | None = None
-    weights: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, model: Any) -> _Memory:
@@ -60,10 +64,11 @@ def plan_of(model: Any) -> Plan:
     Raises:
         ModelError: as ``open_model``.
     """
-    memory, weights = _memory(model), _checksums(model)
+    memory, look = _memory(model), Snapshot()
+    weights = tuple(_checksum(look(weight)) for weight in model.weights)
     if memory.plan is None or memory.weights != weights:
         opened = with_custom_rules(memory.opened(model))
-        memory.plan, memory.weights = resolved(opened, passes=PASSES).plan, weights
+        memory.plan, memory.weights = resolved_plan(opened, look), weights
     return memory.plan
 
 
@@ -76,5 +81,8 @@ def _memory(model: Any) -> _Memory:
     return memory
 
 
-def _checksums(model: Any) -> tuple[int, ...]:
-    return tuple(zlib.crc32(weight.numpy().tobytes()) for weight in model.weights)
+def _checksum(array: NDArray[Any]) -> float:
+    """Every bit counts; but of a kernel rules of our own ask only whether it is finite."""
+    if array.ndim > 1 and array.dtype == np.float32 and not callers:
+        return float(np.dot(array.ravel(), array.ravel()))
+    return zlib.crc32(np.ascontiguousarray(array).data)

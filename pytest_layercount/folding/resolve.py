@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
+from pytest_layercount.folding.rewrite.bounds import surely_finite
 from pytest_layercount.folding.rewrite.weights import folded_weights
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
+    from pytest_layercount.model.readers.weights import Look
 
 
 class Resolved(NamedTuple):
@@ -40,4 +43,17 @@ def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = Fals
         weights, unfit = folded_weights(opened, plan)
         if not unfit:
             return Resolved(opened, plan, weights)
+        sealed.update(unfit)
+
+
+def resolved_plan(opened: OpenModel, look: Look) -> Plan:
+    """The plan alone: new weights that cannot but be finite are not computed."""
+    sealed: dict[int, str] = {}
+    while True:
+        plan = plan_graph(opened.graph, weights_of(opened, look), sealed=sealed)
+        sure = surely_finite(opened, plan, look)
+        doubtful = tuple(one for one in plan.absorptions if one.layer not in sure)
+        _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
+        if not unfit:
+            return plan
         sealed.update(unfit)

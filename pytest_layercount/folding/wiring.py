@@ -53,12 +53,12 @@ class Wiring:
     def site(self, node: int) -> Site:
         """What a rule may see of ``node``."""
         call = self.graph.nodes[node]
-        shapes = tuple(self.graph.shape(value) for value in self.inputs[node])
+        shapes = tuple([self.graph.shape(value) for value in self.inputs[node]])
         return Site(self.layers[call.layer], call, shapes, call.shapes)
 
     def calls(self, layer: int) -> tuple[int, ...]:
         """The nodes that call ``layer``; only those that still stand."""
-        return tuple(node for node in self.graph.calls.get(layer, ()) if self.inputs[node])
+        return tuple([node for node in self.graph.calls.get(layer, ()) if self.inputs[node]])
 
     def alter(self, value: Value) -> None:
         """Note that ``value`` will not be what it was in the original model."""

@@ -97,13 +97,21 @@ SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
 """What some layers ask Keras for at every call."""
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def attributes_of(layer: Any) -> dict[str, Any]:
     """The attributes of a live built-in layer that decide what it computes."""
-    cls = type(layer)
-    found = {name: _attribute(layer, name) for name in ATTRIBUTES.get(cls.__name__, ())}
-    library = sys.modules.get(cls.__module__.partition(".")[0])
-    for name, setting in SETTINGS.get(cls.__name__, ()):
-        found[name] = getattr(library.backend, setting)() if library else None
+    kind = type(layer).__name__
+    own = vars(layer)
+    found = {}
+    for name in ATTRIBUTES.get(kind, ()):
+        value = own[name] if name in own else _attribute(layer, name)
+        found[name] = value if type(value) in _PLAIN else normalise(value)
+    if kind in SETTINGS:
+        library = sys.modules.get(type(layer).__module__.partition(".")[0])
+        for name, setting in SETTINGS[kind]:
+            found[name] = getattr(library.backend, setting)() if library else None
     return found
 
 
@@ -116,7 +124,7 @@ def normalise(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)) or type(value).__name__ == "ListWrapper":
-        return tuple(normalise(item) for item in value)
+        return tuple([item if type(item) in _PLAIN else normalise(item) for item in value])
     if type(value).__module__ == "numpy" and hasattr(value, "ndim"):
         return tuple(normalise(item) for item in value) if value.ndim else value[()]
     if callable(value):
@@ -126,7 +134,8 @@ def normalise(value: Any) -> Any:
 
 def _attribute(layer: Any, name: str) -> Any:
     """The attribute, under the private name that some versions of Keras give it."""
-    return normalise(getattr(layer, name, getattr(layer, f"_{name}", None)))
+    value = getattr(layer, name, _PLAIN)
+    return getattr(layer, f"_{name}", None) if value is _PLAIN else value
 
 
 def _is_own_function(value: Any) -> bool:

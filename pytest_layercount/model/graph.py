@@ -31,7 +31,7 @@ class Value:
     index: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A distinct layer object.
 
@@ -93,6 +93,8 @@ class Node:
     @cached_property
     def inputs(self) -> tuple[Value, ...]:
         """The values this call reads, in order; one used twice stands twice."""
+        if len(self.args) == 1 and isinstance(self.args[0], Value) and not self.kwargs:
+            return self.args
         return tuple(values_in((self.args, self.kwargs)))
 
 
@@ -149,21 +151,21 @@ def values_in(tree: Any) -> Iterator[Value]:
     """The values in nested lists, tuples and dictionaries, dictionaries by key."""
     if isinstance(tree, Value):
         yield tree
-    elif isinstance(tree, Mapping):
-        for key in sorted(tree, key=str):
-            yield from values_in(tree[key])
     elif isinstance(tree, (list, tuple)):
         for item in tree:
             yield from values_in(item)
+    elif isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            yield from values_in(tree[key])
 
 
 def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
     """``tree`` with ``leaf`` applied to what is not a list, tuple or dictionary."""
-    if isinstance(tree, Mapping):
-        return {key: map_tree(item, leaf) for key, item in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(map_tree(item, leaf) for item in tree))
     if isinstance(tree, (list, tuple)):
         items = [map_tree(item, leaf) for item in tree]
-        return items if isinstance(tree, list) else tuple(items)
+        if isinstance(tree, list):
+            return items
+        return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
+    if isinstance(tree, Mapping):
+        return {key: map_tree(item, leaf) for key, item in tree.items()}
     return leaf(tree)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape
@@ -57,9 +58,14 @@ def _macs(layer: Layer, node: Node, inputs: Sequence[Shape], output: Shape) -> i
     formula = _FORMULAS.get(layer.type)
     if formula is not None:
         return formula(layer.config, inputs, output)
-    if _UNKNOWN.fullmatch(layer.type):
+    if _has_no_formula(layer.type):
         raise Unknown("there is no formula for it")
     return 0
+
+
+@cache
+def _has_no_formula(name: str) -> bool:
+    return _UNKNOWN.fullmatch(name) is not None
 
 
 def _known(shape: Shape) -> Sizes:

@@ -43,7 +43,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return count
 
-    for name in ("open_model", "resolved"):
+    for name in ("open_model", "resolved_plan"):
         monkeypatch.setattr(remembered, name, counting(name))
     return found
 
@@ -54,7 +54,7 @@ def test_all_share_one_graph_and_one_plan(counted: Counter[str]) -> None:
     assert measure.plan(model) is first
     assert measure.graph(model) is measure.graph(model)
     assert count_graph(measure.plan(model).graph, criteria({"max": 1}).count).total == 1
-    assert counted == {"open_model": 1, "resolved": 1}
+    assert counted == {"open_model": 1, "resolved_plan": 1}
 
 
 def test_a_layer_added_in_place_is_seen(counted: Counter[str]) -> None:
@@ -67,7 +67,7 @@ def test_a_layer_added_in_place_is_seen(counted: Counter[str]) -> None:
     assert len(measure.plan(model).refusals) == 1
     model.pop()
     assert not measure.plan(model).refusals
-    assert counted == {"open_model": 3, "resolved": 3}
+    assert counted == {"open_model": 3, "resolved_plan": 3}
 
 
 def test_a_layer_added_to_a_model_inside_is_seen() -> None:
@@ -109,7 +109,7 @@ def test_new_weights_make_a_new_plan(counted: Counter[str]) -> None:
     kernel, bias = model.get_layer("conv").get_weights()
     model.get_layer("conv").set_weights([kernel + np.inf, bias])
     assert {refusal.reason for refusal in measure.plan(model).refusals} >= {"non-finite"}
-    assert counted == {"open_model": 1, "resolved": 3}
+    assert counted == {"open_model": 1, "resolved_plan": 3}
 
 
 def test_models_are_freed() -> None:

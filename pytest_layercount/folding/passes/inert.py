@@ -18,7 +18,7 @@ def remove_inert(wiring: Wiring) -> tuple[str, ...]:
     gone: list[str] = []
     for layer, described in enumerate(wiring.layers):
         rule = rule_for(described)
-        if rule is None:
+        if rule is None or type(rule).removable is Rule.removable:
             continue
         calls = wiring.calls(layer)
         inert = [call for call in calls if _does_nothing(wiring, rule, call)]

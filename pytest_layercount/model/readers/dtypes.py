@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pytest_layercount.model.readers.names import names
@@ -23,6 +24,7 @@ _KEEP_INTEGERS = names("""
     """)
 
 
+@cache
 def item_size(dtype: str) -> int:
     """The bytes of one scalar: 2 for ``bfloat16``, 1 for ``float8_e4m3fn``, 4 where unknown."""
     if dtype == "bool":

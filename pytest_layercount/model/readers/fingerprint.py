@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
+from pytest_layercount.model.attributes import ATTRIBUTES
+from pytest_layercount.model.readers.described import is_built_in, is_model
+
 ATOMS = (bool, int, float, str, bytes, tuple, type(None))
+_READ_OF_ALL = frozenset(
+    ("built", "dtype_policy", "lora_enabled", "name", "quantization_mode", "trainable")
+)
 
 
 class Fingerprint:
-    """The attributes of a model and of every layer in it, each as the object it is.
+    """What a reader looks at in a model and in every layer of it, each as the object it is.
 
     A layer that was added, exchanged or configured otherwise changes it; weights
     that were trained do not. Numbers and the like are kept, lest a new one be
@@ -17,18 +27,52 @@ class Fingerprint:
     """
 
     def __init__(self, model: Any) -> None:
-        self._print = _print(model)
+        parts = _parts(model)
+        self._looks = [_look(part) for part in parts]
+        self._print = self._now(parts)
         self._kept = [
-            value for part in _parts(model) for value in vars(part).values() if type(value) in ATOMS
+            value
+            for look, part in zip(self._looks, parts, strict=True)
+            for value in look(vars(part))
+            if type(value) in ATOMS
         ]
 
     def fits(self, model: Any) -> bool:
         """Whether the model is as it was."""
-        return _print(model) == self._print
+        parts = _parts(model)
+        try:
+            return len(parts) == len(self._looks) and self._now(parts) == self._print
+        except KeyError:  # an attribute is gone
+            return False
+
+    def _now(self, parts: list[Any]) -> int:
+        kept = [vars(part) for part in parts]
+        seen = chain.from_iterable([look(own) for look, own in zip(self._looks, kept, strict=True)])
+        return hash((*map(id, parts), *map(len, kept), *map(id, seen)))
 
 
-def _print(model: Any) -> int:
-    return hash(tuple([tuple(map(id, vars(part).values())) for part in _parts(model)]))
+def _look(part: Any) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """How to get what matters among the attributes: all, in a model or what is the user's."""
+    own: dict[str, Any] = vars(part)
+    cls: Any = type(part)
+    kinds: Iterator[Any] = map(type, own.values())
+    read = _read_of(cls)
+    names = [name for name, kind in zip(own, kinds, strict=True) if name in read or _is_array(kind)]
+    return itemgetter(*(names if read and len(names) > 1 else own))
+
+
+@lru_cache
+def _read_of(cls: Any) -> frozenset[str]:
+    """The attributes that are read of a built-in layer, also by their private names."""
+    if not is_built_in(cls) or is_model(cls):
+        return frozenset()
+    read = {*_READ_OF_ALL, *ATTRIBUTES.get(cls.__name__, ())}
+    return frozenset(read | {f"_{name}" for name in read})
+
+
+@lru_cache
+def _is_array(cls: Any) -> bool:
+    return hasattr(cls, "shape") and hasattr(cls, "dtype")
 
 
 def _parts(model: Any) -> list[Any]:

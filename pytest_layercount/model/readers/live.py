@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.attributes import INNER, attributes_of
-from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value, map_tree
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree
+from pytest_layercount.model.readers.described import Describer, dtype_name
 from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
 from pytest_layercount.model.readers.dialects import dialect_of
-from pytest_layercount.model.readers.dtypes import item_size
 from pytest_layercount.model.readers.trace import (
     Unseen,
     composite,
@@ -99,21 +98,26 @@ class Opening:
     tracing: int = 0
     numbers: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.describer = Describer(self.dialect)
+
     def root(self, functional: Any) -> tuple[Any, Any]:
         self.traced.append(functional)
         inputs, outputs, flat = self.dialect.ends(functional)
         known: dict[int, Value] = {}
-        for call in self.dialect.calls(functional):
-            if call.outputs and any(call.outputs[0] is tensor for tensor in flat):
+        calls = list(self.dialect.calls(functional))
+        fed = set(map(id, flat))
+        for call in calls:
+            if call.outputs and id(call.outputs[0]) in fed:
                 self.add_node(call, "", known, None)
-        self._walk(functional, "", known, None)
+        self._walk(calls, "", known, None)
         return _valued(inputs, known), _valued(outputs, known)
 
     def _walk(
-        self, functional: Any, prefix: str, known: dict[int, Value], training: bool | None
+        self, calls: Iterable[Call], prefix: str, known: dict[int, Value], training: bool | None
     ) -> None:
-        for call in self.dialect.calls(functional):
-            if all(id(tensor) in known for tensor in call.outputs):
+        for call in calls:
+            if known.keys() >= set(map(id, call.outputs)):
                 continue  # an input, fed by whoever opened this model
             inner, given, traced = self._inside(call)
             if inner is None:
@@ -128,7 +132,7 @@ class Opening:
     def _inside(self, call: Call) -> tuple[Any, Any, bool]:
         """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
         layer = call.layer
-        if is_model(layer):
+        if self.describer.traits(layer).model:
             functional = self.dialect.functional(layer)
             if functional is not None:
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
@@ -155,7 +159,7 @@ class Opening:
     ) -> None:
         structure, outputs, flat = self.dialect.ends(inner)
         inside = dict(_matched(structure, flat, _valued(given, known)))
-        self._walk(inner, path, inside, training)
+        self._walk(self.dialect.calls(inner), path, inside, training)
         for tensor, value in zip(call.outputs, _leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
@@ -171,11 +175,11 @@ class Opening:
         node = Node(
             layer=number,
             args=_valued(call.args, known),
-            kwargs=_valued(call.kwargs, known),
-            shapes=tuple(map(self.dialect.shape, call.outputs)),
-            dtypes=tuple(self._dtype(call.layer, tensor) for tensor in call.outputs),
+            kwargs=_valued(call.kwargs, known) if call.kwargs else {},
+            shapes=tuple([self.dialect.shape(tensor) for tensor in call.outputs]),
+            dtypes=tuple([self._dtype(call.layer, tensor) for tensor in call.outputs]),
             training=self.dialect.training(training, call.training),
-            masked=tuple(map(_is_masked, call.outputs)),
+            masked=tuple([_is_masked(tensor) for tensor in call.outputs]),
         )
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
@@ -183,108 +187,37 @@ class Opening:
 
     def _dtype(self, layer: Any, tensor: Any) -> str:
         """The data type of an output; Keras 3.3 lets a layer overwrite that of what it reads."""
-        dtype = _dtype_name(getattr(tensor, "dtype", ""))
-        own = _dtype_name(getattr(layer, "compute_dtype", None) or dtype)
-        keeps = self._kind(layer) == "input" or not is_built_in(type(layer))
-        return dtype if keeps or "float" not in dtype or "float" not in own else own
+        dtype = dtype_name(getattr(tensor, "dtype", ""))
+        own = dtype_name(getattr(layer, "compute_dtype", None) or dtype)
+        if own == dtype or "float" not in dtype or "float" not in own:
+            return dtype
+        traits = self.describer.traits(layer)
+        return dtype if traits.kind == "input" or not traits.builtin else own
 
     def _name(self, layer: Any, prefix: str) -> str:
         """The layer's name; an operation that tracing made is named by what it does."""
-        name = self.dialect.operation(layer)
-        if name is None or not self.tracing:
+        name = self.dialect.operation(layer) if self.tracing else None
+        if name is None:
             return str(layer.name)
         number = self.numbers[prefix + name] = self.numbers.get(prefix + name, -1) + 1
         return f"{name}_{number}" if number else name
 
     def described(self) -> Iterator[Layer]:
-        """The layers as plain data, each variable's size counted once."""
-        owners: dict[int, int] = {}
-        variables = [_variables(layer) for layer in self.layers]
-        for own in variables:
-            for variable in own:
-                owners[id(variable)] = owners.get(id(variable), 0) + 1
-        counted: set[int] = set()
-        for layer, path, own in zip(self.layers, self.paths, variables, strict=True):
-            tied = any(owners[id(variable)] > 1 for variable in own)
-            fresh = [variable for variable in own if id(variable) not in counted]
-            counted.update(map(id, fresh))
-            yield self._describe(layer, path, fresh, tied)
-
-    def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
-        cls = type(layer)
-        builtin = is_built_in(cls)
-        config = attributes_of(layer) if builtin else {}
-        for name in INNER.get(cls.__name__, ()) if builtin else ():
-            inner = getattr(layer, name)
-            config[name] = self._describe(inner, f"{path}/{inner.name}", [], tied)
-        trainable = {id(variable) for variable in getattr(layer, "trainable_weights", ())}
-        return Layer(
-            path=path,
-            type=cls.__name__,
-            kind=self._kind(layer),
-            builtin=builtin,
-            config=config,
-            operation=self.dialect.operation(layer),
-            sealed=_seal(layer) or ("tied" if tied else None),
-            parameters=sum(map(_size, own)),
-            trainable_parameters=sum(_size(v) for v in own if id(v) in trainable),
-            stored_bytes=sum(_size(v) * item_size(_dtype_name(v.dtype)) for v in own) or None,
-        )
-
-    def _kind(self, layer: Any) -> Kind:
-        if type(layer).__name__ == "InputLayer":
-            return "input"
-        return "layer" if self.dialect.counted(layer) else "operation"
-
-
-def is_built_in(cls: type) -> bool:
-    """Whether a class is Keras's own."""
-    return cls.__module__.partition(".")[0] in ("keras", "tf_keras")
-
-
-def is_model(layer: Any) -> bool:
-    """Whether a layer is a model."""
-    return any(base.__name__ == "Model" for base in type(layer).__mro__)
+        """The layers as plain data."""
+        return self.describer.described(self.layers, self.paths)
 
 
 def _is_sequential(model: Any) -> bool:
     return any(base.__name__ == "Sequential" for base in type(model).__mro__)
 
 
-def _variables(layer: Any) -> list[Any]:
-    unique = {id(variable): variable for variable in getattr(layer, "weights", ())}
-    return list(unique.values())
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for dimension in variable.shape:
-        size *= int(dimension)
-    return size
-
-
-def _dtype_name(dtype: Any) -> str:
-    return str(getattr(dtype, "name", dtype))
-
-
 def _is_masked(tensor: Any) -> bool:
     return getattr(tensor, "_keras_mask", None) is not None
 
 
-def _seal(layer: Any) -> str | None:
-    """Why the weights must stay, for the layer or for any part of it."""
-    parts = layer._flatten_layers() if hasattr(layer, "_flatten_layers") else [layer]
-    return next(filter(None, map(_own_seal, parts)), None)
-
-
-def _own_seal(layer: Any) -> str | None:
-    policy = str(getattr(getattr(layer, "dtype_policy", None), "name", ""))
-    if getattr(layer, "quantization_mode", None) or "int8" in policy or "float8" in policy:
-        return "quantized"
-    return "lora" if getattr(layer, "lora_enabled", False) else None
-
-
 def _valued(tree: Any, known: dict[int, Value]) -> Any:
+    if type(tree) in (list, tuple):
+        return type(tree)([known.get(id(item)) or _valued(item, known) for item in tree])
     return map_tree(tree, lambda leaf: known.get(id(leaf), leaf))
 
 

@@ -22,18 +22,19 @@ _LIBRARIES = ("keras", "tensorflow_hub", "tf_keras")
 def with_reloaded_opened(opened: OpenModel) -> ModelGraph:
     """The graph of a model, the SavedModels in it opened where they can be."""
     found = {}
+    classes = set(filter(_holds_saved_model, set(map(type, opened.layers))))
     for number, layer in enumerate(opened.layers):
-        if _holds_saved_model(layer):
+        if type(layer) in classes:
             inner = _inside(opened.graph, number, layer)
             if inner is not None:
                 found[number] = inner
     return _Splice(opened.graph, found).graph() if found else opened.graph
 
 
-def _holds_saved_model(layer: Any) -> bool:
+def _holds_saved_model(cls: type) -> bool:
     return any(
         base.__name__ in _CLASSES and base.__module__.partition(".")[0] in _LIBRARIES
-        for base in type(layer).__mro__
+        for base in cls.__mro__
     )
 
 

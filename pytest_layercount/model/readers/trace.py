@@ -84,5 +84,9 @@ def leaving_no_trace(model: Any) -> Iterator[None]:
         yield
     finally:
         for layer, (inbound, outbound) in zip(layers, before, strict=True):
-            del layer._inbound_nodes[inbound:]
-            del layer._outbound_nodes[outbound:]
+            for nodes, number in (
+                (layer._inbound_nodes, inbound),
+                (layer._outbound_nodes, outbound),
+            ):
+                if len(nodes) > number:
+                    del nodes[number:]

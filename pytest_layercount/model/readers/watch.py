@@ -16,9 +16,10 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.readers.described import is_built_in, is_model
 from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
 from pytest_layercount.model.readers.dialects import dialect_of
-from pytest_layercount.model.readers.live import Opening, Untraceable, is_built_in, is_model
+from pytest_layercount.model.readers.live import Opening, Untraceable
 
 _CALLABLES = ("Layer", "Operation")
 
@@ -151,7 +152,7 @@ class _Watch:
         """Make a call and record it, or what is called inside."""
         if self.depth or layer is self.inside[-1]:
             return original(layer, *args, **kwargs)
-        opens = is_model(layer) or not is_built_in(type(layer))
+        opens = is_model(type(layer)) or not is_built_in(type(layer))
         before = len(self.opening.nodes)
         self.inside.append(layer)
         self.depth += not opens

@@ -1,12 +1,16 @@
-"""Read the weights of a live layer as float64 arrays."""
+"""Read the weights of a live layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Look = Callable[[Any], NDArray[Any]]
+"""How to get the values of a variable."""
 
 _OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3's DepthwiseConv calls it kernel
 
@@ -20,11 +24,39 @@ def variable(layer: Any, name: str) -> Any | None:
     return getattr(layer, _OTHER_NAMES.get(last, last), None) if found is None else found
 
 
-def read_weights(layer: Any, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+def array_of(value: Any) -> NDArray[Any]:
+    """The present values of a variable or tensor, to be read only.
+
+    ``numpy()`` copies them twice; TensorFlow lets its memory be looked at, and writes new
+    values elsewhere while somebody does.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and hasattr(value, "numpy"):
+        try:
+            return np.asarray(memoryview(tensorflow.convert_to_tensor(value)))
+        except (BufferError, TypeError, ValueError):  # bfloat16, another backend
+            pass
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+
+
+class Snapshot:
+    """The values of variables as they were when they were first asked for."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[Any, NDArray[Any]]] = {}
+
+    def __call__(self, variable: Any) -> NDArray[Any]:
+        """As :func:`array_of`."""
+        if id(variable) not in self._read:
+            self._read[id(variable)] = variable, array_of(variable)
+        return self._read[id(variable)][1]
+
+
+def read_weights(
+    layer: Any, names: Iterable[str], look: Look = array_of
+) -> dict[str, NDArray[np.float64]]:
     """The weights called ``names`` that ``layer`` has, as float64."""
     found = {name: variable(layer, name) for name in names}
     return {
-        name: np.asarray(value.numpy() if hasattr(value, "numpy") else value).astype(np.float64)
-        for name, value in found.items()
-        if value is not None
+        name: look(value).astype(np.float64) for name, value in found.items() if value is not None
     }

@@ -1,0 +1,57 @@
+"""How large new weights can get, told from the old ones and the maps that they take up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.weighted import Weighted
+from pytest_layercount.folding.search import Absorption
+from pytest_layercount.model.readers.weights import variable
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.readers.live import OpenModel
+    from pytest_layercount.model.readers.weights import Look
+
+LARGEST = 1e38
+"""What float32 and bfloat16 hold, with room for rounding."""
+
+
+def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
+    """The layers whose new weights cannot be infinite, whatever the signs of the numbers.
+
+    Only layers with one kernel are looked at. Each new weight of theirs is a sum of at
+    most as many products as there are weights, each of an old weight with a number of the
+    map, and of one such number.
+    """
+    by_layer: dict[int, list[Absorption]] = {}
+    for absorption in plan.absorptions:
+        by_layer.setdefault(absorption.layer, []).append(absorption)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bounds = {layer: _bound(opened, layer, taken, look) for layer, taken in by_layer.items()}
+    return {layer for layer, bound in bounds.items() if bound < LARGEST}
+
+
+def _bound(opened: OpenModel, layer: int, absorptions: list[Absorption], look: Look) -> float:
+    """No new weight is larger; infinite or not a number where that is not known."""
+    rule = rule_for(opened.graph.layers[layer])
+    if not isinstance(rule, Weighted):
+        return np.inf
+    found = [variable(opened.layers[layer], name) for name in rule.weights]
+    arrays = [look(one) for one in found if one is not None]
+    stored = all(array.dtype in (np.float32, np.float64) for array in arrays)
+    if not stored or sum(array.ndim > 1 for array in arrays) != 1:
+        return np.inf
+    count = sum(array.size for array in arrays)
+    # No number in a vector is larger than its length, which takes a single product. Sums and
+    # not maxima: max() forgets what is not a number.
+    bound = sum(float(np.sqrt(np.dot(array.ravel(), array.ravel()))) for array in arrays)
+    for affine in (affine for one in absorptions for affine in one.maps.values()):
+        if affine.symbolic:
+            return np.inf
+        most = sum(float(np.abs(array).max(initial=0.0)) for array in affine.arrays())
+        bound = (count * bound + 1.0) * most + bound
+    return bound

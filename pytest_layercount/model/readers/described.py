@@ -1,0 +1,135 @@
+"""Live layers as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pytest_layercount.model.attributes import ATTRIBUTES, INNER, attributes_of
+from pytest_layercount.model.graph import Kind, Layer
+from pytest_layercount.model.readers.dialect import Dialect
+from pytest_layercount.model.readers.dtypes import item_size
+
+
+class Traits(NamedTuple):
+    """What all layers of a class have in common."""
+
+    kind: Kind
+    builtin: bool
+    model: bool
+    configured: bool
+    operation: bool
+
+
+@dataclass
+class Describer:
+    """Describes the layers of one model; a class is looked at once."""
+
+    dialect: Dialect
+    known: dict[type, Traits] = field(default_factory=dict)
+
+    def traits(self, layer: Any) -> Traits:
+        cls = type(layer)
+        found = self.known.get(cls)
+        if found is None:
+            name, builtin = cls.__name__, is_built_in(cls)
+            found = self.known[cls] = Traits(
+                kind=self._kind(layer),
+                builtin=builtin,
+                model=is_model(cls),
+                configured=builtin and (name in ATTRIBUTES or name in INNER),
+                operation=self.dialect.operation(layer) is not None,
+            )
+        return found
+
+    def _kind(self, layer: Any) -> Kind:
+        if type(layer).__name__ == "InputLayer":
+            return "input"
+        return "layer" if self.dialect.counted(layer) else "operation"
+
+    def described(self, layers: Iterable[Any], paths: Iterable[str]) -> Iterator[Layer]:
+        """The layers with their paths, each variable's size counted once."""
+        listed = list(layers)
+        variables = [_variables(layer) for layer in listed]
+        owners = Counter(id(variable) for own in variables for variable in own)
+        shared = {variable for variable, number in owners.items() if number > 1}
+        counted: set[int] = set()
+        for layer, path, own in zip(listed, paths, variables, strict=True):
+            tied = bool(shared) and any(id(variable) in shared for variable in own)
+            fresh = [variable for variable in own if not tied or id(variable) not in counted]
+            counted.update(map(id, fresh) if tied else ())
+            yield self._describe(layer, path, fresh, tied)
+
+    def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
+        traits = self.traits(layer)
+        name = type(layer).__name__
+        config = attributes_of(layer) if traits.configured else {}
+        for inner_name in INNER.get(name, ()) if traits.configured else ():
+            inner = getattr(layer, inner_name)
+            config[inner_name] = self._describe(inner, f"{path}/{inner.name}", [], tied)
+        parameters = trainable = stored = 0
+        trained = set(map(id, layer.trainable_weights)) if own else ()
+        for variable in own:
+            size, each = _scalars(variable)
+            parameters += size
+            trainable += size if id(variable) in trained else 0
+            stored += size * each
+        return Layer(
+            path=path,
+            type=name,
+            kind=traits.kind,
+            builtin=traits.builtin,
+            config=config,
+            operation=self.dialect.operation(layer) if traits.operation else None,
+            sealed=_seal(layer) or ("tied" if tied else None),
+            parameters=parameters,
+            trainable_parameters=trainable,
+            stored_bytes=stored or None,
+        )
+
+
+@lru_cache
+def dtype_name(dtype: Any) -> str:
+    """``"float32"``, whatever object stands for it."""
+    return str(getattr(dtype, "name", dtype))
+
+
+def is_built_in(cls: type) -> bool:
+    """Whether a class is Keras's own."""
+    return cls.__module__.partition(".")[0] in ("keras", "tf_keras")
+
+
+def is_model(cls: type) -> bool:
+    """Whether a class is one of models."""
+    return any(base.__name__ == "Model" for base in cls.__mro__)
+
+
+def _variables(layer: Any) -> list[Any]:
+    return list({id(variable): variable for variable in getattr(layer, "weights", ())}.values())
+
+
+def _scalars(variable: Any) -> tuple[int, int]:
+    """How many scalars a variable holds, and the bytes of each."""
+    shape, dtype = getattr(variable, "_shape", None), getattr(variable, "_dtype", None)
+    if type(shape) is not tuple or type(dtype) is not str:
+        # The properties say the same; those of Keras 3 take ten times as long.
+        shape, dtype = map(int, variable.shape), dtype_name(variable.dtype)
+    return math.prod(shape), item_size(dtype)
+
+
+def _seal(layer: Any) -> str | None:
+    """Why the weights must stay, for the layer or for any part of it."""
+    if getattr(layer, "_layers", None) == [] or not hasattr(layer, "_flatten_layers"):
+        return _own_seal(layer)
+    return next(filter(None, map(_own_seal, layer._flatten_layers())), None)
+
+
+def _own_seal(layer: Any) -> str | None:
+    policy = getattr(getattr(layer, "dtype_policy", None), "name", None) or ""
+    if getattr(layer, "quantization_mode", None) or "int8" in policy or "float8" in policy:
+        return "quantized"
+    return "lora" if getattr(layer, "lora_enabled", False) else None
