@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import PurePath
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import pytest
 
@@ -25,8 +25,7 @@ _TEXT: Any = str | int if pytest.version_tuple >= (9, 2) else "string"
 """A key with one value. Where pytest can, it takes the bare numbers of ``pytest.toml``."""
 
 
-@dataclass(frozen=True)
-class _Key:
+class _Key(NamedTuple):
     """How a field is given.
 
     ``read`` makes its value of what was written and raises a ValueError that says
