@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
 from pytest_layercount.folding.rewrite.layers import unique_names
@@ -10,8 +12,20 @@ from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 
 
-def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> dict[Value, Value]:
-    """For values of ``two``, the values of ``one`` that they should equal.
+class Correspondence(NamedTuple):
+    """For values of one model, the values of another that they should equal.
+
+    Of several that are equal, with layers between them that do nothing at inference,
+    ``pairs`` has the first, and ``first`` maps the others to it: whoever puts something
+    in place of the first has put it in place of all.
+    """
+
+    pairs: dict[Value, Value]
+    first: Mapping[Value, Value]
+
+
+def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> Correspondence:
+    """Which values of ``two`` should equal which of ``one``.
 
     If ``two`` has the structure that ``plan`` (without it, the plan for folding
     ``one``) leaves, they are paired through the plan: a convolution that absorbed
@@ -28,21 +42,17 @@ def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> d
     )
     plan = plan_graph(one.graph, weights_of(one)) if plan is None else plan
     after = _matched(plan.graph, two.graph)
-    if after is not None:
-        origin = origins(plan)
-        return {there: origin[here] for there, here in after.items() if here in origin} | pairs
-    return (_matched(one.graph, two.graph) or {}) | pairs
-
-
-def origins(plan: Plan) -> dict[Value, Value]:
-    """For each value that ``plan`` leaves, the last value of the model that it equals."""
-    ordered = sorted(plan.values.items(), key=lambda pair: (pair[0].node, pair[0].index))
-    return {new: old for old, new in ordered}
+    if after is None:
+        return Correspondence((_matched(one.graph, two.graph) or {}) | pairs, {})
+    olds = sorted(plan.values, key=_place)
+    origin = {plan.values[old]: old for old in reversed(olds)}
+    found = {there: origin[here] for there, here in after.items() if here in origin}
+    return Correspondence(found | pairs, {old: origin[plan.values[old]] for old in olds})
 
 
 def kept(one: OpenModel, plan: Plan) -> OpenModel:
     """``one`` with only the inputs and outputs that ``plan`` keeps."""
-    origin = origins(plan)
+    origin = {plan.values[old]: old for old in sorted(plan.values, key=_place)}
 
     def back(leaf: object) -> object:
         return origin[leaf] if isinstance(leaf, Value) else leaf
@@ -53,6 +63,10 @@ def kept(one: OpenModel, plan: Plan) -> OpenModel:
         outputs=map_tree(plan.graph.outputs, back),
     )
     return replace(one, graph=graph)
+
+
+def _place(value: Value) -> tuple[int, int]:
+    return value.node, value.index
 
 
 def _matched(one: ModelGraph, two: ModelGraph) -> dict[Value, Value] | None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.correspond import corresponding, kept
+from pytest_layercount.folding.correspond import Correspondence, corresponding, kept
 from pytest_layercount.folding.fold import FoldResult, fold_opened
 from pytest_layercount.folding.inputs import candidate_inputs
 from pytest_layercount.folding.rewrite.copies import (
@@ -31,7 +31,7 @@ from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
-from pytest_layercount.model.graph import ModelGraph, Shape, Value, values_in
+from pytest_layercount.model.graph import ModelGraph, Shape, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 
@@ -165,7 +165,7 @@ def _compared(one: OpenModel, other: Any, inputs: Any, seed: int) -> Equivalence
 
 
 def _measured(
-    one: OpenModel, two: OpenModel, pairs: dict[Value, Value], given: Any, seed: int
+    one: OpenModel, two: OpenModel, found: Correspondence, given: Any, seed: int
 ) -> tuple[Bench, list[Gap], list[Gap]]:
     """Both models and their gaps: in float64, or as they are where that cannot be.
 
@@ -176,7 +176,7 @@ def _measured(
     unit = max(rounding_unit(one.model), rounding_unit(two.model))
 
     def measured(dtype: str | None) -> tuple[Bench, list[Gap], list[Gap]]:
-        bench = Bench(one, two, pairs, dtype)
+        bench = Bench(one, two, *found, dtype)
         start = _start(bench, candidates, one.graph.name)
         return bench, *bench.measure(start, unit, seed)
 

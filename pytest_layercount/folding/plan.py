@@ -173,8 +173,10 @@ class _Planner:
         path = self.wiring.layers[layer].path
         if isinstance(affine, Stop):
             return Blocked(affine.reason, path)
+        rule = rule_for(self.wiring.layers[layer])
+        matters = rule is not None and rule.training_matters
         for call in self.wiring.calls(layer):
-            if in_training(self.wiring.site(call)):
+            if matters and in_training(self.wiring.site(call)):
                 return Blocked("training-call", path)
             if not same_dtype(self.wiring, call):
                 return Blocked("data-type", path)

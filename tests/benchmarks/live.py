@@ -86,7 +86,7 @@ def comparing() -> Iterator[Row]:
         result = fold(model)
         folded = cpu(lambda model=model: fold(model), 2)
         one, two = open_model(model), open_model(result.model)
-        bench = Bench(one, two, corresponding(one, two, result.plan), "float64")
+        bench = Bench(one, two, *corresponding(one, two, result.plan), "float64")
         inputs = equivalence._candidates(one, None, 0)[0]
 
         def passes(bench: Any = bench, inputs: Any = inputs) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.folding.harness import Kit
+import pytest
+
+from tests.folding.harness import Kit, randomise
 
 
 def test_paths_of_an_untrained_nested_model_are_its_own(kit: Kit) -> None:
@@ -25,3 +27,22 @@ def test_paths_of_an_untrained_nested_model_are_its_own(kit: Kit) -> None:
     assert [(fold.layer, fold.into) for fold in check.result.folds] == [("m/p", ("m/f",))]
     refused = [(no.layer, no.blocker) for no in check.result.refusals]
     assert refused == [("m/q", "m/t")]
+
+
+@pytest.mark.parametrize("returned", [False, True])
+def test_what_does_nothing_on_one_branch_alone(kit: Kit, returned: bool) -> None:
+    """The value before a dropout and the value after it are one value of the folded model."""
+    from pytest_layercount import check_equivalence, fold
+
+    entry = kit.input(4)
+    first = kit.Dense(3, name="f")(entry)
+    dropped = kit.Dropout(0.5)(first)
+    ways = [kit.bn("p")(first), kit.Dense(2, name="g")(first), kit.Activation("tanh")(dropped)]
+    model = kit.model(entry, [*ways, dropped] if returned else ways)
+    randomise(model, 0, (0.5, 2.0))
+    result = fold(model)
+    assert [layer.name for layer in result.model.layers if "dropout" in layer.name] == []
+    for other in (result, result.model):
+        found = check_equivalence(model, other)
+        assert found.equivalent, found.worst
+        assert found.compared >= 3

@@ -289,6 +289,18 @@ EINSUM = [
         "bn>f",
         "EinsumDense",
     ),
+    *einsums(
+        "a bias that Keras 3.15 adds along another axis",
+        *("abc,cde->abde", (3, 4), (3, 2, 2)),
+        bias="d",
+        expected="bn!no-rule@f",
+    ),
+    Case(
+        "a map whose shift Keras 3.15 would add along another axis",
+        lambda k: einsum(k, "abc,cde->abde", (3, 4), (3, 2, 2), bias=None, before=False, axis=2),
+        "bn!no-rule@f",
+        "EinsumDense BatchNormalization",
+    ),
     Case(
         "a uniform map",
         lambda k: k.chain(

@@ -379,6 +379,17 @@ FLAGS = [
         "Dense BatchNormalization",
     ),
     Case(
+        "what training does not change, in a model called with training=True",
+        lambda k: k.chain(
+            (5,),
+            lambda x: k.model(
+                *ends(k, (5,), k.Dense(4, name="f"), k.Rescaling(2, 1, name="r")), name="m"
+            )(x, training=True),
+        ),
+        "m/r>m/f",
+        "Dense",
+    ),
+    Case(
         "a layer called with training=True is no obstacle",
         lambda k: k.chain((5,), k.Dense(4, name="f"), k.bn()),
         "bn>f",

@@ -260,6 +260,19 @@ def test_an_output_that_is_not_there_is_named(keras: Any, layers: Any) -> None:
         fold(two_heads(keras, layers, named=True), outputs="extra")
 
 
+def twice(keras: Any, layers: Any) -> Any:
+    one, two = keras.Input((4,)), keras.Input((4,))
+    shared = layers.Dense(3, name="shared")
+    return keras.Model([one, two], [shared(one), shared(two), layers.Dense(2, name="own")(two)])
+
+
+def test_outputs_of_one_layer_are_told_apart_by_position(keras: Any, layers: Any) -> None:
+    assert len(folded(twice(keras, layers), outputs=[1, 2]).model.outputs) == 2
+    assert len(folded(twice(keras, layers), outputs=["own"]).model.inputs) == 1
+    with pytest.raises(ModelError, match=r"2 outputs .* called 'shared': give .* of \[0, 1\]"):
+        fold(twice(keras, layers), outputs="shared")
+
+
 # unshare=
 
 

@@ -18,20 +18,19 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     a dictionary if the model returns one. Inputs that are no longer needed go.
 
     Raises:
-        ModelError: there is no such output, or ``wanted`` names none.
+        ModelError: there is no such output, several have the name, or ``wanted`` has none.
     """
     several = isinstance(wanted, Sequence) and not isinstance(wanted, str)
     keys = list(wanted) if several else [wanted]
     if not keys:
         raise ModelError("outputs=[]: name at least one output to keep")
     there = _named(graph)
-    chosen = {key: _find(there, key) for key in keys}
-    outputs: Any = list(chosen.values())
-    if not several:
-        outputs = outputs[0]
-    elif isinstance(graph.outputs, Mapping):
-        outputs = {name: there[name] for name in there if there[name] in chosen.values()}
-    needed = _needed(graph, list(chosen.values()))
+    chosen = list(dict.fromkeys(_position(there, key) for key in keys))
+    values = [there[position][1] for position in chosen]
+    outputs: Any = values if several else values[0]
+    if several and isinstance(graph.outputs, Mapping):
+        outputs = dict(there[position] for position in sorted(chosen))
+    needed = _needed(graph, values)
     return replace(
         graph,
         inputs=_without(graph.inputs, needed),
@@ -40,19 +39,25 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     )
 
 
-def _named(graph: ModelGraph) -> dict[str, Value]:
+def _named(graph: ModelGraph) -> list[tuple[str, Value]]:
     if isinstance(graph.outputs, Mapping):
-        return {str(key): value for key, value in graph.outputs.items()}
-    return {graph.layer_of(value.node).name: value for value in values_in(graph.outputs)}
+        return [(str(key), value) for key, value in graph.outputs.items()]
+    return [(graph.layer_of(value.node).name, value) for value in values_in(graph.outputs)]
 
 
-def _find(there: Mapping[str, Value], key: Any) -> Value:
-    values = list(there.values())
-    if isinstance(key, int) and not isinstance(key, bool) and -len(values) <= key < len(values):
-        return values[key]
-    if key in there:
-        return there[key]
-    raise ModelError(f"outputs: the model has no output {key!r}; it has {', '.join(there)}")
+def _position(there: list[tuple[str, Value]], key: Any) -> int:
+    if isinstance(key, int) and not isinstance(key, bool) and -len(there) <= key < len(there):
+        return key % len(there)
+    found = [position for position, (name, _) in enumerate(there) if name == key]
+    if len(found) > 1:
+        raise ModelError(
+            f"outputs: {len(found)} outputs of the model are called {key!r}: "
+            f"give a position, one of {found}"
+        )
+    if not found:
+        names = ", ".join(name for name, _ in there)
+        raise ModelError(f"outputs: the model has no output {key!r}; it has {names}")
+    return found[0]
 
 
 def _needed(graph: ModelGraph, outputs: list[Value]) -> set[int]:

@@ -44,15 +44,20 @@ class Start:
 class Bench:
     """Copies of the layers of two models, to be run on the same inputs.
 
-    ``pairs`` maps values of the other to the values of the model they should
-    equal. As a whole, both models run from the same inputs to their outputs.
-    Segment by segment, every paired value is replaced by the same random tensor
-    in both, so that each layer is compared on healthy inputs of its own: in an
-    untrained network the signal fades with depth, and faults fade with it.
+    ``pairs`` and ``first`` are a :class:`Correspondence`. As a whole, both models run
+    from the same inputs to their outputs. Segment by segment, every paired value is
+    replaced by the same random tensor in both, so that each layer is compared on
+    healthy inputs of its own: in an untrained network the signal fades with depth,
+    and faults fade with it.
     """
 
     def __init__(
-        self, one: OpenModel, two: OpenModel, pairs: Mapping[Value, Value], dtype: str | None
+        self,
+        one: OpenModel,
+        two: OpenModel,
+        pairs: Mapping[Value, Value],
+        first: Mapping[Value, Value],
+        dtype: str | None,
     ) -> None:
         self.dtype = dtype
         self.opened = (one, two)
@@ -63,10 +68,10 @@ class Bench:
         entries = set(values_in(self.two.graph.inputs))
         returned = set(values_in(two.graph.outputs))  # those may be without their activation now
         pairs = {t: o for t, o in pairs.items() if t not in returned}
-        pairs.update((t, o) for o, t in self.ends)
+        pairs.update((t, first.get(o, o)) for o, t in self.ends)
         ordered = sorted(pairs.items(), key=_order)
         self.pairs = [(o, t) for t, o in ordered if t not in entries]
-        self.copied = {t for _, t in self.pairs if self._is_copy(t, pairs)}
+        self.copied = {t for _, t in self.pairs if self._is_copy(t, pairs, first)}
         self._runners = (Runner(self.one), Runner(self.two))
 
     @property
@@ -124,11 +129,13 @@ class Bench:
         there = boundary(self.two.graph, [t for _, t in self.changed], set(origin))
         return read | {origin[t] for t in there}
 
-    def _is_copy(self, there: Value, pairs: Mapping[Value, Value]) -> bool:
+    def _is_copy(
+        self, there: Value, pairs: Mapping[Value, Value], first: Mapping[Value, Value]
+    ) -> bool:
         one, two = self.one.graph, self.two.graph
         a, b = one.nodes[pairs[there].node], two.nodes[there.node]
         layer, other = one.layers[a.layer], two.layers[b.layer]
-        if tuple(pairs.get(value) for value in b.inputs) != a.inputs:
+        if [pairs.get(value) for value in b.inputs] != [first.get(v, v) for v in a.inputs]:
             return False
         if (layer.type, layer.config) != (other.type, other.config):
             return False

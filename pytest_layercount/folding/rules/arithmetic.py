@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Weights
+from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Weights, added_elsewhere
 from pytest_layercount.model.graph import Value, map_tree
 
 
@@ -72,6 +72,8 @@ def constant_map(site: Site) -> Affine | Stop | None:
     if axis is None and constant.size != 1:
         return None
     kind = site.layer.operation or site.layer.type.lower()
+    if kind == "add" and added_elsewhere(constant.shape, site.output):
+        return Stop("no-rule")
     found = _scale_and_shift(kind, constant.ravel(), first)
     if found is None:
         return None

@@ -11,7 +11,7 @@ and training are the planner's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,3 +219,18 @@ def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine | Stop:
         return Stop("channel-axis")
     spread = affine.along(axis, channels)
     return spread if spread.channels == channels else Stop("channel-axis")
+
+
+def added_elsewhere(vector: Sequence[int], shape: Shape) -> bool:
+    """Whether some Keras adds an array of the shape ``vector`` along another axis than NumPy.
+
+    Keras 3.15 on TensorFlow takes what has but one long axis for a bias: of the channels
+    behind, or else of those in front, if there are as many. A (2, 1) is added to a
+    (None, 2, 2) as if it were a (2,).
+    """
+    long = [axis for axis, size in enumerate(vector) if size != 1]
+    if shape is None or len(shape) < 2 or len(long) != 1:
+        return False
+    meant = long[0] + len(shape) - len(vector)
+    same = [axis for axis in (len(shape) - 1, 1) if shape[axis] == vector[long[0]]]
+    return bool(same) and same[0] != meant

@@ -20,7 +20,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rules.base import (
+    Absorbs,
+    Rule,
+    Site,
+    Stop,
+    Weights,
+    added_elsewhere,
+    aligned,
+)
 from pytest_layercount.model.graph import Shape
 
 
@@ -149,6 +157,8 @@ def _axes_before(site: Site, letters: Letters, affine: Affine) -> str:
 
 def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs | Stop:
     own = site.config["bias_axes"] or ""
+    if any(added_elsewhere(_bias_shape(site, letters, each), site.output) for each in (own, axes)):
+        return Stop("no-rule")
     if axes == own:
         return Absorbs()
     sizes = [_size(site, letters, each) for each in axes]
@@ -200,10 +210,18 @@ def _laid_bias(site: Site, letters: Letters, axes: str, bias: Array) -> Array:
     """A bias over all axes of the output, in the shape in which Keras keeps it."""
     sizes = {each: _size(site, letters, each) for each in axes}
     full = np.broadcast_to(bias, _shape(letters, axes, sizes))
+    return full.reshape(_bias_shape(site, letters, axes))
+
+
+def _bias_shape(site: Site, letters: Letters, axes: str) -> tuple[int, ...]:
+    """The shape in which Keras keeps a bias: from its first axis on, 1 where it has none."""
+    if not axes:
+        return ()
+    sizes = {each: _size(site, letters, each) for each in axes}
     first = min(letters.output.index(each) for each in axes)
     assert site.output is not None
     behind = 0 if letters.left else len(site.output) - len(letters.output)
-    return full.reshape(full.shape[first:] + (1,) * behind)
+    return _shape(letters, axes, sizes)[first:] + (1,) * behind
 
 
 def _shape(letters: Letters, axes: str | list[str], sizes: dict[str, int]) -> tuple[int, ...]:
