@@ -42,6 +42,10 @@ REASONS: Mapping[str, Reason] = {
         "the map runs along another axis than the channels of {blocker}",
         "set the axis of the normalization to the channel axis of the layer before it",
     ),
+    "ambiguous-axis": Reason(
+        "some versions of Keras add along another axis in {blocker}, where two sizes are equal",
+        "let the bias (bias_axes=) or constant of {blocker} span the last axis as well",
+    ),
     "shift-meets-padding": Reason(
         "the shift would have to enter the zero padding of {blocker}",
         "use padding='valid', or normalize after the convolution",

@@ -293,12 +293,12 @@ EINSUM = [
         "a bias that Keras 3.15 adds along another axis",
         *("abc,cde->abde", (3, 4), (3, 2, 2)),
         bias="d",
-        expected="bn!no-rule@f",
+        expected="bn!ambiguous-axis@f",
     ),
     Case(
         "a map whose shift Keras 3.15 would add along another axis",
         lambda k: einsum(k, "abc,cde->abde", (3, 4), (3, 2, 2), bias=None, before=False, axis=2),
-        "bn!no-rule@f",
+        "bn!ambiguous-axis@f",
         "EinsumDense BatchNormalization",
     ),
     Case(

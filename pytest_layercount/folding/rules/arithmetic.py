@@ -73,7 +73,7 @@ def constant_map(site: Site) -> Affine | Stop | None:
         return None
     kind = site.layer.operation or site.layer.type.lower()
     if kind == "add" and added_elsewhere(constant.shape, site.output):
-        return Stop("no-rule")
+        return Stop("ambiguous-axis")
     found = _scale_and_shift(kind, constant.ravel(), first)
     if found is None:
         return None

@@ -158,7 +158,7 @@ def _axes_before(site: Site, letters: Letters, affine: Affine) -> str:
 def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs | Stop:
     own = site.config["bias_axes"] or ""
     if any(added_elsewhere(_bias_shape(site, letters, each), site.output) for each in (own, axes)):
-        return Stop("no-rule")
+        return Stop("ambiguous-axis")
     if axes == own:
         return Absorbs()
     sizes = [_size(site, letters, each) for each in axes]
