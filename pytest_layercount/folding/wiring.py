@@ -135,9 +135,15 @@ class Wiring:
 
     @staticmethod
     def _moved_node(node: Node, moved: Callable[[Any], Any], renumbered: dict[int, int]) -> Node:
-        args = map_tree(node.args, moved)
-        kwargs = map_tree(node.kwargs, moved)
-        return replace(node, layer=renumbered[node.layer], args=args, kwargs=kwargs)
+        return Node(
+            layer=renumbered[node.layer],
+            args=map_tree(node.args, moved),
+            kwargs=map_tree(node.kwargs, moved) if node.kwargs else node.kwargs,
+            shapes=node.shapes,
+            dtypes=node.dtypes,
+            training=node.training,
+            masked=node.masked,
+        )
 
     def _same(self, value: Value) -> set[Value]:
         """The values of the original model that ``value`` equals."""
