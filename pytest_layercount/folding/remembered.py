@@ -85,4 +85,4 @@ def _checksum(array: NDArray[Any]) -> float:
     """Every bit counts; but of a kernel rules of our own ask only whether it is finite."""
     if array.ndim > 1 and array.dtype == np.float32 and not callers:
         return float(np.dot(array.ravel(), array.ravel()))
-    return zlib.crc32(np.ascontiguousarray(array).data)
+    return zlib.crc32(array.tobytes())

@@ -120,3 +120,14 @@ def test_models_are_freed() -> None:
     gc.collect()
     assert [gone[0](), gone[1]()] == [None, None]
     assert gone[2] not in remembered._memories
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_weights_of_every_type_are_told_apart(dtype: str) -> None:
+    keras = load_keras()
+    conv = keras.layers.Conv2D(4, 3, dtype=dtype)
+    model = keras.Sequential([keras.Input((8, 8, 3)), conv])
+    first = measure.plan(model)
+    assert measure.plan(model) is first
+    conv.set_weights([2 * weight for weight in conv.get_weights()])
+    assert measure.plan(model) is not first
