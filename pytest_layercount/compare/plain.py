@@ -10,7 +10,7 @@ from typing import Any
 from pytest_layercount.compare.absorb import absorb
 from pytest_layercount.compare.diff import View
 from pytest_layercount.compare.form import Form, Item
-from pytest_layercount.compare.rewrites import AFTER, BEFORE
+from pytest_layercount.compare.rewrites import AFTER, BEFORE, gather_hard_activations
 from pytest_layercount.compare.vocabulary import COMMUTATIVE, configuration, kind, strict
 from pytest_layercount.model.graph import Layer, ModelGraph, Value
 
@@ -57,8 +57,9 @@ def plain(graph: ModelGraph, *, gather: bool = True) -> Plain:
     have taken a part of one of them away.
     """
     form = Form(graph)
-    for rewrite in BEFORE if gather else BEFORE[1:]:
-        rewrite(form)
+    for rewrite in BEFORE:
+        if gather or rewrite is not gather_hard_activations:
+            rewrite(form)
     absorb(form)
     for rewrite in AFTER:
         rewrite(form)

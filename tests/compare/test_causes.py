@@ -305,6 +305,19 @@ def test_the_operations_of_a_pattern_are_told_from_its_layers():
     assert codes(both_ways(model(2), model(3), "nodes")) == {"hard-swish": -3}
 
 
+def test_a_part_of_a_written_out_activation_folded_away():
+    def model(shifted):
+        net = Sketch()
+        x = net.add("Conv2D", net.input(), use_bias=True)
+        x = net.operation("add", x, 3.0) if shifted else x
+        y = net.operation("multiply", net.add("ReLU", x, max_value=6.0), 1 / 6)
+        return net.model(net.add("Conv2D", y))
+
+    explanation = both_ways(model(shifted=True), model(shifted=False), "nodes")
+    assert codes(explanation) == {"affine-folded": -1}
+    assert not explanation.changed
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_name_that_means_something_else_in_keras_2_is_a_change(fused):
     def model(keras):
