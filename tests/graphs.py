@@ -15,9 +15,11 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "Conv2D": {
         "activation": "linear",
         "data_format": "channels_last",
+        "dilation_rate": (1, 1),
         "groups": 1,
         "kernel_size": (3, 3),
         "padding": "same",
+        "strides": (1, 1),
         "use_bias": True,
     },
     "Dense": {"activation": "linear", "use_bias": True},

@@ -74,13 +74,12 @@ def plan_graph(
     unknown = [name for name in passes if name not in ALL_PASSES]
     if unknown:
         raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
-    wiring = Wiring(graph)
+    wiring = Wiring(graph, sealed)
     removed = remove_inert(wiring) if "identity" in passes else ()
-    planner = _Planner(wiring, weights, sealed or {})
+    planner = _Planner(wiring, weights)
     if "affine" in passes:
         planner.run()
-    removed += absorb_padding(wiring) if "padding" in passes else ()
-    merges, merged = collapse(wiring, planner.affine_maps()) if "collapse" in passes else ((), ())
+    merges, merged = _shrink(wiring, planner, passes)
     removed += merged
     removed += fuse_activations(wiring) if "activation" in passes else ()
     gone = set(removed)
@@ -93,21 +92,36 @@ def plan_graph(
         removed=removed,
         graph=after,
         absorptions=tuple(planner.absorptions),
-        merges=merges,
+        merges=tuple(merges),
         sources=sources,
         values=values,
     )
 
 
+def _shrink(
+    wiring: Wiring, planner: _Planner, passes: tuple[str, ...]
+) -> tuple[list[Merge], tuple[str, ...]]:
+    """Carry out ``padding`` and ``collapse`` for as long as one makes room for the other."""
+    merges: list[Merge] = []
+    removed: tuple[str, ...] = ()
+    while True:
+        gone = absorb_padding(wiring) if "padding" in passes else ()
+        if "collapse" in passes:
+            more, merged = collapse(wiring, planner.affine_maps())
+            merges += more
+            gone += merged
+        if not gone:
+            return merges, removed
+        removed += gone
+
+
 class _Planner:
     """Takes affine layers out one by one until none of those left can go."""
 
-    def __init__(
-        self, wiring: Wiring, weights: ReadWeights | None, sealed: Mapping[int, str]
-    ) -> None:
+    def __init__(self, wiring: Wiring, weights: ReadWeights | None) -> None:
         self.wiring = wiring
         self.weights = weights
-        self.search = Search(wiring, sealed)
+        self.search = Search(wiring)
         self.maps: dict[int, Affine | Stop] = {}
         self.folds: dict[int, Fold] = {}
         self.refusals: dict[int, Refusal] = {}

@@ -85,11 +85,10 @@ class _Walk:
 
 
 class Search:
-    """Walks over a :class:`Wiring`. ``sealed`` layers must not be rewritten, each with a reason."""
+    """Walks over a :class:`Wiring`."""
 
-    def __init__(self, wiring: Wiring, sealed: Mapping[int, str]) -> None:
+    def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
-        self.sealed = sealed
 
     def upstream(self, calls: Iterable[int], affine: Affine) -> Found | Blocked:
         """The layers before ``calls`` that can together absorb ``affine``."""
@@ -128,7 +127,7 @@ class Search:
         rule, site = self._ask(value.node)
         path = site.layer.path
         if len(site.outputs) > 1 and (value.index or not rule.leads):
-            raise Obstacle("nonlinear", path)
+            raise Obstacle("several-consumers" if rule.parts else "nonlinear", path)
         answer = rule.absorb_after(site, affine)
         if isinstance(answer, Absorbs):
             self._absorb(walk, value.node, "after", {0: affine}, site, answer)
@@ -163,7 +162,7 @@ class Search:
             raise Obstacle("model-output", path)
         affine = demands[0][0]
         alike = all(other.equals(affine) for other, _ in demands)
-        if not alike or {use for _, use in demands} != set(self.wiring.uses(value)):
+        if not alike or {use for _, use in demands} != set(self._uses(value)):
             raise Obstacle("several-consumers", path)
         return affine
 
@@ -177,14 +176,15 @@ class Search:
             return
         if answer.reason != "fixed-weights":
             raise Obstacle(answer.reason, path)
-        if len(site.outputs) > 1 and not rule.leads:
+        if len(site.outputs) > 1 and not (rule.leads or rule.parts):
             raise Obstacle("nonlinear", path)
         route = rule.pass_down(site, maps)
         if isinstance(route, Stop):
             raise Obstacle(route.reason, path)
         for part in maps.values():
             self._require(walk, path, part, route.needs)
-        self._spread(walk, pending, Value(node), route.maps[0])
+        for index, part in route.maps.items():
+            self._spread(walk, pending, Value(node, index), part)
 
     def _spread(
         self,
@@ -197,8 +197,16 @@ class Search:
         if self.wiring.is_output(value):
             raise Obstacle("model-output", self.wiring.layer(value.node).path)
         walk.altered.add(value)
-        for use in self.wiring.uses(value):
+        for use in self._uses(value):
             pending.setdefault(use.node, {})[use.slot] = affine
+
+    def _uses(self, value: Value) -> list[Use]:
+        """Where ``value`` enters a node to which more than its shape matters."""
+        uses = self.wiring.uses(value)
+        rules = [rule_for(self.wiring.layer(use.node)) for use in uses]
+        return [
+            use for use, rule in zip(uses, rules, strict=True) if rule is None or not rule.blind
+        ]
 
     def _ask(self, node: int) -> tuple[Rule, Site]:
         """The rule and the call of ``node``, if it may be touched at all."""
@@ -208,7 +216,7 @@ class Search:
             own = site.layer.operation is None and not site.layer.builtin
             raise Obstacle("unknown-layer" if own else "no-rule", path)
         if rule.weights:
-            reason = site.layer.sealed or self.sealed.get(self.wiring.graph.nodes[node].layer)
+            reason = self.wiring.seal(node)
             if reason:
                 raise Obstacle(reason, path)
         if rule.training_matters and in_training(site):

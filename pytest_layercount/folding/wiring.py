@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,10 +19,14 @@ class Use(NamedTuple):
 
 
 class Wiring:
-    """Who reads what, kept up to date as nodes are bypassed and layers change."""
+    """Who reads what, kept up to date as nodes are bypassed and layers change.
 
-    def __init__(self, graph: ModelGraph) -> None:
+    ``sealed`` are layers, by number, that must keep their weights for the reason given.
+    """
+
+    def __init__(self, graph: ModelGraph, sealed: Mapping[int, str] | None = None) -> None:
         self.graph = graph
+        self.sealed: Mapping[int, str] = sealed or {}
         self.layers: list[Layer] = list(graph.layers)
         self.inputs: list[list[Value]] = [list(node.inputs) for node in graph.nodes]
         self.outputs: Counter[Value] = Counter(values_in(graph.outputs))
@@ -49,6 +53,10 @@ class Wiring:
     def layer(self, node: int) -> Layer:
         """The layer that ``node`` calls, as it stands now."""
         return self.layers[self.graph.nodes[node].layer]
+
+    def seal(self, node: int) -> str | None:
+        """Why the layer that ``node`` calls must keep its weights, None if it need not."""
+        return self.layer(node).sealed or self.sealed.get(self.graph.nodes[node].layer)
 
     def site(self, node: int) -> Site:
         """What a rule may see of ``node``."""

@@ -17,6 +17,7 @@ _CONV = {
     "data_format": "channels_last",
     "kernel_size": (3, 3),
     "strides": (1, 1),
+    "dilation_rate": (1, 1),
     "groups": 1,
     "use_bias": False,
     "activation": "linear",

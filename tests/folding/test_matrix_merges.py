@@ -128,6 +128,20 @@ UP = [
         "Conv2D Conv2D ReLU Add BatchNormalization",
     ),
     Case(
+        "Average, where all of it goes to one branch but the scale",
+        lambda k: two(k, lambda x: k.Average()([k.ReLU()(x[0]), x[1]]), k.bn(scale=False)),
+        "bn>a+b",
+        "Conv2D ReLU Conv2D Average",
+    ),
+    Case(
+        "Average of three",
+        lambda k: k.chain(
+            (4,), lambda x: k.Average()([k.Dense(3, name=name)(x) for name in "abc"]), k.bn()
+        ),
+        "bn>a+b+c",
+        "Dense Dense Dense Average",
+    ),
+    Case(
         "the same tensor twice",
         lambda k: k.chain((4,), k.Dense(5, name="f"), lambda x: k.Add(name="s")([x, x]), k.bn()),
         "bn>f",
@@ -165,6 +179,36 @@ DOWN = [
         "ReLU ReLU BatchNormalization BatchNormalization Add Conv2D",
     ),
     Case(
+        "Multiply of one scaled tensor with itself",
+        lambda k: k.chain(
+            (4,),
+            k.Rescaling([0.3, -2.0, 0.0, 1.0], name="r"),
+            lambda x: k.Multiply()([x, x]),
+            k.Dense(3, name="f"),
+        ),
+        "r>f",
+        "Multiply Dense",
+    ),
+    Case(
+        "a shift of two of three terms",
+        lambda k: k.chain(
+            (4,),
+            lambda x: [x, *[k.Rescaling(1, 0.3, name="r")(x)] * 2],
+            k.Add(),
+            k.Dense(3, name="f"),
+        ),
+        "r>f",
+        "Add Dense",
+    ),
+    Case(
+        "a scale of two of three terms",
+        lambda k: k.chain(
+            (4,), lambda x: [x, *[k.bn()(x)] * 2], k.Add(name="s"), k.Dense(3, name="f")
+        ),
+        "bn!scale-not-one@s",
+        "BatchNormalization Add Dense",
+    ),
+    Case(
         "Concatenate of two maps",
         lambda k: normalised(k, k.Concatenate()),
         "bn_a>f bn_b>f",
@@ -192,6 +236,17 @@ THROUGH = [
         lambda k: k.chain((4,), k.Dense(3, name="f"), k.PReLU(), k.Rescaling(0.3, name="r")),
         "r>f",
         "Dense PReLU",
+    ),
+    Case(
+        "PReLU of shared slopes",
+        lambda k: k.chain(
+            (4, 3),
+            k.Rescaling([0.3, 2.0, 0.0], name="r"),
+            k.PReLU(shared_axes=[1]),
+            k.Conv1D(3, 3, padding="same", name="f"),
+        ),
+        "r>f",
+        "PReLU Conv1D",
     ),
     Case(
         "Activation relu",

@@ -71,6 +71,41 @@ def two(k: Kit, axis, end):
     return k.model(inputs, end(tensor))
 
 
+def split(k: Kit, x, sizes, axis):
+    """In parts of these sizes; Keras 3 names the places between them instead."""
+    if k.generation == 3:
+        return ops(k).split(x, [sum(sizes[: place + 1]) for place in range(len(sizes) - 1)], axis)
+    return ops(k).split(x, sizes, axis)
+
+
+def parted(k: Kit, sizes, axis):
+    inputs = k.input(4, 6)
+    a, b = split(k, k.bn()(inputs), sizes, axis)
+    return k.model(
+        inputs, k.Concatenate(axis=1)([k.Dense(3, name="f")(a), k.Dense(3, name="g")(b)])
+    )
+
+
+def after_a_part(k: Kit):
+    inputs = k.input(4, 6)
+    a, b = split(k, k.Dense(6, name="f")(inputs), [3, 3], 2)
+    return k.model(inputs, [k.bn()(a), k.ReLU()(b)])
+
+
+def quotient(k: Kit, end):
+    inputs = k.input(4, 6)
+    over = k.Dense(3, activation="softplus")(inputs)
+    return k.model(inputs, end(k.Dense(3, name="f")(inputs) / over))
+
+
+def shaped(k: Kit):
+    """What reads only the shape of a tensor does not mind what is in it."""
+    inputs = k.input(4, 6)
+    tensor = k.bn()(inputs)
+    zeros = k.Dense(3)(ops(k).zeros_like(tensor))
+    return k.model(inputs, k.Add()([k.Dense(3, name="f")(tensor), zeros]))
+
+
 def halves(k: Kit):
     inputs = k.input(5, 6)
     tensor = k.bn()(inputs)
@@ -115,6 +150,37 @@ OPERATIONS = [
     before("the first position, normalized", lambda k, x: x[:, 0], "get_item"),
     before("some normalized channels", lambda k, x: x[..., 1:4], "get_item"),
     Case("normalized channels in halves", halves, "bn>f+g", "get_item get_item Dense Dense Add"),
+    Case(
+        "split along the channels",
+        lambda k: parted(k, [4, 2], 2),
+        "bn>f+g",
+        "split Dense Dense Concatenate",
+    ),
+    Case(
+        "split along the positions",
+        lambda k: parted(k, [1, 3], 1),
+        "bn>f+g",
+        "split Dense Dense Concatenate",
+    ),
+    Case(
+        "after a part",
+        after_a_part,
+        "bn!several-consumers@split",
+        "Dense split BatchNormalization ReLU",
+    ),
+    Case(
+        "a scaled quotient",
+        lambda k: quotient(k, k.Rescaling(-0.3, name="r")),
+        "r>f",
+        "Dense Dense divide",
+    ),
+    Case(
+        "a normalized quotient",
+        lambda k: quotient(k, k.bn()),
+        "bn!shift-not-zero@div",
+        "Dense Dense divide BatchNormalization",
+    ),
+    Case("zeros like it", shaped, "bn>f", "zeros_like Dense Dense Add"),
     Case("concatenated", lambda k: two(k, -1, k.bn()), "bn>f+g", "Dense Dense C"),
     Case("concatenated positions", lambda k: two(k, 1, k.bn()), "bn>f+g", "Dense Dense C"),
     after(
@@ -189,7 +255,7 @@ def _here(case: Case, kit: Kit) -> Case:
         types |= {"M": "reduce_mean", "X": "reduce_max", "C": "concat", "A": "abs"}
     paths = {layer.operation: layer.path for layer in layers if layer.operation}
     expected = case.expected
-    for name in ("mean", "max", "absolute", "concat", "get_item", "matmul"):
+    for name in ("mean", "max", "absolute", "concat", "get_item", "matmul", "split", "div"):
         real = next((path for kind, path in paths.items() if name[:3] in kind), name)
         expected = expected.replace(f"@{name}", f"@{real}")
     expected = expected.replace("N>", f"{paths.get('negative', 'N')}>")

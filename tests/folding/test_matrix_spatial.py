@@ -170,6 +170,18 @@ UP = [
         shape=(6,),
     ),
     up("Dropout", lambda k: [k.Dropout(0.5, name="d"), k.bn()], left=" ", removed="d"),
+    up(
+        "what does nothing at inference",
+        lambda k: [
+            k.GaussianNoise(0.5, name="a"),
+            k.GaussianDropout(0.5, name="b"),
+            k.SpatialDropout2D(0.5, name="c"),
+            k.ActivityRegularization(0.5, name="d"),
+            k.bn(),
+        ],
+        left=" ",
+        removed="a b c d",
+    ),
 ]
 
 

@@ -135,6 +135,22 @@ AFTER = [
         "Conv2D BatchNormalization",
     ),
     Case(
+        "a relu inside, a positive scale",
+        lambda k: image(
+            k,
+            k.Conv2D(3, 3, activation="relu", use_bias=False, name="f"),
+            k.Rescaling([0.3, 2.0, 0.0], name="r"),
+        ),
+        "r>f",
+        "Conv2D",
+    ),
+    Case(
+        "a relu inside, a negative scale",
+        lambda k: image(k, k.Conv2D(5, 3, activation="relu", name="f"), k.Rescaling(-1, name="r")),
+        "r!activation@f",
+        "Conv2D Rescaling",
+    ),
+    Case(
         "two batch norms in a row",
         lambda k: image(k, k.Conv2D(5, 3, name="f"), k.bn("a"), k.bn("b")),
         "a>f b>f",
@@ -191,6 +207,20 @@ BEFORE = [
     Case(
         "same",
         lambda k: image(k, k.bn(), k.Conv2D(5, 3, padding="same", name="f")),
+        "bn!shift-meets-padding@f",
+        "BatchNormalization Conv2D",
+    ),
+    Case(
+        "same, where nothing is padded",
+        lambda k: image(k, k.bn(), k.Conv2D(5, (2, 1), strides=2, padding="same", name="f")),
+        "bn>f",
+        "Conv2D",
+    ),
+    Case(
+        "same, which pads some sizes",
+        lambda k: k.chain(
+            (None, 8, 3), k.bn(), k.Conv2D(5, 2, strides=2, padding="same", name="f")
+        ),
         "bn!shift-meets-padding@f",
         "BatchNormalization Conv2D",
     ),

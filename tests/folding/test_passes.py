@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import has_keras, needs_keras
@@ -165,6 +166,17 @@ def test_padding_depends_on_dilation(keras: Any, layers: Any) -> None:
     assert types(folded(model(1), passes=ALL_PASSES)) == ["ZeroPadding1D", "Conv1D"]
 
 
+def test_padding_on_the_left_alone_is_causal(keras: Any, layers: Any) -> None:
+    def model(amounts: tuple[int, int]) -> Any:
+        padded = [keras.Input((None, 3)), layers.ZeroPadding1D(amounts)]
+        return keras.Sequential([*padded, layers.Conv1D(4, 3, strides=2, dilation_rate=1)])
+
+    result = folded(model((2, 0)), passes=ALL_PASSES)
+    assert types(result) == ["Conv1D"]
+    assert result.model.layers[0].padding == "causal"
+    assert types(folded(model((0, 2)), passes=ALL_PASSES)) == ["ZeroPadding1D", "Conv1D"]
+
+
 # collapse
 
 
@@ -221,6 +233,61 @@ def test_linear_layers_in_a_row(keras: Any, layers: Any) -> None:
     assert types(folded(model, passes=ALL_PASSES)) == ["Conv2D", "Flatten", "Dense"]
 
 
+def beside(keras: Any, size: Any, *branches: Any) -> list[str]:
+    """What is left of branches that start from one input and are added up."""
+    entry = keras.Input(size)
+    model = keras.Model(entry, keras.layers.Add()([branch(entry) for branch in branches]))
+    return types(folded(model, passes=ALL_PASSES))[1:]
+
+
+def test_dense_layers_side_by_side(keras: Any, layers: Any) -> None:
+    dense = layers.Dense(4, use_bias=False), layers.Dense(4), layers.BatchNormalization()
+    assert beside(keras, (3, 4), *dense, lambda x: x) == ["Dense"]
+
+
+def test_kernels_whose_taps_are_apart(keras: Any, layers: Any) -> None:
+    def conv(kernel: int, rate: int, padding: str = "same") -> Any:
+        return layers.Conv1D(3, kernel, dilation_rate=rate, padding=padding)
+
+    merged, apart = ["Conv1D"], ["Conv1D", "Conv1D", "Add"]
+    assert beside(keras, (9, 3), conv(3, 2), conv(1, 1), lambda x: x) == merged
+    assert beside(keras, (None, 3), conv(5, 2), conv(3, 2)) == merged
+    assert beside(keras, (9, 3), conv(3, 1), conv(3, 2)) == apart
+    assert beside(keras, (9, 3), conv(5, 1), conv(3, 2)) == apart
+    assert beside(keras, (9, 3), conv(3, 2, "causal"), conv(2, 2, "causal")) == merged
+    assert beside(keras, (9, 3), conv(3, 1, "causal"), conv(3, 1)) == apart
+
+
+def test_a_branch_that_is_broadcast_stays(keras: Any, layers: Any) -> None:
+    left = beside(keras, (3, 3, 2), layers.Conv2D(4, 3), layers.Conv2D(4, 1))
+    assert left == ["Conv2D", "Conv2D", "Add"]
+
+
+def test_a_branch_of_another_type_stays(keras: Any, layers: Any) -> None:
+    entry = keras.Input((6, 3))
+    branches = [layers.Conv1D(4, 1, dtype=dtype)(entry) for dtype in ("float32", "float16")]
+    model = keras.Model(entry, layers.Add(dtype="float32")(branches))
+    assert types(fold(model, passes=ALL_PASSES)).count("Conv1D") == 2
+
+
+def test_padding_goes_when_one_layer_reads_it(keras: Any, layers: Any) -> None:
+    entry = keras.Input((8, 8, 3))
+    padded = layers.ZeroPadding2D(1)(entry)
+    model = keras.Model(entry, layers.Add()([layers.Conv2D(4, 3)(padded) for _ in range(2)]))
+    assert types(folded(model, passes=ALL_PASSES)) == ["InputLayer", "Conv2D"]
+
+
+@pytest.mark.parametrize(("kernel", "bad"), [(np.nan, "NaN"), (300.0, "too large for float16")])
+def test_what_would_not_be_finite_is_not_merged(
+    keras: Any, layers: Any, kernel: float, bad: str
+) -> None:
+    dense = [layers.Dense(4, dtype="float16") for _ in range(2)]
+    model = keras.Sequential([keras.Input((4,), dtype="float16"), *dense])
+    for layer in dense:
+        layer.kernel.assign(np.full((4, 4), kernel))
+    assert types(fold(model, passes=ALL_PASSES)) == ["Dense", "Dense"], bad
+
+
 def test_a_row_that_would_grow_stays(keras: Any, layers: Any) -> None:
     model = keras.Sequential([keras.Input((50,)), layers.Dense(2), layers.Dense(50)])
     assert types(folded(model, passes=ALL_PASSES)) == ["Dense", "Dense"]
@@ -253,6 +320,24 @@ def test_several_outputs_keep_their_structure(keras: Any, layers: Any) -> None:
     assert list(result.model.output) == ["side"]
     result = folded(two_heads(keras, layers, named=False), outputs=[1])
     assert len(result.model.outputs) == 1
+
+
+def test_an_output_of_a_model_inside_goes_by_its_name(keras: Any, layers: Any) -> None:
+    entry, start = keras.Input((4,)), keras.Input((4,))
+    head = keras.Model(start, layers.BatchNormalization()(layers.Dense(2)(start)), name="head")
+    model = keras.Model(entry, [head(entry), layers.Dense(3, name="side")(entry)])
+    result = fold(model, outputs="head")
+    assert types(result) == ["InputLayer", "Dense"]
+    assert result.model.output_shape == (None, 2)
+
+
+def test_an_output_may_be_several(keras: Any, layers: Any) -> None:
+    if keras.__version__.startswith("3.3"):
+        pytest.skip("this Keras returns no lists in dictionaries")
+    entry = keras.Input((4,))
+    one, two, side = (layers.Dense(3, name=name)(entry) for name in ("one", "two", "side"))
+    result = folded(keras.Model(entry, {"both": [one, two], "side": side}), outputs="both")
+    assert [layer.name for layer in result.model.layers[1:]] == ["one", "two"]
 
 
 def test_an_output_that_is_not_there_is_named(keras: Any, layers: Any) -> None:

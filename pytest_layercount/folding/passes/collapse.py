@@ -14,6 +14,7 @@ A row is merged only where that does not add parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -21,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.passes.padding import same_padding
-from pytest_layercount.folding.rules.base import Site, Stop
+from pytest_layercount.folding.passes.inert import same_dtype
+from pytest_layercount.folding.passes.kernels import along, offset, width
+from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value
 
@@ -116,16 +118,17 @@ def _in_a_row(wiring: Wiring, node: int) -> Merge | None:
     first, second = wiring.site(source.node), wiring.site(node)
     if first.config["activation"] != "linear" or not _row(first, second):
         return None
+    if wiring.graph.dtype(source) != wiring.graph.dtype(Value(node)):
+        return None
     if _size(first, second) > first.layer.parameters + second.layer.parameters:
         return None
     taker, gone = wiring.graph.nodes[source.node].layer, wiring.graph.nodes[node].layer
     bias = bool(first.config["use_bias"] or second.config["use_bias"])
-    width = "units" if first.layer.type == "Dense" else "filters"
     config = {
         **first.config,
         "activation": second.config["activation"],
         "use_bias": bias,
-        width: second.config[width],
+        width(first): second.config[width(second)],
     }
     wiring.layers[taker] = replace(
         wiring.layers[taker], config=config, parameters=_size(first, second)
@@ -150,8 +153,7 @@ def _row(first: Site, second: Site) -> bool:
 
 def _size(first: Site, second: Site) -> int:
     """The parameters of two layers in a row once they are one."""
-    width = "units" if first.layer.type == "Dense" else "filters"
-    inner, out = int(first.config[width]), int(second.config[width])
+    inner, out = int(first.config[width(first)]), int(second.config[width(second)])
     kernel = first.layer.parameters - (inner if first.config["use_bias"] else 0)
     biased = first.config["use_bias"] or second.config["use_bias"]
     return kernel // inner * out + (out if biased else 0)
@@ -164,6 +166,9 @@ def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) 
     values = wiring.inputs[node]
     if not added or len(values) < 2 or len(set(values)) != len(values):
         return None
+    graph = wiring.graph
+    if len({(graph.shape(value), graph.dtype(value)) for value in (*values, Value(node))}) > 1:
+        return None  # one is broadcast or cast
     slots = [slot for slot, value in enumerate(values) if _branch(wiring, value, node)]
     if not slots:
         return None
@@ -174,7 +179,7 @@ def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) 
         return None
     before = wiring.site(target)
     number = wiring.graph.nodes[target].layer
-    gained = 0 if before.config["use_bias"] else int(before.config["filters"])
+    gained = 0 if before.config["use_bias"] else int(before.config[width(before)])
     wiring.layers[number] = replace(
         before.layer,
         config={**before.config, "use_bias": True},
@@ -192,71 +197,30 @@ def _term(
     """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
     start, large = wiring.inputs[target][0], wiring.site(target)
     if _branch(wiring, value, node) and wiring.inputs[value.node] == [start]:
-        offset = _offset(large, wiring.site(value.node))
-        return None if offset is None else Term(wiring.graph.nodes[value.node].layer, offset)
-    offset = _offset(large, None)
-    if offset is None or large.input != large.output:
+        place = offset(large, wiring.site(value.node))
+        return None if place is None else Term(wiring.graph.nodes[value.node].layer, place)
+    place = offset(large, None)
+    if place is None or large.input != large.output:
         return None
     if value == start:
-        return Term(None, offset)
+        return Term(None, place)
     layer = wiring.graph.nodes[value.node].layer
     affine = maps.get(layer)
     alone = wiring.inputs[value.node][:1] == [start] and _only_use(wiring, value, node)
     if not isinstance(affine, Affine) or affine.symbolic or not alone:
         return None
-    axis = 1 if large.config["data_format"] == "channels_first" else len(large.output or ()) - 1
+    axis = channel_axis(large, large.output)
     fits = affine.axis in (None, axis) and wiring.graph.nodes[value.node].training is not True
-    return Term(None, offset, affine.along(axis, int(large.config["filters"]))) if fits else None
-
-
-def _offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
-    """Where in the large kernel a smaller one (None: 1x1) meets the same input."""
-    config, ones = large.config, (1,) * len(large.config["kernel_size"])
-    kernel = ones if small is None else small.config["kernel_size"]
-    alike = ("strides", "groups", "data_format", "filters")
-    if small is None:
-        if config["strides"] != ones:
-            return None
-    elif small.layer.type != large.layer.type or any(
-        small.config[name] != config[name] for name in alike
-    ):
+    if axis is None or not fits or not same_dtype(wiring, value.node):
         return None
-    if set(config["dilation_rate"]) != {1} or large.input is None:
-        return None
-    first = config["data_format"] == "channels_first"
-    sizes = large.input[2:] if first else large.input[1:-1]
-    axes = zip(sizes, config["kernel_size"], kernel, config["strides"], strict=True)
-    starts = [_start(large, small, *axis) for axis in axes]
-    return None if None in starts else tuple(start for start in starts if start is not None)
-
-
-def _start(
-    large: Site, small: Site | None, size: int | None, long: int, short: int, stride: int
-) -> int | None:
-    outer, inner = _before(large, size, long, stride), _before(small, size, short, stride)
-    if outer is None or inner is None or not 0 <= outer - inner <= long - short:
-        return None
-    return outer - inner
-
-
-def _before(site: Site | None, size: int | None, kernel: int, stride: int) -> int | None:
-    """How far before an input position the kernel of an output position begins."""
-    if kernel == 1:
-        return 0
-    if site is None or site.config["padding"] == "causal":
-        return None
-    if site.config["padding"] == "valid":
-        return 0
-    padding = same_padding(size, kernel, stride)
-    return None if padding is None else padding[0]
+    return Term(None, place, affine.along(axis, int(large.config[width(large)])))
 
 
 def _branch(wiring: Wiring, value: Value, node: int) -> bool:
-    """Whether ``value`` is made by a linear convolution for ``node`` alone."""
+    """Whether ``value`` is made by a linear layer for ``node`` alone."""
     site = wiring.site(value.node)
     return (
-        site.layer.type in CONVOLUTIONS
-        and _mergeable(wiring, value.node)
+        _mergeable(wiring, value.node)
         and site.config["activation"] == "linear"
         and _only_use(wiring, value, node)
     )
@@ -266,7 +230,7 @@ def _mergeable(wiring: Wiring, node: int) -> bool:
     layer = wiring.layer(node)
     called = wiring.calls(wiring.graph.nodes[node].layer)
     known = layer.type == "Dense" or layer.type in CONVOLUTIONS
-    return known and layer.builtin and not layer.sealed and called == (node,)
+    return known and layer.builtin and not wiring.seal(node) and called == (node,)
 
 
 def _only_use(wiring: Wiring, value: Value, node: int) -> bool:
@@ -274,7 +238,7 @@ def _only_use(wiring: Wiring, value: Value, node: int) -> bool:
 
 
 def _kernel(wiring: Wiring, value: Value) -> int:
-    return int(np.prod(wiring.site(value.node).config["kernel_size"]))
+    return math.prod(along(wiring.site(value.node), "kernel_size"))
 
 
 def _alive(wiring: Wiring) -> list[int]:

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import ModelGraph, Value, values_in
+from pytest_layercount.model.graph import Layer, ModelGraph, Value, values_in
 
 
 def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     """``graph`` with the outputs ``wanted``: a name or position, or several.
 
-    A name is a key where the model returns a dictionary, else that of the layer
-    that makes the output. One output is returned bare, several in a list, or in
-    a dictionary if the model returns one. Inputs that are no longer needed go.
+    A name is a key where the model returns a dictionary, else that of the layer that
+    makes the output, or of the model inside this one that does. One output is returned
+    bare, several in a list, or in a dictionary if the model returns one. Inputs that
+    are no longer needed go.
 
     Raises:
         ModelError: there is no such output, several have the name, or ``wanted`` has none.
@@ -30,7 +31,7 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     outputs: Any = values if several else values[0]
     if several and isinstance(graph.outputs, Mapping):
         outputs = dict(there[position] for position in sorted(chosen))
-    needed = _needed(graph, values)
+    needed = _needed(graph, list(values_in(values)))
     return replace(
         graph,
         inputs=_without(graph.inputs, needed),
@@ -39,13 +40,20 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     )
 
 
-def _named(graph: ModelGraph) -> list[tuple[str, Value]]:
+def _named(graph: ModelGraph) -> list[tuple[str, Any]]:
+    """Every output after its name, in order."""
     if isinstance(graph.outputs, Mapping):
         return [(str(key), value) for key, value in graph.outputs.items()]
-    return [(graph.layer_of(value.node).name, value) for value in values_in(graph.outputs)]
+    return [(_outermost(graph.layer_of(value.node)), value) for value in values_in(graph.outputs)]
 
 
-def _position(there: list[tuple[str, Value]], key: Any) -> int:
+def _outermost(layer: Layer) -> str:
+    """The name of the layer, or of the outermost of the models that it is in."""
+    around = layer.path.removesuffix(layer.name)
+    return around.partition("/")[0] if around else layer.name
+
+
+def _position(there: list[tuple[str, Any]], key: Any) -> int:
     if isinstance(key, int) and not isinstance(key, bool) and -len(there) <= key < len(there):
         return key % len(there)
     found = [position for position, (name, _) in enumerate(there) if name == key]

@@ -1,12 +1,8 @@
 """The pass ``padding``: ZeroPadding and a ``valid`` convolution become a ``same`` one.
 
-TensorFlow pads ``same`` so that the output has ``ceil(n / s)`` positions::
-
-    total = max((ceil(n / s) - 1) * s + (k - 1) * d + 1 - n, 0)
-    before = total // 2         after = total - before
-
-With stride 1 that is ``(k - 1) * d`` whatever the size ``n``; with a larger one
-it depends on ``n``, so it agrees with fixed amounts only where ``n`` is fixed.
+What ``same`` pads may depend on the size of the input (see ``rules/padding.py``), so it
+agrees with fixed amounts only where it does not, or where the size is fixed. A Conv1D
+padded on the left alone by all that its kernel reaches back becomes a ``causal`` one.
 """
 
 from __future__ import annotations
@@ -15,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.folding.rules.base import Site
+from pytest_layercount.folding.rules.padding import same_padding, spatial
 from pytest_layercount.folding.wiring import Use, Wiring
 from pytest_layercount.model.graph import Value
 
@@ -36,10 +33,9 @@ def absorb_padding(wiring: Wiring) -> tuple[str, ...]:
             continue
         (taker,) = takers
         pairs = [(call, reader) for call, reader in zip(calls, readers, strict=True) if reader]
-        if set(readers) == set(wiring.calls(taker)) and all(
-            _agrees(wiring.site(call), wiring.site(reader)) for call, reader in pairs
-        ):
-            config = {**wiring.layers[taker].config, "padding": "same"}
+        kinds = {_equal(wiring.site(call), wiring.site(reader)) for call, reader in pairs}
+        if set(readers) == set(wiring.calls(taker)) and len(kinds) == 1 and None not in kinds:
+            config = {**wiring.layers[taker].config, "padding": kinds.pop()}
             wiring.layers[taker] = replace(wiring.layers[taker], config=config)
             for call in calls:
                 wiring.alter(Value(call))
@@ -55,37 +51,19 @@ def _only_reader(wiring: Wiring, call: int) -> int | None:
     return uses[0].node
 
 
-def _agrees(padding: Site, convolution: Site) -> bool:
-    """Whether the amounts are those of ``same`` for every input size the model admits."""
+def _equal(padding: Site, convolution: Site) -> str | None:
+    """The ``padding=`` that is the same for every input size the model admits, if there is one."""
     layer, config = convolution.layer, convolution.config
     if not (layer.builtin and layer.type in CONVOLUTIONS and config["padding"] == "valid"):
-        return False
-    first = config.get("data_format") == "channels_first"
-    if first != (padding.config.get("data_format") == "channels_first") or padding.input is None:
-        return False
-    sizes = padding.input[2:] if first else padding.input[1:-1]
-    if layer.sealed:
-        return False
-    return list(_amounts(padding.config["padding"])) == [
-        same_padding(size, kernel, stride, dilation)
-        for size, kernel, stride, dilation in zip(
-            sizes, config["kernel_size"], config["strides"], config["dilation_rate"], strict=True
-        )
-    ]
-
-
-def same_padding(
-    size: int | None, kernel: int, stride: int, dilation: int = 1
-) -> tuple[int, int] | None:
-    """What ``same`` pads before and after an axis; None where it depends on the size."""
-    reach = (kernel - 1) * dilation + 1
-    if stride == 1:
-        total = reach - 1
-    elif size is None:
         return None
-    else:
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-    return total // 2, total - total // 2
+    first = config.get("data_format") == "channels_first"
+    if first != (padding.config.get("data_format") == "channels_first") or layer.sealed:
+        return None
+    amounts = _amounts(padding.config["padding"])
+    if amounts == [same_padding(*axis) for axis in spatial(convolution, padding.input)]:
+        return "same"
+    back = [((k - 1) * d, 0) for _, k, _, d in spatial(convolution, padding.input)]
+    return "causal" if layer.type == "Conv1D" and not first and amounts == back else None
 
 
 def _amounts(padding: Any) -> list[tuple[int, int]]:

@@ -40,7 +40,7 @@ from pytest_layercount.folding.rules.reduction import Extreme, Mean
 from pytest_layercount.folding.rules.resampling import Resampling
 from pytest_layercount.folding.rules.reshape import Flatten, Permute, RepeatVector, Reshape
 from pytest_layercount.folding.rules.scaling import LayerScale, Normalization, Rescaling
-from pytest_layercount.folding.rules.slicing import GetItem
+from pytest_layercount.folding.rules.slicing import GetItem, OfShape, Split
 from pytest_layercount.folding.rules.weighted import (
     Convolution,
     Dense,
@@ -84,6 +84,7 @@ RULES: tuple[Rule, ...] = (
     Negative(),
     Nonlinear(),
     Normalization(),
+    OfShape(),
     Padding(),
     Permute(),
     Pooling(),
@@ -95,6 +96,7 @@ RULES: tuple[Rule, ...] = (
     Rescaling(),
     Reshape(),
     Separable(),
+    Split(),
     Subtract(),
     Transposed(),
 )

@@ -1,7 +1,8 @@
 """Arithmetic with a constant: ``x * c``, ``x + c``, ``x - c``, ``c - x`` and ``x / c``.
 
 Each is the affine map with scale c, 1, 1, -1 or 1 / c. It is per channel where
-the constant is a single number or varies along one axis only.
+the constant is a single number or varies along one axis only. Of a quotient of two
+tensors the first is scaled with it: ``(s x) / y = s (x / y)``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,20 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Weights, added_elsewhere
-from pytest_layercount.model.graph import Value, map_tree
+from pytest_layercount.folding.rules.base import (
+    ZERO_SHIFT,
+    Route,
+    Rule,
+    Site,
+    Stop,
+    Weights,
+    added_elsewhere,
+)
+from pytest_layercount.model.graph import Shape, Value, map_tree
 
 
 class Divide(Rule):
-    """Division, which is a map where the divisor is a constant."""
+    """Division, which is a map where the divisor is a constant, and linear in what is divided."""
 
     operations = ("divide",)
 
@@ -25,10 +34,16 @@ class Divide(Rule):
         return constant_map(site) if constants(site) else None
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        return Stop("fixed-weights" if constants(site) else "nonlinear")
+        found = self.pass_down(site, {0: affine})
+        return found if isinstance(found, Stop) else (found,)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return Stop("fixed-weights" if constants(site) else "nonlinear")
+        if set(maps) != {0} or not isinstance(operands(site)[0], Value):
+            return Stop("nonlinear")
+        if constants(site):
+            return Stop("fixed-weights")
+        spanned = spans(site, site.input, maps[0])
+        return Route({0: maps[0]}, (ZERO_SHIFT,)) if spanned else Stop("channel-axis")
 
 
 class Negative(Rule):
@@ -57,6 +72,15 @@ def operands(site: Site) -> list[Any]:
 def constants(site: Site) -> list[Any]:
     """The operands that are not values of the graph."""
     return [operand for operand in operands(site) if not isinstance(operand, Value)]
+
+
+def spans(site: Site, shape: Shape, affine: Affine) -> bool:
+    """Whether an input has all the channels of the map, not one that is broadcast."""
+    if shape is None or site.output is None or len(shape) != len(site.output):
+        return False
+    if affine.axis is None:
+        return True
+    return shape[affine.axis] == site.output[affine.axis] == affine.channels
 
 
 def constant_map(site: Site) -> Affine | Stop | None:

@@ -76,7 +76,7 @@ class Absorbs:
 
 @dataclass(frozen=True)
 class Route:
-    """One way on, given ``needs``: a map for each input slot (up) or for the output (down)."""
+    """One way on, given ``needs``: a map for each input slot (up) or for each output (down)."""
 
     maps: Mapping[int, Affine]
     needs: tuple[Need, ...] = ()
@@ -97,7 +97,9 @@ class Rule:
     the attributes of the live layer that absorbing reads and writes.
     ``training_matters`` says that a call with ``training=True`` computes something
     else, ``leads`` that of several outputs the first can change and the others stay,
-    and ``removable`` that the layer does nothing at inference.
+    ``parts`` that ``pass_down`` answers for each of several outputs, ``blind`` that
+    nothing but the shape of an input matters, and ``removable`` that the layer does
+    nothing at inference.
     """
 
     types: tuple[str, ...] = ()
@@ -106,6 +108,8 @@ class Rule:
     weights: tuple[str, ...] = ()
     training_matters = False
     leads = False
+    parts = False
+    blind = False
 
     def removable(self, site: Site) -> bool:
         """Whether this call returns its input unchanged at inference."""
@@ -146,7 +150,7 @@ class Rule:
         return Stop("nonlinear")
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        """The map on the output (as slot 0) that equals ``maps`` on the inputs."""
+        """The map on the output, as slot 0, that equals ``maps`` on the inputs."""
         return Stop("nonlinear")
 
 

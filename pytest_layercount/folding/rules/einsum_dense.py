@@ -15,6 +15,7 @@ adds these: a change of configuration.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from pytest_layercount.folding.rules.base import (
     added_elsewhere,
     aligned,
 )
+from pytest_layercount.folding.rules.weighted import through_activation
 from pytest_layercount.model.graph import Shape
 
 
@@ -60,13 +62,16 @@ class EinsumDense(Rule):
     weights = ("kernel", "bias")
 
     def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        if site.config.get("activation") not in (None, "linear"):
-            return Stop("activation")
+        needs = through_activation(site)
+        if isinstance(needs, Stop):
+            return needs
         letters = _letters(site)
         here = _here(letters, letters.output if letters else "", affine, site.output)
         if isinstance(here, Stop) or letters is None:
             return here if isinstance(here, Stop) else Stop("nonlinear")
-        return _absorbs(site, letters, _axes_after(site, here, affine))
+        taken = affine.scale_only() if needs else affine
+        answer = _absorbs(site, letters, _axes_after(site, here, taken))
+        return answer if isinstance(answer, Stop) else replace(answer, needs=needs)
 
     def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
         letters = _letters(site)

@@ -4,7 +4,7 @@ With ``A = (s, t)`` on the output::
 
     s (x + y) + t  =  (s x + t) + s y             Add: the shift to one branch
     s (x - y) + t  =  (s x + t) - s y             Subtract: the shift to the first
-    mean: A(mean(x, y)) = mean(A(x), A(y))        Average: all of it to all
+    mean: A(mean(x, y)) = mean(A(x), A(y))        Average: all of it to all, or as in Add
     s (x * y)      =  (s x) * y                   Multiply: the scale to one, no shift
     A(max(x, y))   =  max(A(x), A(y)) if s >= 0   Maximum, Minimum
     A(concat(x, y)) = concat(A1(x), A2(y))        Concatenate: the map is split
@@ -15,9 +15,10 @@ and the same equations read from right to left for maps on the inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 from pytest_layercount.folding.affine import Affine, identity, joined
-from pytest_layercount.folding.rules.arithmetic import constant_map, constants, operands
+from pytest_layercount.folding.rules.arithmetic import constant_map, constants, operands, spans
 from pytest_layercount.folding.rules.base import (
     NONNEGATIVE,
     UNIT_SCALE,
@@ -28,7 +29,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
 )
-from pytest_layercount.model.graph import Shape, Value
+from pytest_layercount.model.graph import Value
 
 
 class Merge(Rule):
@@ -79,7 +80,10 @@ class Average(Rule):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
         if off := _off(site, affine):
             return off
-        return (Route(dict.fromkeys(range(len(site.inputs)), affine)),)
+        scale, slots = affine.scale_only(), range(len(site.inputs))
+        whole = affine.shift_times(len(slots))
+        one = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
+        return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else one))
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
         count = len(site.inputs)
@@ -95,18 +99,17 @@ class Multiply(Merge):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
         if constants(site):
             return Stop("fixed-weights")
-        slots = [slot for slot, shape in enumerate(site.inputs) if _spans(site, shape, affine)]
+        slots = [slot for slot, shape in enumerate(site.inputs) if spans(site, shape, affine)]
         if not slots:
             return Stop("channel-axis")
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in slots)
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        if len(maps) != 1:
-            return Stop("nonlinear")
-        ((slot, affine),) = maps.items()
-        if not _spans(site, site.inputs[slot], affine):
+        if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
             return Stop("channel-axis")
-        return Route({0: affine}, (ZERO_SHIFT,))
+        if len({affine.axis for affine in maps.values()}) > 1:
+            return Stop("channel-axis")
+        return Route({0: reduce(Affine.then, [maps[slot] for slot in sorted(maps)])}, (ZERO_SHIFT,))
 
 
 class Extremum(Rule):
@@ -183,20 +186,11 @@ def _sizes(site: Site) -> list[int] | None:
     return known if whole and None not in sizes else None
 
 
-def _spans(site: Site, shape: Shape, affine: Affine) -> bool:
-    """Whether an input has all the channels of the map, not one that is broadcast."""
-    if shape is None or site.output is None or len(shape) != len(site.output):
-        return False
-    if affine.axis is None:
-        return True
-    return shape[affine.axis] == site.output[affine.axis] == affine.channels
-
-
 def _off(site: Site, affine: Affine) -> Stop | None:
     """What stops a map that every input would have to take."""
     if constants(site):
         return Stop("fixed-weights")
-    if all(_spans(site, shape, affine) for shape in site.inputs):
+    if all(spans(site, shape, affine) for shape in site.inputs):
         return None
     return Stop("channel-axis")
 
@@ -208,7 +202,7 @@ def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, floa
     first = next(iter(maps.values()))
     if any(affine.axis != first.axis for affine in maps.values()):
         return Stop("channel-axis")
-    if not all(_spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
+    if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
         return Stop("channel-axis")
     scale = first.scale_only()
     total = scale
@@ -217,6 +211,4 @@ def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, floa
     everywhere = len(maps) == len(site.inputs)
     if everywhere and all(affine.scale_only().token == scale.token for affine in maps.values()):
         return Route({0: total})
-    if len(maps) > 1:
-        return Stop("several-consumers")
     return Route({0: total}, (UNIT_SCALE,))

@@ -8,6 +8,7 @@ how the axes are paired.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules.arithmetic import constants
@@ -15,7 +16,7 @@ from pytest_layercount.folding.rules.base import ZERO_SHIFT, Route, Rule, Site, 
 
 
 class Product(Rule):
-    """A product that is no product of a tensor with itself."""
+    """A product of tensors, of one with itself too."""
 
     types = ("Dot",)
     operations = ("einsum", "matmul")
@@ -28,10 +29,11 @@ class Product(Rule):
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in range(len(site.inputs)))
 
     def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        if len(maps) != 1 or not _plain(site):
+        if not _plain(site):
             return Stop("nonlinear")
-        ((_, affine),) = maps.items()
-        return Route({0: affine}, (ZERO_SHIFT,)) if affine.axis is None else Stop("channel-axis")
+        if any(affine.axis is not None for affine in maps.values()):
+            return Stop("channel-axis")
+        return Route({0: reduce(Affine.then, maps.values())}, (ZERO_SHIFT,))
 
 
 def _plain(site: Site) -> bool:

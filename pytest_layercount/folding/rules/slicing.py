@@ -1,4 +1,4 @@
-"""Picking positions: ``x[:, 0]``, ``x[:, 1:-1, ::2]``, ``x[..., :3]``.
+"""Picking positions: ``x[:, 0]``, ``x[:, 1:-1, ::2]``, ``x[..., :3]``, ``split(x, 2)``.
 
 A map passes where its channels stay together, along their axis of the result. Of
 channels that are picked themselves, the same ones of the map are what follows.
@@ -7,10 +7,12 @@ Upwards the map would be needed on the others as well, so there it stops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Site, Stop, Through, moved
+from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Through, moved
 from pytest_layercount.model.graph import Value
 
 _WHOLE = slice(None)
@@ -41,6 +43,42 @@ class GetItem(Through):
             if axis == affine.axis:
                 return affine.take(range(affine.channels)[part], place)
         return Stop("channel-axis")
+
+
+class Split(Rule):
+    """A tensor taken apart along one axis: what ``concatenate`` would put together again."""
+
+    operations = ("split",)
+    parts = True
+
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        axis = _divided(site)
+        if axis is None or set(maps) != {0}:
+            return Stop("unknown-shape")
+        affine, number = maps[0], len(site.outputs)
+        if affine.axis != axis:
+            return Route(dict.fromkeys(range(number), affine))
+        ends = accumulate([shape[axis] or 0 for shape in site.outputs if shape], initial=0)
+        return Route(dict(enumerate(affine.part(*each) for each in pairwise(ends))))
+
+
+class OfShape(Rule):
+    """What depends on nothing but the shape of a tensor; masks are made with the help of it."""
+
+    operations = ("ones_like", "shape", "zeros_like")
+    blind = True
+
+
+def _divided(site: Site) -> int | None:
+    """The only axis along which the parts are smaller, if they make up the whole."""
+    shapes = [shape for shape in site.outputs if shape is not None]
+    if site.input is None or len(shapes) != len(site.outputs):
+        return None
+    for axis, size in enumerate(site.input):
+        sizes = [shape[axis] for shape in shapes]
+        if size is not None and None not in sizes and sizes != [size] * len(sizes):
+            return axis if sum(each or 0 for each in sizes) == size else None
+    return None
 
 
 def _picked(site: Site) -> list[tuple[int | None, slice]] | None:

@@ -7,7 +7,8 @@ For ``f(x) = K x + b`` and the map ``A(x) = s x + t``::
 
 Where the layer pads its input with zeros, ``f(A(x))`` would need the padding to
 be ``t``: before a padding layer only a map without shift is absorbed.
-An ``activation=`` inside stands between the kernel and whatever follows.
+An ``activation=`` inside stands between the kernel and whatever follows: only a
+positive scale gets through, and only through one that is homogeneous.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import math
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rules.activation import HOMOGENEOUS
 from pytest_layercount.folding.rules.base import (
     Absorbs,
     Need,
@@ -27,8 +29,10 @@ from pytest_layercount.folding.rules.base import (
     aligned,
     channel_axis,
 )
+from pytest_layercount.folding.rules.padding import pads
 
 NO_PADDING = Need("zero_shift", "shift-meets-padding")
+INSIDE = (Need("zero_shift", "activation"), Need("nonnegative", "activation"))
 
 
 class Weighted(Rule):
@@ -64,9 +68,10 @@ class Weighted(Rule):
         raise NotImplementedError
 
     def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        if site.config.get("activation") not in (None, "linear"):
-            return Stop("activation")
-        return self._absorb(site, affine, aligned(affine, site.output, self.out_axis(site)))
+        needs = through_activation(site)
+        if isinstance(needs, Stop):
+            return needs
+        return self._absorb(site, affine, aligned(affine, site.output, self.out_axis(site)), needs)
 
     def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
         needs = (NO_PADDING,) if self.pads(site) else ()
@@ -115,7 +120,7 @@ class Convolution(Weighted):
     weights = ("kernel", "bias")
 
     def pads(self, site: Site) -> bool:
-        return bool(site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1)
+        return pads(site)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {"kernel": weights["kernel"] * scale}
@@ -229,6 +234,14 @@ class Dense(Weighted):
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         return shift @ weights["kernel"]
+
+
+def through_activation(site: Site) -> tuple[Need, ...] | Stop:
+    """What a map must fulfil to get through the ``activation=`` of a layer to its kernel."""
+    activation = site.config.get("activation")
+    if activation in (None, "linear"):
+        return ()
+    return INSIDE if activation in HOMOGENEOUS else Stop("activation")
 
 
 def depthwise_response(kernel: Array, shift: Array) -> Array:
