@@ -12,15 +12,17 @@ NAMES = (HAND_MADE, *MODELS)
 
 
 def make(name: str) -> Any:
-    """The model called ``name`` with random statistics, so small that it is soon run."""
+    """The model called ``name``, the same at every call, so small that it is soon run."""
     from pytest_layercount.folding.rewrite.copies import randomised_copy
     from pytest_layercount.model.readers.live import open_model
 
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
     if name == HAND_MADE:
         built = hand_made()
     else:
         shape = (SIZES.get(name, MODELS[name].size),) * 2 + (3,)
-        built = getattr(load_keras().applications, name)(weights=None, input_shape=shape)
+        built = getattr(keras.applications, name)(weights=None, input_shape=shape)
     return randomised_copy(open_model(built), seed=0)
 
 
