@@ -50,6 +50,10 @@ REASONS: Mapping[str, Reason] = {
         "the shift would have to enter the zero padding of {blocker}",
         "use padding='valid', or normalize after the convolution",
     ),
+    "no-bias": Reason(
+        "{blocker} has no biases, which would take the shift up",
+        "give {blocker} use_bias=True, or the normalization center=False",
+    ),
     "shift-not-zero": Reason(
         "a scale would move through {blocker}, a shift does not",
         "use center=False, or put the normalization before {blocker}",

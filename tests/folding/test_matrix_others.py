@@ -181,7 +181,7 @@ ATTENTION = [
     Case(
         "MultiHeadAttention without bias",
         lambda k: attention(k, k.bn(), use_bias=False),
-        "bn!shift-not-zero@f",
+        "bn!no-bias@f",
         "MultiHeadAttention BatchNormalization",
     ),
     Case(
@@ -211,7 +211,7 @@ ATTENTION = [
         lambda k: k.chain(
             (6, 8), k.bn(), lambda x: k.MultiHeadAttention(2, 3, use_bias=False, name="f")(x, x)
         ),
-        "bn!shift-not-zero@f",
+        "bn!no-bias@f",
         "BatchNormalization MultiHeadAttention",
     ),
     Case(

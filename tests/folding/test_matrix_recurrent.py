@@ -77,7 +77,7 @@ RECURRENT = [
         "Bidirectional without bias",
         "BatchNormalization Bidirectional",
         lambda k: k.Bidirectional(k.LSTM(4, use_bias=False), name="f"),
-        expected="bn!shift-not-zero@f",
+        expected="bn!no-bias@f",
     ),
     Case(
         "Bidirectional without bias, a scale",
@@ -93,7 +93,7 @@ RECURRENT = [
         "a cell of its own kind",
         "BatchNormalization RNN",
         lambda k: k.RNN(k.LSTMCell(4), name="f"),
-        expected="bn!nonlinear@f",
+        expected="bn!no-rule@f",
     ),
     Case(
         "along the steps",

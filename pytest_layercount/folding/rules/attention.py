@@ -18,7 +18,7 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rules.base import (
-    ZERO_SHIFT,
+    NO_BIAS,
     Absorbs,
     Rule,
     Site,
@@ -74,7 +74,7 @@ class Attention(Rule):
 
 
 def _absorbs(site: Site) -> Absorbs:
-    return Absorbs(() if site.config["use_bias"] else (ZERO_SHIFT,))
+    return Absorbs(() if site.config["use_bias"] else (NO_BIAS,))
 
 
 def _roles(site: Site) -> dict[int, str]:

@@ -84,6 +84,7 @@ class Route:
 
 ZERO_SHIFT = Need("zero_shift", "shift-not-zero")
 NONNEGATIVE = Need("nonnegative", "scale-negative")
+NO_BIAS = Need("zero_shift", "no-bias")
 UNIT_SCALE = Need("unit_scale", "scale-not-one")
 
 

@@ -10,14 +10,13 @@ from pytest_layercount.folding.rules.base import Rule
 
 
 class Nonlinear(Rule):
-    """Attention without weights, cells of the user's own, curved activations."""
+    """Attention without weights, curved activations."""
 
     types = (
         "AdditiveAttention",
         "Attention",
         "ELU",
         "Masking",
-        "RNN",
         "Softmax",
         "ThresholdedReLU",
         "UnitNormalization",

@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Need, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rules.base import (
+    NO_BIAS,
+    Absorbs,
+    Need,
+    Rule,
+    Site,
+    Stop,
+    Weights,
+    aligned,
+)
 from pytest_layercount.folding.rules.weighted import NO_PADDING
 from pytest_layercount.model.graph import Layer
 
@@ -105,7 +114,7 @@ class Bidirectional(Rule):
             answer = rule.absorb_before(inner, affine)
             if isinstance(answer, Stop):
                 return answer
-            needs += (Need("zero_shift", "shift-not-zero"),) if answer.changes else answer.needs
+            needs += (NO_BIAS,) if answer.changes else answer.needs
         return Absorbs(needs)
 
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
