@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.folding.harness import Case, Kit, check, matrix, snapshot, unchanged
+from tests.folding.harness import Case, Kit, check, matrix, randomise, snapshot, unchanged
 
 
 def sequential(k: Kit, *layers, **kwargs):
@@ -588,6 +588,37 @@ SEALED = [
 @matrix(*SEALED)
 def test_sealed(case: Case, kit: Kit) -> None:
     check(case, kit)
+
+
+def test_a_layer_quantized_to_float8_stays_as_it_is(kit: Kit) -> None:
+    """The copy makes its weights in another order than quantizing did."""
+    if kit.generation == 2:
+        pytest.skip("needs Keras 3")
+    from pytest_layercount.folding import fold
+
+    layer = kit.Dense(4, name="f", dtype="float32")
+    model = kit.chain((8,), layer, kit.bn(dtype="float32"))
+    layer.quantize("float8")
+    randomise(model, 1, (0.1, 1.0))
+    result = fold(model)
+    assert [no.reason for no in result.refusals] == ["quantized"]
+    for weight in layer.weights:
+        copied = next(
+            each for each in result.model.get_layer("f").weights if each.name == weight.name
+        )
+        assert np.array_equal(copied.numpy(), weight.numpy()), weight.name
+
+
+def test_a_variable_in_an_operation_is_not_shared(kit: Kit) -> None:
+    import tensorflow as tf
+
+    from pytest_layercount.folding import fold
+
+    factor = tf.Variable(np.arange(4.0))
+    folded = fold(kit.chain((5,), kit.Dense(4), kit.bn(), lambda x: x * factor)).model
+    before = np.asarray(folded(np.ones((1, 5))))
+    factor.assign(factor * 2)
+    assert np.array_equal(np.asarray(folded(np.ones((1, 5)))), before)
 
 
 def test_parts_that_are_quantized_or_lora_seal_the_whole(kit: Kit) -> None:

@@ -87,4 +87,13 @@ def _is_chain(graph: ModelGraph) -> bool:
 
 
 def _filled(tree: Any, tensors: Mapping[Value, Any]) -> Any:
-    return map_tree(tree, lambda leaf: tensors[leaf] if isinstance(leaf, Value) else leaf)
+    return map_tree(tree, lambda leaf: tensors[leaf] if isinstance(leaf, Value) else _own(leaf))
+
+
+def _own(leaf: Any) -> Any:
+    """A variable that an operation reads, as it is now: nothing of the old model is shared."""
+    if not hasattr(leaf, "assign"):
+        return leaf
+    import tensorflow as tf
+
+    return tf.identity(leaf)

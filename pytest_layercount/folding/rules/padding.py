@@ -53,9 +53,13 @@ def pads(site: Site) -> bool:
 def spatial(site: Site, shape: Shape) -> Iterator[tuple[int | None, int, int, int]]:
     """Size, kernel, stride and dilation along each axis that a convolution moves along."""
     config = site.config
-    first = config.get("data_format") == "channels_first"
-    settings = (config[name] for name in ("kernel_size", "strides", "dilation_rate"))
-    return zip(() if shape is None else shape[2 if first else 1 :], *settings, strict=False)
+    first, kernel = config.get("data_format") == "channels_first", config["kernel_size"]
+    strides, dilation = (
+        config.get(name) or (1,) * len(kernel)  # old files do not say
+        for name in ("strides", "dilation_rate")
+    )
+    sizes = () if shape is None else shape[2 if first else 1 :]
+    return zip(sizes, kernel, strides, dilation, strict=False)
 
 
 def same_padding(
