@@ -11,6 +11,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.plan import Plan, ReadWeights
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Weights
+from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
 
 
@@ -31,17 +32,40 @@ def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array
 
 
 def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
-    """As :func:`absorbed_weights`, one layer after the other."""
-    by_layer: dict[int, list[Absorption]] = {}
-    for absorption in plan.absorptions:
-        by_layer.setdefault(absorption.layer, []).append(absorption)
-    for layer, absorptions in by_layer.items():
+    """As :func:`absorbed_weights`, one layer after the other, the largest first.
+
+    What it takes to compute a layer's weights is in memory only while few others are.
+    """
+    by_layer = _by_layer(plan)
+    for layer in sorted(by_layer, key=lambda each: -by_layer[each][0].site.layer.parameters):
+        absorptions = by_layer[layer]
         rule = rule_for(absorptions[0].site.layer)
         assert rule is not None
         before = read(layer, rule.weights)
         maps = [affine for one in absorptions for affine in one.maps.values()]
         if before is not None and not any(affine.symbolic for affine in maps):
             yield Absorbed(layer, before, _after(before, absorptions))
+
+
+def scaled_once(plan: Plan) -> set[int]:
+    """The layers whose kernels are multiplied by one scale, and are not otherwise changed.
+
+    These are as exact if they are read in their own type, not in float64.
+    """
+    alone = {layer: found[0] for layer, found in _by_layer(plan).items() if len(found) == 1}
+    sites = {layer: absorption.site for layer, absorption in alone.items()}
+    return {
+        layer
+        for layer, site in sites.items()
+        if site.layer.builtin and isinstance(rule_for(site.layer), Weighted)
+    }
+
+
+def _by_layer(plan: Plan) -> dict[int, list[Absorption]]:
+    found: dict[int, list[Absorption]] = {}
+    for absorption in plan.absorptions:
+        found.setdefault(absorption.layer, []).append(absorption)
+    return found
 
 
 def _after(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,13 +24,13 @@ def build_model(
 ) -> Any:
     """A new model of the structure ``graph``; see :class:`Copies` for the rest.
 
-    ``weights`` is emptied on the way, lest they be in memory twice.
+    ``weights`` is emptied on the way: its arrays become the memory of variables.
 
     Raises:
         ModelError: a layer cannot be copied from its configuration.
     """
     copies = Copies(opened, graph, sources, weights)
-    with _deep_enough_for(len(graph.nodes)):
+    with _deep_enough_for(len(graph.nodes)), _nothing_collected():
         model = _chained(copies) if _is_chain(graph) else _connected(copies)
     for number in range(len(graph.layers)):
         copies.settle(number)
@@ -71,6 +72,18 @@ def _deep_enough_for(nodes: int) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """While objects are made by the thousand, and all of them stay, there is no garbage."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _is_chain(graph: ModelGraph) -> bool:

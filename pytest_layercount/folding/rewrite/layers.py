@@ -44,8 +44,9 @@ class Copies:
     """The layers of ``graph`` as new layers.
 
     ``sources`` gives, for each layer of ``graph``, the number of the live layer
-    it is a copy of; ``weights`` the new weights, by that number. With ``dtype``
-    every floating-point layer computes in that type instead of its own.
+    it is a copy of, each another; ``weights`` the new weights, by that number: they
+    are taken over. With ``dtype`` every floating-point layer computes in that type
+    instead of its own.
     """
 
     def __init__(
@@ -62,7 +63,6 @@ class Copies:
         self.names = unique_names(graph)
         self.live: list[Any] = [None] * len(graph.layers)
         self.states: dict[int, State] = {}
-        self.waiting = Counter(sources)
 
     def original(self, number: int) -> Any:
         """The live layer that layer ``number`` is a copy of."""
@@ -98,9 +98,7 @@ class Copies:
         if state is None:
             return False
         late, source = state.settle(), self.sources[number]
-        self.waiting[source] -= 1
-        if not self.waiting[source]:
-            self.weights.pop(source, None)
+        self.weights.pop(source, None)
         if not state.weights and not state.alike:
             raise ModelError(_unlike(self.opened.graph.layers[source]))
         return late

@@ -18,7 +18,8 @@ from pytest_layercount.model.readers.weights import variable
 class State:
     """The state that ``new``, a copy of ``old`` that has not been called, is to have.
 
-    ``weights`` are new values by name, where they are not those of ``old``.
+    ``weights`` are new values by name, where they are not those of ``old``; the
+    variables may keep these arrays, which belong to nobody else.
     Values are known in advance by the names that the layer makes its variables
     under; :meth:`settle`, after the first call, goes by what is known for
     certain, and assigns whatever turned out otherwise.
@@ -145,8 +146,10 @@ def _read(source: Any) -> Any:
 def _tensor(source: Any, dtype: Any) -> Any:
     import tensorflow as tf
 
-    value = source if isinstance(source, np.ndarray) else _read(source)
-    return tf.cast(tf.convert_to_tensor(value), dtype)
+    # Converted, an array would be copied: it might be changed later. Not so these.
+    own = isinstance(source, np.ndarray)
+    value = tf.raw_ops.Identity(input=source) if own else _read(source)
+    return value if value.dtype == dtype else tf.cast(value, dtype)
 
 
 def _shapes(layer: Any) -> list[tuple[int, ...]]:

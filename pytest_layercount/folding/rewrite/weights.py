@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_layercount.folding.absorbed import absorb
+from pytest_layercount.folding.absorbed import absorb, scaled_once
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.collapse import merged_weights
-from pytest_layercount.folding.plan import Plan, weights_of
+from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.model.readers.weights import read_weights, variable
+from pytest_layercount.model.readers.weights import array_of, read_weights, variable
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
@@ -23,25 +23,30 @@ Arrays = dict[str, Array]
 def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], dict[int, str]]:
     """The weights of each absorbing layer in its own type, and those that must not absorb.
 
-    They are computed in float64 and cast once. The second dictionary maps a
+    They are exact as in float64 and rounded once. The second dictionary maps a
     layer's number to ``"non-finite"`` (its weights were so before) or
     ``"overflow"`` (they do not fit the variable's type).
     """
     new: dict[int, Arrays] = {}
     unfit: dict[int, str] = {}
     merging = {layer for merge in plan.merges for layer in merge.layers}
-    for layer, before, after in absorb(plan, weights_of(opened)):
-        if not _finite(before):
-            unfit[layer] = "non-finite"
+    narrow = scaled_once(plan) - merging
+
+    def read(layer: int, names: tuple[str, ...]) -> Arrays:
+        return (_in_place if layer in narrow else read_weights)(opened.layers[layer], names)
+
+    for layer, before, after in absorb(plan, read):
         # At once, lest the weights of the whole model lie about in float64.
-        new[layer] = after if layer in merging else _cast(after, opened.layers[layer])
+        kept = before if layer in narrow else None
+        new[layer] = after if layer in merging else _cast(after, opened.layers[layer], kept)
+        if not _finite({**before, **new[layer]}):
+            unfit[layer] = "overflow" if _finite(before) else "non-finite"
     for merge in plan.merges:
-        read = {layer: _current(opened, new, layer) for layer in merge.layers}
-        new[merge.target] = merged_weights(merge, read)
+        current = {layer: _current(opened, new, layer) for layer in merge.layers}
+        new[merge.target] = merged_weights(merge, current)
     for layer in merging & new.keys():
         new[layer] = _cast(new[layer], opened.layers[layer])
-    for layer, weights in new.items():
-        if not _finite(weights):
+        if not _finite(new[layer]):
             unfit.setdefault(layer, "overflow")
     return new, unfit
 
@@ -55,18 +60,30 @@ def _current(opened: OpenModel, new: Mapping[int, Arrays], layer: int) -> Arrays
     return read_weights(opened.layers[layer], rule.weights)
 
 
-def _cast(weights: Arrays, live: Any) -> Arrays:
+def _in_place(live: Any, names: Iterable[str]) -> Arrays:
+    """The weights in their own types where NumPy has these, not to be written to."""
+    found = {name: variable(live, name) for name in names}
+    arrays = {name: array_of(each) for name, each in found.items() if each is not None}
+    return {
+        name: array if array.dtype.kind == "f" else array.astype(np.float64)
+        for name, array in arrays.items()
+    }
+
+
+def _cast(weights: Arrays, live: Any, read: Mapping[str, Array] | None = None) -> Arrays:
+    """The weights in the types of the variables, as new arrays.
+
+    Where ``read`` is given, an array that is none of these is new already.
+    """
     with np.errstate(over="ignore"):
-        return {name: array.astype(_dtype(live, name)) for name, array in weights.items()}
+        return {
+            name: array.astype(_dtype(live, name), copy=read is None or array is read.get(name))
+            for name, array in weights.items()
+        }
 
 
 def _finite(weights: Mapping[str, Array]) -> bool:
-    """Whether all are finite: then so is their sum, in all but the oddest cases."""
-    with np.errstate(all="ignore"):
-        return all(
-            bool(np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all())
-            for array in weights.values()
-        )
+    return all(bool(np.isfinite(array).all()) for array in weights.values())
 
 
 def _dtype(live: Any, name: str) -> Any:

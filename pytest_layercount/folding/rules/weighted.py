@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.rounding import scaled
 from pytest_layercount.folding.rules.activation import HOMOGENEOUS
 from pytest_layercount.folding.rules.base import (
     Absorbs,
@@ -123,10 +124,10 @@ class Convolution(Weighted):
         return pads(site)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * scale}
+        return {"kernel": scaled(weights["kernel"], scale)}
 
     def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * self._seen(site, weights, scale)}
+        return {"kernel": scaled(weights["kernel"], self._seen(site, weights, scale))}
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         kernel = weights["kernel"]
@@ -154,10 +155,10 @@ class Depthwise(Weighted):
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         kernel = weights["depthwise_kernel"]
-        return {"depthwise_kernel": kernel * scale.reshape(kernel.shape[-2:])}
+        return {"depthwise_kernel": scaled(kernel, scale.reshape(kernel.shape[-2:]))}
 
     def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"depthwise_kernel": weights["depthwise_kernel"] * scale[:, None]}
+        return {"depthwise_kernel": scaled(weights["depthwise_kernel"], scale[:, None])}
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         return depthwise_response(weights["depthwise_kernel"], shift)
@@ -177,12 +178,12 @@ class Separable(Weighted):
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {
             "depthwise_kernel": weights["depthwise_kernel"],
-            "pointwise_kernel": weights["pointwise_kernel"] * scale,
+            "pointwise_kernel": scaled(weights["pointwise_kernel"], scale),
         }
 
     def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
         return {
-            "depthwise_kernel": weights["depthwise_kernel"] * scale[:, None],
+            "depthwise_kernel": scaled(weights["depthwise_kernel"], scale[:, None]),
             "pointwise_kernel": weights["pointwise_kernel"],
         }
 
@@ -209,10 +210,10 @@ class Transposed(Weighted):
         return bool(math.prod(config["kernel_size"]) * math.prod(config["strides"]) > 1)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * scale[:, None]}
+        return {"kernel": scaled(weights["kernel"], scale[:, None])}
 
     def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * scale}
+        return {"kernel": scaled(weights["kernel"], scale)}
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         kernel = weights["kernel"]
@@ -227,10 +228,10 @@ class Dense(Weighted):
     weights = ("kernel", "bias")
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * scale}
+        return {"kernel": scaled(weights["kernel"], scale)}
 
     def scale_in(self, site: Site, weights: Weights, scale: Array) -> dict[str, Array]:
-        return {"kernel": weights["kernel"] * scale[:, None]}
+        return {"kernel": scaled(weights["kernel"], scale[:, None])}
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         return shift @ weights["kernel"]
@@ -246,7 +247,7 @@ def through_activation(site: Site) -> tuple[Need, ...] | Stop:
 
 def depthwise_response(kernel: Array, shift: Array) -> Array:
     """What a depthwise kernel makes of an input that is ``shift`` everywhere."""
-    taps = kernel.sum(axis=tuple(range(kernel.ndim - 2)))
+    taps = kernel.sum(axis=tuple(range(kernel.ndim - 2)), dtype=np.float64)
     result: Array = (taps * shift[:, None]).reshape(-1)
     return result
 
