@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.models import application
+from tests.benchmarks.models import TEN, application
 from tests.benchmarks.rows import Row
 
 SUITE = "import pytest\n\n@pytest.mark.parametrize('n', range(50))\ndef test_it(n): pass\n"
@@ -27,18 +27,25 @@ print(time.process_time() - imported, time.process_time(), "tensorflow" in sys.m
 MEMORY = """
 import gc, sys
 from tests.benchmarks.models import application
+from tests.kerases import load_keras
 from pytest_layercount import fold
 
 def kilobytes(what):
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(what))
 
-fold(application("MobileNetV2"))  # what is loaded and cached once
+def cloned(model):
+    copy = load_keras().models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+copied = {"fold": lambda model: fold(model).model, "clone": cloned}[sys.argv[2]]
+copied(application("MobileNetV2"))  # what is loaded and cached once
 model = application(sys.argv[1])
 gc.collect()
 open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
 before = kilobytes("VmRSS")
-result = fold(model)
-print((kilobytes("VmHWM") - before) * 1024, sum(w.numpy().nbytes for w in result.model.weights))
+copy = copied(model)
+print((kilobytes("VmHWM") - before) * 1024, sum(w.numpy().nbytes for w in copy.weights))
 """
 
 
@@ -57,13 +64,12 @@ def start_up() -> Iterator[Row]:
 
 
 def memory() -> Iterator[Row]:
-    for name in ("ResNet50", "NASNetMobile"):
-        done = _run(["-c", MEMORY, name])
-        peak, weights = map(int, done.split()[-2:])
-        yield Row(
-            f"memory while folding {name}", peak / weights, "of its weights", 1.3,
-            f"{peak / 2**20:.0f} MiB",
-        )  # fmt: skip
+    for name in TEN:
+        (peak, weights), (cloning, cloned) = (
+            map(int, _run(["-c", MEMORY, name, how]).split()[-2:]) for how in ("fold", "clone")
+        )
+        detail = f"{peak / 2**20:.0f} MiB; clone + set {cloning / cloned:.2f} of its own"
+        yield Row(f"memory while folding {name}", peak / weights, "of its weights", 1.3, detail)
 
 
 def reading() -> Iterator[Row]:

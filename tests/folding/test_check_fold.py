@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.folding.harness import Kit, randomise
@@ -46,3 +48,38 @@ def test_what_does_nothing_on_one_branch_alone(kit: Kit, returned: bool) -> None
         found = check_equivalence(model, other)
         assert found.equivalent, found.worst
         assert found.compared >= 3
+
+
+def test_judging_a_model_traces_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at first, and not again: a function of TensorFlow's would be traced each time."""
+    import tensorflow as tf
+
+    from pytest_layercount import check_equivalence, check_fold, fold
+
+    kit.keras.backend.set_floatx("float32")
+    model = kit.chain(
+        (8, 8, 4),
+        kit.Conv2D(8, 3),
+        kit.bn("one"),
+        kit.ReLU(),
+        kit.DepthwiseConv2D(3),
+        kit.bn("two"),
+        kit.GlobalAveragePooling2D(),
+        kit.Dense(3, activation="softmax"),
+    )
+    traced: list[Any] = []
+    make = tf.__internal__.FuncGraph.__init__
+
+    def noted(self: Any, *args: Any, **kwargs: Any) -> None:
+        traced.append(self)
+        make(self, *args, **kwargs)
+
+    monkeypatch.setattr(tf.__internal__.FuncGraph, "__init__", noted)
+    assert check_fold(model).randomised
+    randomise(model, 0, (0.5, 2.0))
+    result = fold(model)
+    for _ in range(2):
+        assert check_equivalence(model, result).equivalent
+    assert not traced
+    tf.function(lambda x: x + 1)(tf.zeros(1))
+    assert traced
