@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+_LAYOUT = re.compile(r"\x1b\[\d*m")
+_PREAMBLE = re.compile(
+    r"(Exception encountered when calling (\S*\.call\(\)|layer [^\n]*)\.\s*)?"
+    r"(Could not automatically infer the output shape .*?Error encountered:\s*)?",
+    re.DOTALL,
+)
+_USER_CODE = re.compile(r"in user code:.*\n[ ]+\w+: ([^\n]*).*", re.DOTALL)  # Keras 2
+
 
 class LayercountError(Exception):
     """The base of every error raised on purpose; its text is meant for users."""
@@ -9,3 +19,10 @@ class LayercountError(Exception):
 
 class ModelError(LayercountError):
     """The object given as a model cannot be read, copied or run as one."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what ``error`` says, without Keras's bold type and preambles."""
+    said = _PREAMBLE.sub("", _LAYOUT.sub("", str(error)).strip(), count=1)
+    said = _USER_CODE.sub(r"\1", said)
+    return (said.strip() or type(error).__name__).splitlines()[0]

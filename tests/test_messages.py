@@ -9,6 +9,7 @@ import pytest
 
 from pytest_layercount import messages
 from pytest_layercount.criteria import Violation
+from pytest_layercount.errors import first_line
 from pytest_layercount.foldable import Foldability
 from pytest_layercount.folding.result import Refusal
 from pytest_layercount.layout import HEADLINE, PAGE, headline, page, size
@@ -358,3 +359,33 @@ def test_a_number_of_macs_that_is_not_known():
     assert text.splitlines()[0] == "resnet_s: 1 layer without a known number of MACs"
     assert "not known: stem: a size in its shapes is not known: (None, None, None, 3)" in text
     assert text.splitlines()[-1] == "to accept: max_macs=None"
+
+
+KERAS_3 = """\
+Exception encountered when calling Picky.call().
+
+\x1b[1mCould not automatically infer the output shape / dtype of 'picky'. Error encountered:
+
+4 wanted, 0 given\x1b[0m
+
+Arguments received by Picky.call():
+  • args=..."""
+KERAS_2 = """\
+Exception encountered when calling layer "picky" (type Picky).
+
+in user code:
+
+    File "a.py", line 67, in call  *
+        raise ValueError(...)
+
+    ValueError: 4 wanted, 0 given
+
+
+Call arguments received by layer "picky" (type Picky):
+  • inputs=..."""
+
+
+@pytest.mark.parametrize("said", ["4 wanted, 0 given\nand more", KERAS_2, KERAS_3])
+def test_what_keras_writes_around_an_error_is_left_out(said):
+    assert first_line(ValueError(said)) == "4 wanted, 0 given"
+    assert first_line(KeyError()) == "KeyError"

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.correspond import Correspondence, corresponding, kept
 from pytest_layercount.folding.fold import FoldResult, fold_opened
 from pytest_layercount.folding.inputs import candidate_inputs
@@ -194,10 +194,10 @@ def _start(bench: Bench, candidates: list[list[Any]], name: str) -> Start:
             return bench.start(inputs)
         except Exception as failed:  # noqa: BLE001  whatever its layers raise
             error = failed
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    assert error is not None  # there is always a candidate
     raise ModelError(
-        f"model {name!r} cannot be run on inputs made from its specification ({text}); "
-        "give some with inputs="
+        f"model {name!r} cannot be run on inputs made from its specification "
+        f"({first_line(error)}); give some with inputs="
     ) from error
 
 

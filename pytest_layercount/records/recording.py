@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.inputs import candidate_inputs
 from pytest_layercount.folding.rewrite.copies import (
     copies_of,
@@ -167,7 +167,7 @@ class _Bench:
                 failed = error
             else:
                 return inputs
-        said = (str(failed).strip() or type(failed).__name__).splitlines()[0]
+        said = first_line(failed)
         raise ModelError(f"cannot be run on inputs made from its specification ({said})")
 
     def _outputs(self, inputs: Sequence[Any]) -> list[Any]:

@@ -83,3 +83,32 @@ def test_judging_a_model_traces_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatc
     assert not traced
     tf.function(lambda x: x + 1)(tf.zeros(1))
     assert traced
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_layer_whose_configuration_is_not_what_it_was_made_with(kit: Kit, chained: bool) -> None:
+    from pytest_layercount import ModelError, fold
+
+    class Picky(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, size: int = 0, **kwargs: object) -> None:
+            super().__init__(**kwargs)
+            self.size = size
+
+        def get_config(self) -> dict[str, object]:
+            return {"name": self.name}
+
+        def call(self, inputs: object) -> object:
+            if self.size != 4:
+                raise ValueError(f"4 wanted, {self.size} given")
+            return inputs
+
+    first, picky = kit.Dense(3, name="f"), Picky(size=4, name="picky")
+    entry = kit.input(4)
+    model = (
+        kit.chain((4,), first, picky, kit.bn("p"))
+        if chained
+        else kit.model(entry, kit.bn("p")(picky(first(entry))))
+    )
+    with pytest.raises(ModelError, match="'picky' of type Picky cannot be copied") as raised:
+        fold(model)
+    assert "4 wanted, 0 given" in str(raised.value)

@@ -175,6 +175,17 @@ def recurrent(keras: Any, layers: Any) -> Any:
     return keras.Model(words, [layers.Dense(2)(x), state])
 
 
+def cells(keras: Any, layers: Any) -> Any:
+    words = keras.Input((7,), dtype="int32")
+    embedding = getattr(layers, "ReversibleEmbedding", layers.Embedding)  # since Keras 3.13
+    x = layers.RNN([layers.LSTMCell(3), layers.GRUCell(4)], return_sequences=True)(
+        layers.Add()([embedding(20, 6)(words), layers.Embedding(20, 6)(words)])
+    )
+    x = layers.SpectralNormalization(layers.Conv1D(5, 3, use_bias=False))(x)
+    x = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(2)))(x)
+    return keras.Model(words, layers.SpectralNormalization(layers.Dense(2))(x))
+
+
 def masked(keras: Any, layers: Any) -> Any:
     entry = keras.Input((7, 4))
     x = layers.Masking()(entry)
@@ -262,6 +273,7 @@ BUILDERS: dict[str, Build] = {
         nested_twice,
         operations,
         recurrent,
+        cells,
         sequential,
         sequential_built_late,
         shared,

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_layercount import ModelError, count_layers, plan_fold, read_graph
@@ -351,6 +352,22 @@ def test_parameters_that_the_file_does_not_tell(tmp_path: Path) -> None:
     assert (counted.parameters, counted.unweighed) == (0, ("out",))
     with pytest.raises(ModelError, match="does not tell how many parameters out has"):
         require_parameters(counted)
+
+
+def test_parameters_behind_an_unknown_shape_are_those_in_the_file(tmp_path: Path) -> None:
+    unknown = tensor("mine")
+    unknown["config"]["shape"] = None
+    layers = functional(entry("in"), own_layer("mine", "in"), dense("out", unknown))
+    path = archive(tmp_path, layers)
+    assert count_layers(path).unweighed == ("mine", "out")
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file["layers/mine/vars/0"] = np.zeros(7)
+        file["layers/dense/vars/0"] = np.zeros((3, 2))
+    with zipfile.ZipFile(path, "a") as whole:
+        whole.write(tmp_path / "weights.h5", "model.weights.h5")
+    counted = count_layers(path)
+    assert (counted.parameters, counted.unweighed) == (13, ())
 
 
 @pytest.mark.parametrize(

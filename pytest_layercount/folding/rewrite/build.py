@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.layers import Copies
+from pytest_layercount.folding.rewrite.layers import Copies, uncopied
 from pytest_layercount.model.graph import ModelGraph, Value, map_tree
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def _connected(copies: Copies) -> Any:
             continue
         layer = copies[node.layer]
         args, kwargs = _filled(node.args, tensors), _filled(node.kwargs, tensors)
-        for index, tensor in enumerate(writer.connect(layer, node, args, kwargs)):
+        try:
+            made = writer.connect(layer, node, args, kwargs)
+        except Exception as error:
+            raise ModelError(uncopied(graph.layers[node.layer], error)) from error
+        for index, tensor in enumerate(made):
             tensors[Value(number, index)] = tensor
         copies.settle(node.layer)
     inputs, outputs = _filled(graph.inputs, tensors), _filled(graph.outputs, tensors)
@@ -56,7 +61,10 @@ def _connected(copies: Copies) -> Any:
 def _chained(copies: Copies) -> Any:
     first, *others = (node.layer for node in copies.graph.nodes)
     layers = [copies[number] for number in others]
-    return copies.writer.sequential(_input(copies, first), layers, copies.opened.model)
+    try:
+        return copies.writer.sequential(_input(copies, first), layers, copies.opened.model)
+    except Exception:  # noqa: BLE001  whatever a layer raises
+        return _connected(copies)  # one by one, to name that layer
 
 
 def _input(copies: Copies, number: int) -> Any:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.state import State
 from pytest_layercount.model.graph import Layer, ModelGraph, Node
@@ -82,7 +82,7 @@ class Copies:
             try:
                 new = self.writer.copy(old, layer, name, changes, self.dtype)
             except Exception as error:
-                raise ModelError(_uncopied(layer, error)) from error
+                raise ModelError(uncopied(layer, error)) from error
             self.live[number] = new
             if layer.kind == "layer":
                 self.states[number] = State(old, new, self.weights.get(source, {}))
@@ -149,10 +149,10 @@ def _unlike(layer: Layer) -> str:
     )
 
 
-def _uncopied(layer: Layer, error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+def uncopied(layer: Layer, error: Exception) -> str:
+    """Why there is no copy of a layer, or none that can be called."""
     return (
         f"layer {layer.path!r} of type {layer.type} cannot be copied from its configuration "
-        f"({type(error).__name__}: {first}); give its class a get_config() that returns "
-        "every argument of its __init__"
+        f"({type(error).__name__}: {first_line(error)}); give its class a get_config() that "
+        "returns every argument of its __init__"
     )

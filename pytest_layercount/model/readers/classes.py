@@ -45,6 +45,7 @@ _KNOWN = {
     IntegerLookup LSTM LSTMCell Lambda LayerScale LeakyReLU LocallyConnected1D LocallyConnected2D
     Masking Maximum MelSpectrogram Minimum Multiply PReLU RNN RandomBrightness RandomContrast
     RandomCrop RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom
+    ReversibleEmbedding
     STFTSpectrogram Sequential SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D
     SpatialDropout3D SpectralNormalization StackedRNNCells StochasticDepth StringLookup Subtract
     TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed UnitNormalization

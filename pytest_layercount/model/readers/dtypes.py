@@ -10,7 +10,7 @@ from typing import Any
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
 
-RECURRENT = ("Bidirectional", "GRU", "LSTM", "SimpleRNN")
+RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 _COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
 PASS_MASKS = names("""
     Activation ActivityRegularization AlphaDropout BatchNormalization Dense Dropout ELU

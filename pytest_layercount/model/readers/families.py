@@ -92,13 +92,24 @@ def _recurrent(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
     return [result, *[state] * states]
 
 
+def _cells(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+    """An RNN of Keras's own cells."""
+    shape, cell = shapes[0], layer.config["cell"]["config"]
+    assert shape is not None
+    if layer.config.get("return_state"):
+        return [None]
+    units = cell["cells"][-1]["config"]["units"] if "cells" in cell else cell["units"]
+    return [(*shape[:2], units) if layer.config.get("return_sequences") else (shape[0], units)]
+
+
 def _bidirectional(
     layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
 ) -> list[Shape]:
     if layer.inner is None or layer.inner.type not in RECURRENT:
         return [None]
-    result, *states = _recurrent(layer.inner, shapes, kwargs)
-    assert result is not None
+    result, *states = SEVERAL[layer.inner.type](layer.inner, shapes, kwargs)
+    if result is None:
+        return [None]
     mode = layer.config.get("merge_mode", "concat")
     if mode == "concat":
         return [(*result[:-1], 2 * int(result[-1] or 0)), *states, *states]
@@ -169,4 +180,5 @@ SEVERAL: Mapping[str, Callable[[SavedLayer, list[Shape], Mapping[str, Any]], lis
     **dict.fromkeys(("GroupedQueryAttention", "MultiHeadAttention"), _attention),
     **dict.fromkeys(("AdditiveAttention", "Attention"), _dot_attention),
     "Bidirectional": _bidirectional,
+    "RNN": _cells,
 }

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 
 SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -36,7 +36,7 @@ def load_model(path: Path) -> Any:
             return keras.models.load_model(str(path), compile=False, safe_mode=True)
         except Exception as error:  # noqa: BLE001  whatever a damaged or foreign file causes
             failed.append((f"{keras.__name__} {keras.__version__}", error))
-    said = "; ".join(f"{name} cannot load this file: {_first_line(e)}" for name, e in failed)
+    said = "; ".join(f"{name} cannot load this file: {first_line(e)}" for name, e in failed)
     raise ModelError(f"{path}: {said}") from failed[0][1]
 
 
@@ -50,7 +50,3 @@ def _installed(path: Path) -> list[Any]:
         )
     names.sort(key=lambda name: name not in sys.modules)
     return [importlib.import_module(name) for name in names]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

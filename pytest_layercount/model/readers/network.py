@@ -33,7 +33,7 @@ class SavedLayer:
 
     ``built`` are the shapes that its first call takes. A model has a ``network``,
     a wrapper an ``inner`` layer. ``noted`` is what the file says of ``built``,
-    ``stored`` how many weights it holds for a layer of a user's own, None if unknown.
+    ``stored`` how many weights it holds for one that does not say it, None if unknown.
     """
 
     name: str

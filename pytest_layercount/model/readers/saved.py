@@ -204,7 +204,8 @@ class _SavedOpening(Opening):
                     turned = not made.config["go_backwards"]
                     made = replace(made, config={**made.config, "go_backwards": turned})
                 config[name] = made
-        total, trainable = parameters(layer)
+        known = parameters(layer)
+        total, trainable = known or (0, 0)
         return Layer(
             path=path,
             type=layer.type,
@@ -216,7 +217,7 @@ class _SavedOpening(Opening):
             parameters=total,
             trainable_parameters=trainable,
             stored_bytes=stored_bytes(layer, total) or None,
-            weighed=layer.builtin or layer.stored is not None,
+            weighed=known is not None,
         )
 
     def _inner(self, layer: SavedLayer, path: str) -> Layer:

@@ -73,6 +73,8 @@ def _shapes(
         return [None]
     if layer.type == "TimeDistributed":
         return _time_distributed(layer, shapes[0])
+    if layer.type == "SpectralNormalization" and layer.inner is not None:
+        return _shapes(layer.inner, args, kwargs, inputs)
     if layer.type in SEVERAL:
         return SEVERAL[layer.type](layer, shapes, kwargs)
     find = ONE.get(layer.type)

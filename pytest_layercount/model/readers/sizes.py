@@ -24,30 +24,43 @@ class Sizes(NamedTuple):
     fixed: int = 0
 
 
-def parameters(layer: SavedLayer) -> tuple[int, int]:
-    """All parameters of ``layer``, and the trainable ones; 0 where they cannot be known."""
+def parameters(layer: SavedLayer) -> tuple[int, int] | None:
+    """All parameters of ``layer``, and the trainable ones; None where they cannot be known."""
     try:
         found = _sizes(layer, layer.built)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return 0, 0
+        return None
     if found.trained + found.fixed > MOST:
         raise Malformed(f"the layer {layer.name!r} has more parameters than any model")
     return found.trained + found.fixed, found.trained
 
 
 def _sizes(layer: SavedLayer, shapes: Shapes) -> Sizes:
-    config = layer.config
-    if layer.builtin and layer.type in ("TimeDistributed", "Bidirectional") and layer.inner:
-        found = _wrapped(layer, shapes)
-    elif layer.network is not None:
-        found = _total([_sizes(inner, inner.built) for inner in set(layer.network.layers)])
-    elif layer.builtin and layer.type in _FAMILIES:
-        found = _FAMILIES[layer.type](config, shapes)
-    else:
-        found = Sizes(layer.stored or 0)
-    if config.get("trainable", True) is False:
+    held = layer.stored
+    found = _computed(layer, shapes) if held is None else _stored(layer, held)
+    if layer.config.get("trainable", True) is False:
         return Sizes(0, found.trained + found.fixed)
     return found
+
+
+def _stored(layer: SavedLayer, total: int) -> Sizes:
+    """As many as the file holds for the layer."""
+    if layer.builtin and layer.type in _BATCH_NORMS:
+        trained = bool(layer.config.get("scale", True)) + bool(layer.config.get("center", True))
+        fixed = 2 * total // (trained + 2)
+        return Sizes(total - fixed, fixed)
+    return Sizes(total)
+
+
+def _computed(layer: SavedLayer, shapes: Shapes) -> Sizes:
+    config = layer.config
+    if layer.builtin and layer.type in _WRAPPERS and layer.inner:
+        return _wrapped(layer, shapes)
+    if layer.network is not None:
+        return _total([_sizes(inner, inner.built) for inner in set(layer.network.layers)])
+    if not layer.builtin:
+        raise ValueError("only its class knows")
+    return _FAMILIES[layer.type](config, shapes) if layer.type in _FAMILIES else Sizes()
 
 
 def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
@@ -57,6 +70,9 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
     if layer.type == "Bidirectional":
         one = _sizes(inner, shapes)
         return Sizes(2 * one.trained, 2 * one.fixed)
+    if layer.type == "SpectralNormalization":
+        one, last = _sizes(inner, shapes), inner.config.get("filters") or inner.config["units"]
+        return Sizes(one.trained, one.fixed + int(last))
     shape = _known(shapes[0])
     return _sizes(inner, ((shape[0], *shape[2:]),))
 
@@ -71,8 +87,14 @@ def _known(shape: Shape) -> tuple[int | None, ...]:
     return shape
 
 
+def _certain(size: int | None) -> int:
+    if size is None:
+        raise ValueError("a size of an input is not known")
+    return size
+
+
 def _last(shape: Shape) -> int:
-    return int(_known(shape)[-1] or 0)
+    return _certain(_known(shape)[-1])
 
 
 def _product(sizes: Any) -> int:
@@ -80,7 +102,7 @@ def _product(sizes: Any) -> int:
 
 
 def _channels(config: Config, shape: Shape) -> int:
-    return int(_known(shape)[1 if config.get("data_format") == "channels_first" else -1] or 0)
+    return _certain(_known(shape)[1 if config.get("data_format") == "channels_first" else -1])
 
 
 def _bias(config: Config, size: int) -> int:
@@ -146,10 +168,15 @@ def _embedding(config: Config, shapes: Shapes) -> Sizes:
     return Sizes(int(config["input_dim"]) * int(config["output_dim"]))
 
 
+def _reversible_embedding(config: Config, shapes: Shapes) -> Sizes:
+    both = 1 if config.get("tie_weights", True) else 2
+    return Sizes(both * _embedding(config, shapes).trained)
+
+
 def _einsum_dense(config: Config, shapes: Shapes) -> Sizes:
     found = einsum(config, shapes[0])
     if found is None:
-        return Sizes()
+        raise ValueError("the sizes of its kernel are not known")
     return Sizes(_product(found.kernel) + (_product(found.bias) if found.bias else 0))
 
 
@@ -173,6 +200,18 @@ def _recurrent(gates: int) -> Callable[[Config, Shapes], Sizes]:
     return sizes
 
 
+def _cells(config: Config, shapes: Shapes) -> Sizes:
+    """An RNN of Keras's own cells: each takes what the one before it gives."""
+    cell, (batch, steps, *_) = config["cell"], _known(shapes[0])
+    entries, found = shapes[0], Sizes()
+    cells = cell["config"].get("cells") if cell["class_name"] == "StackedRNNCells" else [cell]
+    for each in cells:
+        sizes = _FAMILIES[each["class_name"].removesuffix("Cell")]
+        found = _total([found, sizes(each["config"], (entries,))])
+        entries = (batch, steps, each["config"]["units"])
+    return found
+
+
 def _conv_lstm(config: Config, shapes: Shapes) -> Sizes:
     filters, entries = int(config["filters"]), _conv_lstm_channels(config, shapes[0])
     kernels = _product(config["kernel_size"]) * (entries + filters) * 4 * filters
@@ -180,7 +219,7 @@ def _conv_lstm(config: Config, shapes: Shapes) -> Sizes:
 
 
 def _conv_lstm_channels(config: Config, shape: Shape) -> int:
-    return int(_known(shape)[2 if config.get("data_format") == "channels_first" else -1] or 0)
+    return _certain(_known(shape)[2 if config.get("data_format") == "channels_first" else -1])
 
 
 def _attention(config: Config, shapes: Shapes) -> Sizes:
@@ -210,6 +249,8 @@ def _additive_attention(config: Config, shapes: Shapes) -> Sizes:
     return Sizes(_last(shapes[0]) if config.get("use_scale", True) else 0)
 
 
+_BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
+_WRAPPERS = ("Bidirectional", "SpectralNormalization", "TimeDistributed")
 _FAMILIES: Mapping[str, Callable[[Config, Shapes], Sizes]] = {
     **{f"Conv{n}D": _conv for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": _conv for n in (1, 2, 3)},
@@ -232,6 +273,8 @@ _FAMILIES: Mapping[str, Callable[[Config, Shapes], Sizes]] = {
     "Normalization": _normalization,
     "PReLU": _prelu,
     "RMSNormalization": _rms,
+    "RNN": _cells,
+    "ReversibleEmbedding": _reversible_embedding,
     "SimpleRNN": _recurrent(1),
     "SyncBatchNormalization": _batch_norm,
 }

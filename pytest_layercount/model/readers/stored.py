@@ -1,7 +1,8 @@
 """How many weights a file holds for the layers whose configuration does not say it.
 
-Only the headers of the HDF5 data are read, and only where h5py is installed. A
-user's own layer is found by its place among the model's layers, as Keras finds it.
+These are users' own, and those whose input's shape is not known. Only the headers of
+the HDF5 data are read, and only where h5py is installed. Layers are found by their
+places among the model's layers, as Keras finds them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 
 from pytest_layercount.model.readers.archive import HIGHEST_RATIO
 from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.sizes import parameters
 
 UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
 """What a file without weights that can be read may raise."""
@@ -28,8 +30,8 @@ _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 def count_own_weights(path: Path, model: SavedLayer) -> None:
-    """Note on each of the users' own layers in ``model`` how many weights the file has for it."""
-    own = [(layer, places) for layer, places in places_of(model) if not layer.builtin]
+    """Note on the layers of ``model`` that do not say it how many weights the file has for them."""
+    own = [(layer, places) for layer, places in places_of(model) if parameters(layer) is None]
     if not own:
         return
     try:

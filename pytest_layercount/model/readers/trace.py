@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import map_tree
 from pytest_layercount.model.readers.dialect import Dialect
 
@@ -64,7 +65,7 @@ def _join(dialect: Dialect, layer: Any, inputs: Any, inside: Any) -> Any:
         outputs = layer.call(*args, **kwargs)
         return dialect.join(inputs, outputs)
     except Exception as error:  # whatever a user's code does with tensors that hold no numbers
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        first = first_line(error)
         raise Unseen(f"its call() cannot be followed on symbolic inputs ({first})") from error
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.described import is_built_in, is_model
 from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
@@ -39,7 +39,7 @@ def watch_call(model: Any, inputs: Any, refused: Untraceable) -> ModelGraph:
         try:
             result = model(*args, **kwargs, **flags)
         except Exception as error:  # whatever a user's code does with made-up numbers
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            first = first_line(error)
             raise ModelError(
                 f"{refused}; watching one call failed too ({first[:200]}): give it an input that "
                 "it takes, read_graph(model, inputs=...)"
