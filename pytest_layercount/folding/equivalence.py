@@ -117,7 +117,9 @@ def _named_like(copy: OpenModel, graph: ModelGraph) -> OpenModel:
     paths = {
         name: layer.path for name, layer in zip(unique_names(graph), graph.layers, strict=True)
     }
-    layers = tuple(replace(layer, path=paths[layer.path]) for layer in copy.graph.layers)
+    layers = tuple(
+        replace(layer, path=paths.get(layer.path, layer.path)) for layer in copy.graph.layers
+    )
     return replace(copy, graph=replace(copy.graph, layers=layers, top=graph.top))
 
 

@@ -112,3 +112,17 @@ def test_a_layer_whose_configuration_is_not_what_it_was_made_with(kit: Kit, chai
     with pytest.raises(ModelError, match="'picky' of type Picky cannot be copied") as raised:
         fold(model)
     assert "4 wanted, 0 given" in str(raised.value)
+
+
+def test_names_with_a_slash_are_paths_as_well(kit: Kit) -> None:
+    if kit.generation == 3:
+        pytest.skip("needs Keras 2")
+    from pytest_layercount import check_fold
+
+    layers = [
+        layer for n in "12" for layer in (kit.Dense(3, name=f"c{n}/f"), kit.bn(name=f"c{n}/bn"))
+    ]
+    check = check_fold(kit.chain((4,), *layers, kit.ReLU(name="c3/r")))
+    assert check.equivalence.equivalent
+    assert check.equivalence.compared == 3
+    assert [fold.into for fold in check.result.folds] == [("c1/f",), ("c2/f",)]

@@ -331,6 +331,18 @@ def test_an_output_of_a_model_inside_goes_by_its_name(keras: Any, layers: Any) -
     assert result.model.output_shape == (None, 2)
 
 
+def test_names_with_a_slash_are_kept(keras: Any, layers: Any) -> None:
+    if keras.__version__.startswith("3."):
+        pytest.skip("needs Keras 2")
+    entry = keras.Input((4,))
+    model = keras.Model(entry, [layers.Dense(2, name=f"head/{name}")(entry) for name in "ab"])
+    result = fold(model, outputs="head/b")
+    assert result.model.layers[-1].name == "head/b"
+    assert result.model.output_names == ["head/b"]
+    with pytest.raises(ModelError, match=r"2 outputs .* called 'head'"):
+        fold(model, outputs="head")
+
+
 def test_an_output_may_be_several(keras: Any, layers: Any) -> None:
     if keras.__version__.startswith("3.3"):
         pytest.skip("this Keras returns no lists in dictionaries")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import Layer, ModelGraph, Value, values_in
+from pytest_layercount.model.graph import ModelGraph, Value, values_in
 
 
 def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
@@ -41,31 +41,31 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
 
 
 def _named(graph: ModelGraph) -> list[tuple[str, Any]]:
-    """Every output after its name, in order."""
+    """Every output after its key, or the path of the layer that makes it, in order."""
     if isinstance(graph.outputs, Mapping):
         return [(str(key), value) for key, value in graph.outputs.items()]
-    return [(_outermost(graph.layer_of(value.node)), value) for value in values_in(graph.outputs)]
-
-
-def _outermost(layer: Layer) -> str:
-    """The name of the layer, or of the outermost of the models that it is in."""
-    around = layer.path.removesuffix(layer.name)
-    return around.partition("/")[0] if around else layer.name
+    return [(graph.layer_of(value.node).path, value) for value in values_in(graph.outputs)]
 
 
 def _position(there: list[tuple[str, Any]], key: Any) -> int:
     if isinstance(key, int) and not isinstance(key, bool) and -len(there) <= key < len(there):
         return key % len(there)
-    found = [position for position, (name, _) in enumerate(there) if name == key]
+    found = [position for position, (path, _) in enumerate(there) if path == key]
+    found = found or [place for place, (path, _) in enumerate(there) if _leads_to(path, key)]
     if len(found) > 1:
         raise ModelError(
             f"outputs: {len(found)} outputs of the model are called {key!r}: "
             f"give a position, one of {found}"
         )
     if not found:
-        names = ", ".join(name for name, _ in there)
+        names = ", ".join(path for path, _ in there)
         raise ModelError(f"outputs: the model has no output {key!r}; it has {names}")
     return found[0]
+
+
+def _leads_to(path: str, key: Any) -> bool:
+    """Whether ``key`` is a model around the layer, or the layer's name in it."""
+    return path.startswith(f"{key}/") or path.endswith(f"/{key}")
 
 
 def _needed(graph: ModelGraph, outputs: list[Value]) -> set[int]:

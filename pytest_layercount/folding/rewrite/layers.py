@@ -60,7 +60,12 @@ class Copies:
         self.opened, self.graph, self.sources = opened, graph, sources
         self.weights, self.dtype = weights, dtype
         self.writer = writer_for(opened.model)
-        self.names = unique_names(graph)
+        self.names = [
+            layer.path if self.original(number).name == layer.path else name  # Keras 2: "conv1/bn"
+            for number, (layer, name) in enumerate(
+                zip(graph.layers, unique_names(graph), strict=True)
+            )
+        ]
         self.live: list[Any] = [None] * len(graph.layers)
         self.states: dict[int, State] = {}
 
