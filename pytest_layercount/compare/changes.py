@@ -22,18 +22,30 @@ def changes(
     for here, there in sorted(matched.items()):
         differ = _attributes(one.configs[here], two.configs[there])
         if differ and _took_up(one, here, 0, folded) | _took_up(two, there, 1, folded):
-            differ = {key: both for key, both in differ.items() if key not in _FOLDING_CHANGES}
+            differ = _not_by_folding(differ)
         if _rewired(one, two, matched, back, here, there):
             differ["inputs"] = (_read(one, here), _read(two, there))
         if differ:
             yield Change(one.path(here), two.path(there), str(one.view.loose[here]), differ)
 
 
-def absorbed_changes(one: Plain, two: Plain, pairs: Iterable[tuple[int, int]]) -> Iterator[Change]:
+def absorbed_changes(
+    one: Plain,
+    two: Plain,
+    pairs: Iterable[tuple[int, int]],
+    folded: Collection[tuple[int, int]],
+) -> Iterator[Change]:
     """The changes of nodes that the plain form has no step for, as it takes them to fold."""
+    steps = one.steps, two.steps
     for here, there in sorted(pairs):
         items = [_as_step(plain, node) for plain, node in ((one, here), (two, there))]
         differ = _attributes(*map(configuration, items))
+        keepers = steps[0].get(here), steps[1].get(there)
+        if any(
+            step is not None and _took_up(plain, step, side, folded)
+            for side, (plain, step) in enumerate(zip((one, two), keepers, strict=True))
+        ):
+            differ = _not_by_folding(differ)
         if differ:
             before, after = (item.layer.path for item in items)
             yield Change(before, after, kind(items[0]), differ)
@@ -48,6 +60,10 @@ def _as_step(plain: Plain, node: int) -> Item:
 def _attributes(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     keys = sorted({*one, *two})
     return {key: (one.get(key), two.get(key)) for key in keys if one.get(key) != two.get(key)}
+
+
+def _not_by_folding(differ: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: both for key, both in differ.items() if key not in _FOLDING_CHANGES}
 
 
 def _took_up(plain: Plain, step: int, side: int, folded: Collection[tuple[int, int]]) -> bool:

@@ -63,7 +63,7 @@ class _Pairing:
                 self.result.group(code, mine, others)
         self.result.changed = [
             *changes(*self.plains, self.matched, folded),
-            *absorbed_changes(*self.plains, self.absorbed),
+            *absorbed_changes(*self.plains, self.absorbed, folded),
         ]
         for side in (0, 1):
             self._follow(side)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-UNKNOWN_SIZES = (32, 64, 128, 224)
-"""Sizes to try for a dimension that the model leaves open, smallest first."""
-
+UNKNOWN_SIZES = (32, 64, 128, 224, 8)
+"""Sizes to try for a dimension that the model leaves open, one for short texts last."""
 
 SMALL = 1024
 
@@ -35,15 +34,20 @@ def candidate_inputs(specs: Sequence[InputSpec], random: Callable[[], Any]) -> l
     """Arrays for each of ``specs``, to be tried in turn where sizes are unknown.
 
     ``random()`` makes what they are drawn from: a NumPy generator, or what has its
-    methods. Batches are larger for small inputs, whose few numbers say less each.
+    methods. Batches are larger for small inputs, whose few numbers say less each; some
+    models take only one sample at a time.
     """
     unknown = UNKNOWN_SIZES if any(None in spec.shape[1:] for spec in specs) else UNKNOWN_SIZES[:1]
-    return [_make_all(random(), specs, size) for size in unknown]
+    made = [_make_all(random(), specs, size) for size in unknown]
+    alone = [_make_all(random(), specs, size, batch=1) for size in unknown]
+    return made + alone
 
 
-def _make_all(random: Any, specs: Sequence[InputSpec], unknown: int) -> list[Any]:
+def _make_all(
+    random: Any, specs: Sequence[InputSpec], unknown: int, batch: int | None = None
+) -> list[Any]:
     sizes = [math.prod(size or unknown for size in spec.shape[1:]) for spec in specs]
-    batch = 2 if max(sizes, default=0) > SMALL else 16
+    batch = batch or (2 if max(sizes, default=0) > SMALL else 16)
     return [_make(random, spec, batch, unknown) for spec in specs]
 
 

@@ -305,6 +305,21 @@ def test_the_operations_of_a_pattern_are_told_from_its_layers():
     assert codes(both_ways(model(2), model(3), "nodes")) == {"hard-swish": -3}
 
 
+def test_what_folded_into_a_layer_that_could_itself_fold():
+    def model(folded):
+        net = Sketch()
+        x = net.add("Rescaling", net.input(), **({"offset": (-1.0, -2.0)} if folded else {}))
+        if not folded:
+            given = {"axis": (-1,), "input_mean": (1.0, 2.0), "invert": False}
+            x = net.add("Normalization", x, **given)
+        x = net.add("Conv2D", x)
+        return net.model(x if folded else net.add("BatchNormalization", x))
+
+    explanation = both_ways(model(folded=False), model(folded=True))
+    assert codes(explanation) == {"affine-folded": -1, "batch-norms-folded": -1}
+    assert not explanation.changed
+
+
 def test_a_part_of_a_written_out_activation_folded_away():
     def model(shifted):
         net = Sketch()

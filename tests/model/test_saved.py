@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_layercount import count_layers, plan_fold, read_graph
 from pytest_layercount.model.graph import Layer, ModelGraph
 from tests.conftest import needs_keras
+from tests.kerases import load_keras
 from tests.model.saved_models import APPLICATIONS, BUILDERS, build, is_keras3
 
 pytestmark = needs_keras
@@ -101,3 +103,27 @@ def test_plan(live: ModelGraph, saved: ModelGraph, path: Path) -> None:
     assert [refusal.reason for refusal in ours.refusals] == [
         refusal.reason for refusal in theirs.refusals
     ]
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("given", [None, [0.0, 0.0, 0.0], [0.1, 0.2, 0.3]])
+def test_a_plan_by_the_statistics_in_a_file(given: Any, suffix: str, tmp_path: Path) -> None:
+    """A map behind a Normalization has a shift or has none, as the mean says."""
+    keras = load_keras()
+    layers = keras.layers
+    normalization = layers.Normalization(mean=given, variance=given and [4.0] * 3)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Rescaling(1 / 255),
+            normalization,
+            layers.Conv2D(2, 3, padding="same"),
+        ]
+    )
+    if given is None:
+        normalization.adapt(np.random.default_rng(0).random((4, 8, 8, 3)))
+    path = tmp_path / f"model{suffix}"
+    model.save(str(path))
+    ours, theirs = plan_fold(path, resolve=True), plan_fold(model, resolve=True)
+    assert (ours.folds, ours.refusals) == (theirs.folds, theirs.refusals)
+    assert len(ours.folds) == 2 - (given is None or any(given))

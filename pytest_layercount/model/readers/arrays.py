@@ -6,6 +6,7 @@ the weights of a layer in the order in which it made them, older files name them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.saved import OpenFile
 from pytest_layercount.model.readers.stored import UNREADABLE, datasets, places_of, weights_in
 
@@ -41,8 +43,10 @@ def stored_weights(path: Path, opened: OpenFile) -> Read | None:
                     return None
                 with h5py.File(stream, "r") as file:
                     found = _found(file, places[id(layer)])
+                    if layer.type == "Normalization":
+                        return _statistics(layer, found)
                     return _named(layer.type, layer.config, names, found)
-        except UNREADABLE:
+        except (*UNREADABLE, TypeError):
             return None
 
     return read
@@ -75,6 +79,24 @@ def _named(
     else:
         pairs = {n: found[n] if n in found else found[_OTHER_NAMES[n]] for n in there}
     return {name: array.astype(np.float64) for name, array in pairs.items()}
+
+
+def _statistics(
+    layer: SavedLayer, found: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]] | None:
+    """What a Normalization was given, as the float32 that Keras makes of it, or has adapted to."""
+    kinds = ("mean", "variance")
+    if layer.config.get("mean") is not None:
+        shape, axes = layer.built[0], layer.config.get("axis", -1)
+        axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
+        size = math.prod(int((shape or ())[axis] or 0) for axis in axes)
+        given = (np.ravel(np.float32(layer.config[kind])).astype(np.float64) for kind in kinds)
+        return {kind: np.broadcast_to(each, size) for kind, each in zip(kinds, given, strict=True)}
+    pairs = [found.get(kind, found.get(str(place))) for place, kind in enumerate(kinds)]
+    if any(each is None or each.dtype.kind != "f" for each in pairs):
+        return None
+    read = {kind: each.astype(np.float64) for kind, each in zip(kinds, pairs, strict=True)}
+    return {**read, **{f"adapt_{kind}": each for kind, each in read.items()}}
 
 
 def _expected(
