@@ -9,6 +9,13 @@ import pytest
 
 from tests.folding.harness import Case, Kit, check, matrix
 
+
+def variable(values):
+    import tensorflow as tf
+
+    return tf.Variable(np.array(values))
+
+
 RESCALING = [
     Case(
         "into Dense",
@@ -277,6 +284,12 @@ CONSTANTS = [
         lambda k: k.chain(
             (5, 4), lambda x: k.Dense(3, name="f")(x * np.array([0.1, 2.0, -3.0, 0.0]))
         ),
+        "M>f",
+        "Dense",
+    ),
+    Case(
+        "a variable",
+        lambda k: k.chain((5, 4), k.Dense(3, name="f"), lambda x: x * variable([0.1, 2.0, -3.0])),
         "M>f",
         "Dense",
     ),

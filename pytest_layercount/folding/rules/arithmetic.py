@@ -122,8 +122,9 @@ def _scale_and_shift(kind: str, constant: Array, first: bool) -> tuple[Array, Ar
 
 
 def _as_array(constant: Any) -> Array | None:
-    """A number, array or eager tensor as float64; None for anything else."""
-    plain = constant.numpy() if type(constant).__name__ == "EagerTensor" else constant
+    """A number, array, eager tensor or variable as float64; None for anything else."""
+    held = type(constant).__name__ == "EagerTensor" or hasattr(constant, "assign")
+    plain = constant.numpy() if held else constant
     if isinstance(plain, (bool, str)) or not isinstance(
         plain, (int, float, list, tuple, np.ndarray, np.generic)
     ):
