@@ -25,7 +25,7 @@ print(time.process_time() - imported, time.process_time(), "tensorflow" in sys.m
 """
 
 MEMORY = """
-import gc, sys
+import ctypes, gc, sys
 from tests.benchmarks.models import application
 from tests.kerases import load_keras
 from pytest_layercount import fold
@@ -42,6 +42,7 @@ copied = {"fold": lambda model: fold(model).model, "clone": cloned}[sys.argv[2]]
 copied(application("MobileNetV2"))  # what is loaded and cached once
 model = application(sys.argv[1])
 gc.collect()
+ctypes.CDLL(None).malloc_trim(0)  # else what was freed is used first, and not seen
 open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
 before = kilobytes("VmRSS")
 copy = copied(model)
