@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from tests.kerases import load_keras
@@ -15,7 +16,9 @@ def application(name: str) -> Any:
 
 
 def pairs(count: int) -> Any:
-    """So many convolutions, each with a batch normalization and a ReLU."""
+    """So many convolutions, each with a batch normalization."""
+    # Keras follows the layers of a new model by recursion, and so once more where it is cloned.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 20 * count))
     layers = load_keras().layers
     x = image = load_keras().Input((8, 8, 4))
     for _ in range(count):
