@@ -50,7 +50,9 @@ def _plan_file(path: Path, *, resolve: bool) -> Plan:
     try:
         opened = open_saved(path)
     except NotInFile:
-        return plan_graph(read_graph(path))
+        graph = read_graph(path)
+        loaded = _loaded(path) if resolve else None
+        return plan_graph(graph) if loaded is None else plan_fold(loaded, resolve=True)
     own = any(not layer.builtin for layer in opened.graph.layers)
     if resolve and own and (loaded := _loaded(path)):
         return plan_fold(loaded, resolve=True)  # a hook may answer for layers of the user's own

@@ -127,3 +127,30 @@ def test_a_plan_by_the_statistics_in_a_file(given: Any, suffix: str, tmp_path: P
     ours, theirs = plan_fold(path, resolve=True), plan_fold(model, resolve=True)
     assert (ours.folds, ours.refusals) == (theirs.folds, theirs.refusals)
     assert len(ours.folds) == 2 - (given is None or any(given))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_model_inside_whose_class_makes_its_graph(suffix: str, tmp_path: Path) -> None:
+    """Its layers are not in the file, but this Keras knows how to make them."""
+    keras = load_keras()
+
+    @keras.saving.register_keras_serializable(package="own")
+    class Backbone(keras.Model):  # type: ignore[misc,name-defined]
+        def __init__(self, units: int, **kwargs: Any) -> None:
+            entry = keras.Input((4,))
+            hidden = keras.layers.Dense(units, name="first")(entry)
+            super().__init__(entry, keras.layers.BatchNormalization(name="n")(hidden), **kwargs)
+            self.units = units
+
+        def get_config(self) -> dict[str, Any]:
+            return {"units": self.units, "name": self.name}
+
+    entry = keras.Input((4,))
+    model = keras.Model(entry, keras.layers.Dense(2)(Backbone(3, name="backbone")(entry)))
+    path = tmp_path / f"model{suffix}"
+    model.save(str(path))
+    assert count_layers(path).by_type == count_layers(model).by_type
+    for resolve in (False, True):
+        ours, theirs = plan_fold(path, resolve=resolve), plan_fold(model, resolve=resolve)
+        assert len(ours.folds) == 1
+        assert (ours.folds, ours.refusals) == (theirs.folds, theirs.refusals)

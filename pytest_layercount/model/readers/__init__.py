@@ -80,16 +80,16 @@ def _read_file(path: Path) -> ModelGraph:
         return read_saved_model(path)
     try:
         return read_saved(path)
-    except NotInFile:
+    except NotInFile as unseen:
         if not {"keras", "tf_keras"} & set(sys.modules):
             raise
         from pytest_layercount.model.readers.live import open_model
 
         try:
             return open_model(live_model(path)).graph
-        except ModelError:
-            pass
-        raise
+        except ModelError as refused:
+            said = str(refused).removeprefix(f"{path}: ").partition(". ")[0][:150]
+            raise NotInFile(f"{unseen}; {said}") from refused
 
 
 def count_layers(model: Any, *, count: Count = "layers") -> LayerCount:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -91,6 +92,17 @@ def class_of(entry: Mapping[str, Any], generation: int) -> Class:
         symbol = str(settings.get("function") or name)
         return Class(name, True, True, canonical_operation(symbol.rpartition(".")[2]))
     return Class(name, builtin)
+
+
+def is_known_model(entry: Mapping[str, Any]) -> bool:
+    """Whether a Keras that is imported knows the class of ``entry`` as a model's."""
+    name = str(entry.get("registered_name") or entry.get("class_name"))
+    for library in filter(None, map(sys.modules.get, _LIBRARIES)):
+        look_up = getattr(getattr(library, "saving", None), "get_registered_object", None)
+        found = look_up(name) if look_up else None
+        if isinstance(found, type) and issubclass(found, library.Model):
+            return True
+    return False
 
 
 def default_training(layer: SavedLayer) -> bool | None:

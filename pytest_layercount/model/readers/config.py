@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pytest_layercount.model.readers.classes import Class, class_of
+from pytest_layercount.model.readers.classes import Class, class_of, is_known_model
 from pytest_layercount.model.readers.joining import Joining, chained, entry_of
 from pytest_layercount.model.readers.network import Network, SavedLayer
 from pytest_layercount.model.readers.references import Malformed, RawCall, raw_call
@@ -50,10 +50,7 @@ class Parser:
                 "graph is unknown"
             )
         if found.network is None:
-            raise Unseeable(
-                f"{found.type} {found.name!r} is a subclassed model: its graph is made by the code "
-                "of its class, which a file does not hold"
-            )
+            raise Unseeable(_made_by_code(found))
         return found
 
     def layer(self, entry: Any) -> SavedLayer:
@@ -85,6 +82,8 @@ class Parser:
         )
         if own.counted and own.operation is None:
             self._look_inside(layer, own, config.get("layers") if parts is None else parts)
+        if layer.network is None and not own.builtin and is_known_model(entry):
+            raise Unseeable(_made_by_code(layer))  # as one layer it would be counted wrong
         return layer
 
     def _look_inside(self, layer: SavedLayer, own: Class, parts: Any) -> None:
@@ -131,6 +130,13 @@ class Parser:
             if layer.type == "InputLayer" and not nodes:
                 calls[layer.name] = [RawCall((), {}, None)]
         return Joining(layers, calls, config, self.generation, lists=self.keeps_lists).network()
+
+
+def _made_by_code(layer: SavedLayer) -> str:
+    return (
+        f"{layer.type} {layer.name!r} is a subclassed model: its graph is made by the code of its "
+        "class, which a file does not hold"
+    )
 
 
 def _noted(build: Any) -> Any:
