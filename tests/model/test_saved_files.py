@@ -16,6 +16,8 @@ import pytest
 
 from pytest_layercount import ModelError, count_layers, plan_fold, read_graph
 from pytest_layercount.model.count import require_parameters
+from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
+from pytest_layercount.model.readers.operations import operation_output
 from tests.model.recorded import configuration, recorded
 
 
@@ -459,3 +461,12 @@ def test_weights_in_a_circle_elsewhere_or_nowhere(tmp_path: Path) -> None:
         group.create_dataset("hollow", (1 << 30,), "f8", chunks=(1 << 20,))
 
     assert count_layers(hdf5(tmp_path, fill)).parameters == 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "shape"), [("reduce_sum", (None, 8, 4)), ("relu", (2, None, 8, 4))]
+)
+def test_tensorflow_stacks_a_list_of_tensors(operation: str, shape: Any) -> None:
+    layer = SavedLayer("mine", "Mine", {})
+    pair = [SavedTensor(layer, (None, 8, 4), "float32") for _ in range(2)]
+    assert operation_output(operation, (pair,), {"axis": 0}) == shape

@@ -35,6 +35,9 @@ def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     shape = tensors[0].shape
     if shape is None:
         return None
+    several = args and isinstance(args[0], list) and len(args[0]) > 1
+    if several and (name in _SAME or name in _REDUCTIONS):
+        shape = (len(args[0]), *shape)  # TensorFlow stacks them
     if name in _SAME:
         return shape
     if name in _REDUCTIONS:
