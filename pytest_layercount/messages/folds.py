@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, page
+from pytest_layercount.layout import cut, headline, note_lines, number, page
 
 if TYPE_CHECKING:
     from pytest_layercount.foldable import Foldability
@@ -72,7 +72,7 @@ def reasons(refusals: Sequence[Refusal], *, whole: bool = False) -> list[str]:
         shown = [f"    {refusal.layer}: {refusal.message}" for refusal in members]
         lines.extend(cut(shown, len(shown) if whole else 2, indent="    "))
     if len(ranked) > most:
-        lines.append(f"and {len(ranked) - most} more reasons")
+        lines.append(f"and {number(len(ranked) - most, 'more reason')}")
     return lines
 
 
