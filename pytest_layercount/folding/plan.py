@@ -126,6 +126,7 @@ class _Planner:
         self.folds: dict[int, Fold] = {}
         self.refusals: dict[int, Refusal] = {}
         self.absorptions: list[Absorption] = []
+        self.assumed: dict[tuple[int, str], str] = {}  # what took up a map only perhaps
 
     def affine_maps(self) -> Mapping[int, Affine | Stop]:
         """The maps of the affine layers that still stand."""
@@ -207,10 +208,20 @@ class _Planner:
             self.wiring.bypass(call)
         described = self.wiring.layers[layer]
         into = tuple(self.wiring.layers[one.layer].path for one in found.absorptions)
-        condition = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
+        condition = self._condition(described.path, found)
         self.folds[layer] = Fold(described.path, described.type, into, side, condition)
         self.refusals.pop(layer, None)
         return True
+
+    def _condition(self, path: str, found: Found) -> str:
+        """What a fold depends on: its own numbers, or a fold that it has to follow."""
+        taken = [(absorption.layer, absorption.side) for absorption in found.absorptions]
+        before = [self.assumed[each] for each in taken if each in self.assumed]
+        own = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
+        condition = own or (f"{before[0]} folds" if before else "")
+        if condition:
+            self.assumed = {**dict.fromkeys(taken, path), **self.assumed}
+        return condition
 
     def _absorb(self, absorption: Absorption) -> None:
         self.absorptions.append(absorption)

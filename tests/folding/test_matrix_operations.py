@@ -281,3 +281,14 @@ def test_operations_of_later_models_keep_their_arguments(kit: Kit) -> None:
     saved = build().to_json()
     assert '"y": [' in saved
     assert '"slice_spec"' in saved
+
+
+def test_a_fold_that_follows_an_uncertain_one_is_uncertain(kit: Kit) -> None:
+    from pytest_layercount import plan_fold
+
+    normalization = kit.Normalization(axis=None, mean=0.5, variance=2.0, name="n")
+    dense = kit.Dense(4, activation="relu", name="f")
+    model = kit.chain((3,), dense, normalization, lambda x: x * 2.0)
+    conditions = [fold.condition for fold in plan_fold(model).folds]
+    assert conditions == ["its shift is zero", "n folds"]
+    assert not plan_fold(model, resolve=True).folds
