@@ -25,6 +25,7 @@ _CONV = {
 _NORM = {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True, "trainable": True}
 CONFIGS: dict[str, dict[str, Any]] = {
     "Conv2D": _CONV,
+    "SeparableConv2D": {**_CONV, "depth_multiplier": 2},
     "BatchNormalization": _NORM,
     "Dense": {"use_bias": True, "activation": "linear"},
     "Concatenate": {"axis": -1},

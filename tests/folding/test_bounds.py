@@ -18,33 +18,37 @@ from tests.folding.drawing import graph
 DRAWING = """
     x: Input() -> 8 8 3
     n: BatchNormalization(x) -> 8 8 3
-    f: Conv2D(n) -> 6 6 4
+    f: TYPE(n) -> 6 6 4
     m: BatchNormalization(f) -> 6 6 4
-    k: BatchNormalization(m) -> 6 6 4
-    return k
+    return m
     """
+KERNELS = {
+    "Conv2D": {"kernel": (3, 3, 3, 4)},
+    "SeparableConv2D": {"depthwise_kernel": (3, 3, 3, 2), "pointwise_kernel": (1, 1, 6, 4)},
+}
 LOOK: Look = np.asarray
 
 
-def planned(seed: int, dtype: Any = np.float32, **changed: Any) -> tuple[OpenModel, Plan]:
-    """A convolution with a batch norm before it and two after it, all drawn at random."""
+def planned(
+    seed: int, dtype: Any = np.float32, of: str = "Conv2D", **changed: Any
+) -> tuple[OpenModel, Plan]:
+    """A convolution with a batch norm before it and one after it, all drawn at random."""
     random = np.random.default_rng(seed)
     size = 10.0 ** random.uniform(-3, 3)
-    conv = {
-        "kernel": size * random.normal(size=(3, 3, 3, 4)),
-        "bias": size * random.normal(size=4),
-        **changed,
+    drawn = {
+        name: size * random.normal(size=shape)
+        for name, shape in {**KERNELS[of], "bias": (4,)}.items()
     }
+    conv = {**drawn, **changed}
     lives = [
         SimpleNamespace(),
         _batch_norm(random, 3),
         SimpleNamespace(**{name: array.astype(dtype) for name, array in conv.items()}),
         _batch_norm(random, 4),
-        _batch_norm(random, 4),
     ]
-    opened = OpenModel(graph(DRAWING), tuple(lives), None)
+    opened = OpenModel(graph(DRAWING.replace("TYPE", of)), tuple(lives), None)
     plan = plan_graph(opened.graph, lambda layer, names: read_weights(lives[layer], names))
-    assert len(plan.folds) == 3
+    assert len(plan.folds) == 2
     return opened, plan
 
 
@@ -57,9 +61,10 @@ def _batch_norm(random: Any, channels: int) -> Any:
     )
 
 
+@pytest.mark.parametrize("of", KERNELS)
 @pytest.mark.parametrize("seed", range(20))
-def test_no_new_weight_is_larger_than_the_bound(seed: int) -> None:
-    opened, plan = planned(seed)
+def test_no_new_weight_is_larger_than_the_bound(seed: int, of: str) -> None:
+    opened, plan = planned(seed, of=of)
     (found,) = absorb(plan, lambda layer, names: read_weights(opened.layers[layer], names))
     bound = _bound(opened, found.layer, list(plan.absorptions), LOOK)
     assert max(np.abs(array).max() for array in found.after.values()) <= bound

@@ -23,9 +23,9 @@ LARGEST = 1e38
 def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
     """The layers whose new weights cannot be infinite, whatever the signs of the numbers.
 
-    Only layers with one kernel are looked at. Each new weight of theirs is a sum of at
-    most as many products as there are weights, each of an old weight with a number of the
-    map, and of one such number.
+    Only linear layers are looked at. Each new weight of theirs is a sum of at most as many
+    products as there are weights, each of a weight from each kernel (separable layers have
+    two) with a number of the map, and of one such number.
     """
     by_layer: dict[int, list[Absorption]] = {}
     for absorption in plan.absorptions:
@@ -42,16 +42,16 @@ def _bound(opened: OpenModel, layer: int, absorptions: list[Absorption], look: L
         return np.inf
     found = [variable(opened.layers[layer], name) for name in rule.weights]
     arrays = [look(one) for one in found if one is not None]
-    stored = all(array.dtype in (np.float32, np.float64) for array in arrays)
-    if not stored or sum(array.ndim > 1 for array in arrays) != 1:
+    kernels = sum(array.ndim > 1 for array in arrays)
+    if any(array.dtype not in (np.float32, np.float64) for array in arrays):
         return np.inf
     count = sum(array.size for array in arrays)
     # No number in a vector is larger than its length, which takes a single product. Sums and
     # not maxima: max() forgets what is not a number.
-    bound = sum(float(np.sqrt(np.dot(array.ravel(), array.ravel()))) for array in arrays)
+    bound = np.float64(sum(np.sqrt(np.dot(array.ravel(), array.ravel())) for array in arrays))
     for affine in (affine for one in absorptions for affine in one.maps.values()):
         if affine.symbolic:
             return np.inf
         most = sum(float(np.abs(array).max(initial=0.0)) for array in affine.arrays())
-        bound = (count * bound + 1.0) * most + bound
-    return bound
+        bound = (count * bound + 1) ** kernels * most + bound
+    return float(bound)
