@@ -698,3 +698,19 @@ def test_a_float16_kernel_must_stay_finite(kit: Kit) -> None:
     norm.gamma.assign(np.full(4, 30000.0))
     norm.moving_variance.assign(np.full(4, 1e-3))
     assert [(no.reason, no.blocker) for no in fold(model).refusals] == [("overflow", "f")]
+
+
+def test_a_layer_inside_that_ends_a_mask_from_outside_stays(kit: Kit) -> None:
+    """Without it the LSTM behind it would skip the padding."""
+    from pytest_layercount import fold
+
+    start = kit.input(5, 4)
+    ended = kit.ZeroPadding1D(0, name="z")(kit.Conv1D(3, 1, name="f")(start))
+    block = kit.model(start, kit.LSTM(3, name="l")(kit.bn("n")(ended)), name="m")
+    entry = kit.keras.Input((5,), dtype="int32")
+    model = kit.model(entry, block(kit.Embedding(5, 4, mask_zero=True, name="e")(entry)))
+    randomise(model, 0, (0.5, 2.0))
+    result = fold(model)
+    numbers = np.random.default_rng(0).integers(0, 5, (3, 5)).astype("int32")
+    ours, theirs = (np.asarray(each(numbers, training=False)) for each in (model, result.model))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)

@@ -226,3 +226,23 @@ def test_a_saved_model(keras: Any, layers: Any, tmp_path: Any, suffix: str) -> N
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="head")])
     model.save(str(tmp_path / f"x{suffix}"))
     assert "head" in paths(tmp_path / f"x{suffix}")
+
+
+def test_a_mask_reaches_into_a_model_inside(keras: Any, layers: Any) -> None:
+    start = keras.Input((5, 4))
+    inside = layers.BatchNormalization(name="n")(start)
+    inside = layers.LSTM(3, return_sequences=True, name="l")(inside)
+    inside = layers.Rescaling(2.0, name="r")(inside)
+    block = keras.Model(start, [inside, layers.LSTM(3, name="last")(inside)], name="m")
+    entry = keras.Input((5,), dtype="int32")
+    embedded = layers.Embedding(5, 4, mask_zero=True, name="e")(entry)
+    sequence, _ = block(embedded)
+    graph = read(keras.Model(entry, layers.Dense(2, name="d")(sequence)))
+    masked = {
+        layer.path: graph.nodes[graph.calls[number][0]].masked[0]
+        for number, layer in enumerate(graph.layers)
+        if layer.kind == "layer" and layer.operation is None
+    }
+    on = layers.Rescaling(1.0).supports_masking
+    ahead = {"e": True, "m/n": True, "m/l": True, "m/last": False}
+    assert masked == {**ahead, "m/r": on, "d": on}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from hypothesis import reject
 
 from tests.property.build import Built
 
@@ -30,7 +31,10 @@ def differences(
     """
     inputs = make_inputs(built, seed)
     xla = built.recipe.xla
-    before = flat(run(built.model, built, inputs, xla=xla))
+    try:
+        before = flat(run(built.model, built, inputs, xla=xla))
+    except ValueError:  # Keras's own: a Softmax, for one, takes no mask that has fewer axes
+        reject()
     after = flat(run(folded, built, inputs, xla=xla))
     moved = disturbed(built, inputs, xla=xla)
     pairs = list(zip(before, moved, strict=True))

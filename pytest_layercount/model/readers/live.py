@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
@@ -96,6 +96,7 @@ class Opening:
     traced: list[Any] = field(default_factory=list)
     subclassed: bool = False
     tracing: int = 0
+    masks: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -183,7 +184,25 @@ class Opening:
         )
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
+        node = self._with_unnoted_mask(node, call) if self.masks else node
+        self.masks = self.masks or any(node.masked)
         self.nodes.append(node)
+
+    def _with_unnoted_mask(self, node: Node, call: Call) -> Node:
+        """A call as it runs: Keras does not note the masks with which a model inside is called."""
+        reads = any(any(self.nodes[each.node].masked[each.index :][:1]) for each in node.inputs)
+        noted: list[bool] = []
+        map_tree((call.args, call.kwargs), lambda leaf: noted.append(_is_masked(leaf)))
+        if not reads or any((*noted, *node.masked)) or not self._carries_mask(call.layer):
+            return node
+        return replace(node, masked=(True, *node.masked[1:]))
+
+    def _carries_mask(self, layer: Any) -> bool:
+        """Whether a layer hands a mask on: not if it takes the axis away that is masked."""
+        ends = type(layer).__name__.startswith("Global") or not getattr(
+            layer, "return_sequences", True
+        )
+        return bool(getattr(layer, "supports_masking", False)) and not ends
 
     def _dtype(self, layer: Any, tensor: Any) -> str:
         """The data type of an output; Keras 3.3 lets a layer overwrite that of what it reads."""

@@ -19,7 +19,7 @@ from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
 from pytest_layercount.model.readers.dialect import Call
-from pytest_layercount.model.readers.dtypes import stored_bytes
+from pytest_layercount.model.readers.dtypes import is_masked, stored_bytes
 from pytest_layercount.model.readers.live import Opening
 from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor
 from pytest_layercount.model.readers.references import Malformed
@@ -179,6 +179,9 @@ class _SavedOpening(Opening):
             return None, None, False
         given = call.args[0] if call.args else next(iter(call.kwargs.values()))
         return call.layer.network, given, False
+
+    def _carries_mask(self, layer: SavedLayer) -> bool:
+        return is_masked(layer, [SavedTensor(layer, None, masked=True)])
 
     def _name(self, layer: SavedLayer, prefix: str) -> str:
         return layer.name
