@@ -248,3 +248,15 @@ def test_depth_costs_no_recursion() -> None:
         ]
     plan = plan_fold(graph("\n".join([*lines, "return n1999"])))
     assert len(plan.folds) == 2000
+
+
+@pytest.mark.parametrize(("width", "refused"), [(4, ["ambiguous-axis"]), (5, [])])
+def test_a_bias_that_some_keras_adds_along_the_width(width: int, refused: list[str]) -> None:
+    first = "data_format=channels_first"
+    drawing = f"""
+        x: Input() -> 3 8 {width}
+        f: SeparableConv2D(x) -> 4 6 {width} {first}
+        n: BatchNormalization(f) -> 4 6 {width} axis=1
+        return n
+        """
+    assert [no.reason for no in plan_fold(graph(drawing)).refusals] == refused

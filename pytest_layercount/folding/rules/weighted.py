@@ -27,6 +27,7 @@ from pytest_layercount.folding.rules.base import (
     Site,
     Stop,
     Weights,
+    added_elsewhere,
     aligned,
     channel_axis,
 )
@@ -103,11 +104,23 @@ class Weighted(Rule):
     ) -> Absorbs | Stop:
         if isinstance(here, Stop):
             return here
+        biased = site.config.get("use_bias") or _keeps_bias(site, affine)
+        if biased and self._adds_bias_elsewhere(site):
+            return Stop("ambiguous-axis")
         if site.config.get("use_bias") or not _keeps_bias(site, affine):
             return Absorbs(needs)
         if needs:
             return Absorbs(needs)  # only a map without shift gets through, so no bias appears
         return Absorbs(needs, {"use_bias": True}, self.bias_size(site))
+
+    def _adds_bias_elsewhere(self, site: Site) -> bool:
+        """Whether Keras 3.15 does so even when it is compiled: not in plain convolutions."""
+        axis = self.out_axis(site)
+        if isinstance(self, Convolution) or site.output is None or axis is None:
+            return False
+        vector = [1] * len(site.output)
+        vector[axis] = self.bias_size(site)
+        return added_elsewhere(vector, site.output)
 
 
 class Convolution(Weighted):
