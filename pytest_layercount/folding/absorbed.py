@@ -36,9 +36,9 @@ def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
 
     What it takes to compute a layer's weights is in memory only while few others are.
     """
-    by_layer = _by_layer(plan)
-    for layer in sorted(by_layer, key=lambda each: -by_layer[each][0].site.layer.parameters):
-        absorptions = by_layer[layer]
+    taken = by_layer(plan)
+    for layer in sorted(taken, key=lambda each: -taken[each][0].site.layer.parameters):
+        absorptions = taken[layer]
         rule = rule_for(absorptions[0].site.layer)
         assert rule is not None
         before = read(layer, rule.weights)
@@ -52,7 +52,7 @@ def scaled_once(plan: Plan) -> set[int]:
 
     These are as exact if they are read in their own type, not in float64.
     """
-    alone = {layer: found[0] for layer, found in _by_layer(plan).items() if len(found) == 1}
+    alone = {layer: found[0] for layer, found in by_layer(plan).items() if len(found) == 1}
     sites = {layer: absorption.site for layer, absorption in alone.items()}
     return {
         layer
@@ -61,7 +61,8 @@ def scaled_once(plan: Plan) -> set[int]:
     }
 
 
-def _by_layer(plan: Plan) -> dict[int, list[Absorption]]:
+def by_layer(plan: Plan) -> dict[int, list[Absorption]]:
+    """What each layer of ``plan`` that absorbs takes up, in order."""
     found: dict[int, list[Absorption]] = {}
     for absorption in plan.absorptions:
         found.setdefault(absorption.layer, []).append(absorption)

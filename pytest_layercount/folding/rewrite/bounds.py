@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_layercount.folding.absorbed import by_layer
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
@@ -27,11 +28,10 @@ def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
     products as there are weights, each of a weight from each kernel (separable layers have
     two) with a number of the map, and of one such number.
     """
-    by_layer: dict[int, list[Absorption]] = {}
-    for absorption in plan.absorptions:
-        by_layer.setdefault(absorption.layer, []).append(absorption)
     with np.errstate(over="ignore", invalid="ignore"):
-        bounds = {layer: _bound(opened, layer, taken, look) for layer, taken in by_layer.items()}
+        bounds = {
+            layer: _bound(opened, layer, taken, look) for layer, taken in by_layer(plan).items()
+        }
     return {layer for layer, bound in bounds.items() if bound < LARGEST}
 
 

@@ -12,6 +12,7 @@ from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed
 from pytest_layercount.model.graph import Value, values_in
 from pytest_layercount.model.readers.live import OpenModel
+from pytest_layercount.model.readers.weights import array_of
 
 MARGIN = 4.0
 ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously
@@ -147,7 +148,7 @@ def _same_weights(one: Any, two: Any) -> bool:
     if [tuple(each.shape) for each in weights] != [tuple(each.shape) for each in others]:
         return False
     both = zip(weights, others, strict=True)
-    return all(np.array_equal(weight.numpy(), other.numpy()) for weight, other in both)
+    return all(np.array_equal(array_of(weight), array_of(other)) for weight, other in both)
 
 
 def _open(gaps: Mapping[Value, Gap]) -> set[Value]:

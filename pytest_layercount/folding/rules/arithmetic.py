@@ -21,6 +21,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
     added_elsewhere,
+    only_axis,
 )
 from pytest_layercount.model.graph import Shape, Value, map_tree
 
@@ -92,7 +93,7 @@ def constant_map(site: Site) -> Affine | Stop | None:
     constant = _as_array(both[1] if first else both[0])
     if constant is None or site.input is None:
         return None
-    axis = _axis(constant, len(site.input))
+    axis = only_axis(constant.shape, len(site.input))
     if axis is None and constant.size != 1:
         return None
     kind = site.layer.operation or site.layer.type.lower()
@@ -131,11 +132,3 @@ def _as_array(constant: Any) -> Array | None:
         return None
     array = np.asarray(plain)
     return array.astype(np.float64) if array.dtype.kind in "iuf" else None
-
-
-def _axis(constant: Array, rank: int) -> int | None:
-    """The only axis of a rank ``rank`` value along which the constant varies."""
-    if constant.ndim > rank:
-        return None
-    long = [axis for axis, size in enumerate(constant.shape) if size != 1]
-    return long[0] + rank - constant.ndim if len(long) == 1 else None

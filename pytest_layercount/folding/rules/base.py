@@ -233,9 +233,15 @@ def added_elsewhere(vector: Sequence[int], shape: Shape) -> bool:
     behind, or else of those in front, if there are as many. A (2, 1) is added to a
     (None, 2, 2) as if it were a (2,).
     """
-    long = [axis for axis, size in enumerate(vector) if size != 1]
-    if shape is None or len(shape) < 2 or len(long) != 1:
+    meant = None if shape is None else only_axis(vector, len(shape))
+    if shape is None or len(shape) < 2 or meant is None:
         return False
-    meant = long[0] + len(shape) - len(vector)
-    same = [axis for axis in (len(shape) - 1, 1) if shape[axis] == vector[long[0]]]
+    size = vector[meant - len(shape)]
+    same = [axis for axis in (len(shape) - 1, 1) if shape[axis] == size]
     return bool(same) and same[0] != meant
+
+
+def only_axis(shape: Sequence[int], rank: int) -> int | None:
+    """The only axis of a value of rank ``rank`` along which an array of ``shape`` varies."""
+    long = [axis for axis, size in enumerate(shape) if size != 1]
+    return long[0] + rank - len(shape) if len(long) == 1 and len(shape) <= rank else None

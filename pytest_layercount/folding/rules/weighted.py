@@ -104,19 +104,19 @@ class Weighted(Rule):
     ) -> Absorbs | Stop:
         if isinstance(here, Stop):
             return here
-        biased = site.config.get("use_bias") or _keeps_bias(site, affine)
-        if biased and self._adds_bias_elsewhere(site):
+        biased = _keeps_bias(site, affine)
+        if biased and self.adds_bias_elsewhere(site):
             return Stop("ambiguous-axis")
-        if site.config.get("use_bias") or not _keeps_bias(site, affine):
+        if site.config.get("use_bias") or not biased:
             return Absorbs(needs)
         if needs:
             return Absorbs(needs)  # only a map without shift gets through, so no bias appears
         return Absorbs(needs, {"use_bias": True}, self.bias_size(site))
 
-    def _adds_bias_elsewhere(self, site: Site) -> bool:
-        """Whether Keras 3.15 does so even when it is compiled: not in plain convolutions."""
+    def adds_bias_elsewhere(self, site: Site) -> bool:
+        """Whether some Keras adds the bias along another axis than that of the channels."""
         axis = self.out_axis(site)
-        if isinstance(self, Convolution) or site.output is None or axis is None:
+        if site.output is None or axis is None:
             return False
         vector = [1] * len(site.output)
         vector[axis] = self.bias_size(site)
@@ -135,6 +135,9 @@ class Convolution(Weighted):
 
     def pads(self, site: Site) -> bool:
         return pads(site)
+
+    def adds_bias_elsewhere(self, site: Site) -> bool:
+        return False  # Keras 3.15 does, but not when it is compiled
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {"kernel": scaled(weights["kernel"], scale)}

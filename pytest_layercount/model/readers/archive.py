@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.readers.load import SUFFIXES
 
 READABLE = (*SUFFIXES, ".json")
@@ -47,7 +47,7 @@ def read_configuration(path: Path) -> Saved:
     try:
         found, directory, regular = path.exists(), path.is_dir(), path.is_file()
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise ModelError(f"{str(path)[:200]}: cannot be read ({_first_line(error)})") from None
+        raise ModelError(f"{str(path)[:200]}: cannot be read ({first_line(error)})") from None
     if directory:
         return _from_directory(path)
     if path.suffix not in READABLE:
@@ -61,7 +61,7 @@ def read_configuration(path: Path) -> Saved:
         with path.open("rb") as stream:
             return _from_stream(path, stream)
     except _DAMAGED as error:
-        raise ModelError(f"{path}: the file is damaged ({_first_line(error)})") from error
+        raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
 
 
 def _from_stream(path: Path, stream: BinaryIO) -> Saved:
@@ -119,7 +119,7 @@ def _from_directory(path: Path) -> Saved:
     try:
         return _saved(path, parsed(_CONFIG), parsed(_METADATA))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({_first_line(error)})") from error
+        raise ModelError(f"{path}: cannot be read ({first_line(error)})") from error
 
 
 def _from_hdf5(path: Path) -> Saved:
@@ -144,7 +144,7 @@ def _parsed(path: Path, name: str, raw: bytes) -> Any:
     except RecursionError:
         raise ModelError(f"{path}: {name} is nested too deeply") from None
     except ValueError as error:
-        raise ModelError(f"{path}: {name} is not valid JSON ({_first_line(error)})") from error
+        raise ModelError(f"{path}: {name} is not valid JSON ({first_line(error)})") from error
 
 
 def _saved(path: Path, config: Any, metadata: Any) -> Saved:
@@ -157,7 +157,3 @@ def _saved(path: Path, config: Any, metadata: Any) -> Saved:
 
 def _too_large(path: Path, name: str) -> str:
     return f"{path}: {name} is larger than {MOST_BYTES >> 20} MB, as in no real model"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.attributes import INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
@@ -86,7 +86,7 @@ def _checked(saved: Saved) -> OpenFile:
     except RecursionError:
         raise ModelError(f"{path}: its configuration is nested too deeply") from None
     except _NOT_A_MODEL as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        said = first_line(error)[:200]
         raise ModelError(f"{path}: not a valid configuration ({said})") from error
 
 

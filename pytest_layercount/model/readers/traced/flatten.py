@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.readers.traced.ops import Op, Ref
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -140,8 +140,8 @@ class Flattening:
             try:
                 tf.graph_util.import_graph_def(self.graph_def, name="")
             except Exception as error:
-                first = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise ModelError(f"TensorFlow cannot read its graph ({first[:200]})") from error
+                said = first_line(error)[:200]
+                raise ModelError(f"TensorFlow cannot read its graph ({said})") from error
             found = graph.get_operations()
         places = {op.name: place for place, op in enumerate(found)}
         for op in found:
