@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.model.attributes import ATTRIBUTES, INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer
-from pytest_layercount.model.readers.dialect import Dialect
+from pytest_layercount.model.readers.dialect import Dialect, replaces_call
 from pytest_layercount.model.readers.dtypes import item_size
 
 
@@ -82,7 +82,7 @@ class Describer:
             path=path,
             type=name,
             kind=traits.kind,
-            builtin=traits.builtin,
+            builtin=traits.builtin and (traits.operation or not replaces_call(layer)),
             config=config,
             operation=self.dialect.operation(layer) if traits.operation else None,
             sealed=_seal(layer) or ("tied" if tied else None),

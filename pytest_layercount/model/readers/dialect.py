@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 
@@ -38,6 +39,9 @@ class Dialect(Protocol):
 
     def join(self, inputs: Any, outputs: Any) -> Any:
         """The functional graph between symbolic tensors."""
+
+    def following(self) -> AbstractContextManager[None]:
+        """While a call is followed on symbolic inputs."""
 
     def calls(self, functional: Any) -> Iterator[Call]:
         """The calls that belong to this graph, in topological order."""
@@ -80,6 +84,14 @@ def keras_label(candidate: object) -> str:
     """What a report calls this model's Keras: ``"Keras 3.15.1"``, ``"tf_keras 2.21.0"``."""
     library = library_of(candidate) or "keras"
     return f"{'Keras' if library == 'keras' else library} {_version(library)}"
+
+
+def replaces_call(layer: Any) -> bool:
+    """Whether ``call`` was replaced on the instance: what it computes is not its class's."""
+    call = vars(layer).get("call")
+    # Keras 3 puts a layer's own method back as an attribute after it has quantized the layer.
+    own = getattr(call, "__self__", None) is layer and call.__func__ is type(layer).call
+    return call is not None and not own
 
 
 def canonical_operation(name: str) -> str:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from pytest_layercount.model.readers.dialect import Call, canonical_operation, library_of
+from pytest_layercount.model.readers.dialect import (
+    Call,
+    canonical_operation,
+    library_of,
+    replaces_call,
+)
 
 
 class Keras2:
@@ -15,6 +21,8 @@ class Keras2:
     def functional(self, model: Any) -> Any | None:
         keras = sys.modules[library_of(model) or "keras"]
         functional: Any = next((b for b in type(model).__mro__ if b.__name__ == "Functional"), None)
+        if replaces_call(model):
+            return None
         if isinstance(model, keras.Sequential):
             own = type(model).call is keras.Sequential.call
             return model if own and model._graph_initialized else None
@@ -26,6 +34,10 @@ class Keras2:
         from tensorflow import nest
 
         keras = sys.modules[library_of(model) or "keras"]
+        # A subclass of a functional model knows its inputs, whatever its call() does with them.
+        known = getattr(model, "_nested_inputs", None)
+        if known is not None:
+            return (nest.map_structure(lambda tensor: _entry(keras, tensor), known),), {}
         spec = model.save_spec(dynamic_batch=True)
         if spec is None:
             return None
@@ -45,6 +57,9 @@ class Keras2:
     def join(self, inputs: Any, outputs: Any) -> Any:
         keras = sys.modules[type(_flatten(inputs)[0]).__module__.partition(".")[0]]
         return keras.Model(inputs, outputs)
+
+    def following(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
@@ -79,6 +94,12 @@ class Keras2:
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         # A Keras 2 layer obeys the flag given to its own call first.
         return outer if own is None else own
+
+
+def _entry(keras: Any, tensor: Any) -> Any:
+    """A new input of the same name as the InputLayer behind ``tensor``."""
+    name = tensor._keras_history.layer.name
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
 
 
 def _flag(training: Any) -> bool | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from pytest_layercount.model.readers.dialect import Call, canonical_operation
+from pytest_layercount.model.readers.dialect import Call, canonical_operation, replaces_call
 
 
 class Keras3:
@@ -16,6 +17,8 @@ class Keras3:
         from keras import Sequential
         from keras.src.models.functional import Functional
 
+        if replaces_call(model):
+            return None
         if isinstance(model, Sequential):
             own = type(model).call is Sequential.call
             return model._functional if own else None
@@ -26,6 +29,10 @@ class Keras3:
     def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         import keras
 
+        # A subclass of a functional model knows its inputs, whatever its call() does with them.
+        known = getattr(getattr(model, "_functional", model), "_inputs_struct", None)
+        if known is not None:
+            return (keras.tree.map_structure(self._entry, known),), {}
         shapes = getattr(model, "_build_shapes_dict", None)
         if not model.built or not shapes:
             return None
@@ -46,6 +53,13 @@ class Keras3:
 
         return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
 
+    def _entry(self, tensor: Any) -> Any:
+        """A new input of the same name as the InputLayer behind ``tensor``."""
+        import keras
+
+        name = tensor._keras_history.operation.name
+        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+
     def is_tensor(self, leaf: Any) -> bool:
         from keras import KerasTensor
 
@@ -55,6 +69,26 @@ class Keras3:
         import keras
 
         return keras.Model(inputs, outputs)
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        # A graph makes tensors of its inputs first. Symbolic ones Keras 3.3 cannot convert,
+        # and later versions record an operation for them, even where there is nothing to do.
+        from keras.src.models.functional import Functional
+
+        convert = Functional._convert_inputs_to_tensors
+
+        def converted(functional: Any, flat: list[Any]) -> list[Any]:
+            own = zip(flat, functional._inputs, strict=False)
+            if all(self.is_tensor(leaf) and leaf.dtype == like.dtype for leaf, like in own):
+                return list(flat)
+            return list(convert(functional, flat))
+
+        Functional._convert_inputs_to_tensors = converted
+        try:
+            yield
+        finally:
+            Functional._convert_inputs_to_tensors = convert
 
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth

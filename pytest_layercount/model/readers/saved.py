@@ -9,6 +9,7 @@ of such a class are counted from the HDF5 data, all of them as trainable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,9 @@ class _Dialect:
 
     def join(self, inputs: list[Any], outputs: Any) -> Any:
         raise NotImplementedError
+
+    def following(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def calls(self, functional: Network) -> Iterator[Call]:
         return iter(functional.calls)

@@ -62,7 +62,8 @@ def _join(dialect: Dialect, layer: Any, inputs: Any, inside: Any) -> Any:
     if "training" in inspect.signature(layer.call).parameters:
         kwargs = {"training": None, **kwargs}
     try:
-        outputs = layer.call(*args, **kwargs)
+        with dialect.following():
+            outputs = layer.call(*args, **kwargs)
         return dialect.join(inputs, outputs)
     except Exception as error:  # whatever a user's code does with tensors that hold no numbers
         first = first_line(error)
