@@ -6,6 +6,7 @@ What only tests with models need is imported when the first of them is there.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 
 import pytest
 
@@ -41,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", messages.marks.marker_help())
     start(config)
     keeper.start(config)
+    if settings.settings(config).trust_stored_code:
+        from pytest_layercount.model.readers.load import trusting_stored_code
+
+        trusting = ExitStack()
+        trusting.enter_context(trusting_stored_code())
+        config.add_cleanup(trusting.close)
     if settings.settings(config).auto:
         from pytest_layercount import auto
 

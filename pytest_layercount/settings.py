@@ -155,7 +155,7 @@ class Settings:
         "TEXT",
         "--layercount-expected-difference",
     )
-
+    trust_stored_code: bool = _flag("load model files that hold Python code, which runs it")
     pictures: str | None = _value(str, "write a picture of each model that fails here", "DIR")
 
     @property

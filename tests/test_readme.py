@@ -109,7 +109,8 @@ def words(picture):
 @pytest.mark.parametrize(
     "block", [block for block in BLOCKS if block.language == "python" and block.name is None]
 )
-def test_python_runs_as_it_stands(block):
+def test_python_runs_as_it_stands(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(compile(block.text, "README.rst", "exec"), {"__name__": "readme"})
 
 

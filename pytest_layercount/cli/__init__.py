@@ -17,6 +17,7 @@ from pytest_layercount.cli import compare, count, explain, fold, graph
 from pytest_layercount.cli.answer import Answer
 from pytest_layercount.criteria import ArgumentError
 from pytest_layercount.errors import LayercountError
+from pytest_layercount.model.readers.load import trusting_stored_code
 
 COMMANDS = (count, fold, explain, graph, compare)
 
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        answer: Answer = options.run(options)
+        with trusting_stored_code(options.trust_stored_code):
+            answer: Answer = options.run(options)
     except KeyboardInterrupt:
         return _complain(messages.commands.INTERRUPTED, INTERRUPTED)
     except ArgumentError as error:
@@ -61,7 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         made = command.add(commands)
         made.formatter_class = argparse.RawDescriptionHelpFormatter
         made.add_argument("--json", action="store_true", help=messages.commands.JSON)
-        made.set_defaults(run=command.run)
+        made.set_defaults(run=command.run, trust_stored_code=False)
+        if command is not compare:
+            made.add_argument(
+                "--trust-stored-code", action="store_true", help=messages.commands.TRUST
+            )
     return parser
 
 

@@ -13,6 +13,7 @@ do, every layer is also compared on its own, on random inputs of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph, Shape, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.load import trusting_stored_code
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,16 @@ class FoldCheck:
     randomised: bool
 
 
-def check_fold(model: Any, *, inputs: Any = None, seed: int = 0) -> FoldCheck:
+def check_fold(
+    model: Any, *, inputs: Any = None, seed: int = 0, trust_stored_code: bool = False
+) -> FoldCheck:
     """Fold ``model``, and compare the result with it by :func:`check_equivalence`.
 
     Raises:
         ModelError: as ``fold`` and ``check_equivalence``.
     """
-    opened = open_model(live_model(model))
+    with trusting_stored_code(trust_stored_code):
+        opened = open_model(live_model(model))
     fresh = bool(untrained_layers(opened))
     if fresh:
         opened = _named_like(open_model(randomised_copy(opened, seed)), opened.graph)
@@ -123,7 +128,14 @@ def _named_like(copy: OpenModel, graph: ModelGraph) -> OpenModel:
     return replace(copy, graph=replace(copy.graph, layers=layers, top=graph.top))
 
 
-def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int = 0) -> Equivalence:
+def check_equivalence(
+    model: Any,
+    other: Any,
+    *,
+    inputs: Any = None,
+    seed: int = 0,
+    trust_stored_code: bool = False,
+) -> Equivalence:
     """Compare the inference outputs of two models.
 
     Both are given the same inputs: ``inputs`` in the form that ``model`` takes,
@@ -138,7 +150,10 @@ def check_equivalence(model: Any, other: Any, *, inputs: Any = None, seed: int =
         ModelError: one of them is not a model, their inputs or outputs do not
             correspond, or the outputs are not finite.
     """
-    return _compared(with_custom_rules(open_model(live_model(model))), other, inputs, seed)
+    with trusting_stored_code(trust_stored_code):
+        one = with_custom_rules(open_model(live_model(model)))
+        other = live_model(other) if isinstance(other, (str, Path)) else other
+    return _compared(one, other, inputs, seed)
 
 
 def _compared(one: OpenModel, other: Any, inputs: Any, seed: int) -> Equivalence:

@@ -14,6 +14,7 @@ from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.load import trusting_stored_code
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def fold(
     outputs: Any = None,
     passes: tuple[str, ...] = PASSES,
     unshare: bool = False,
+    trust_stored_code: bool = False,
 ) -> FoldResult:
     """Fold every affine layer of ``model`` that can go, leaving its outputs as they are.
 
@@ -54,13 +56,15 @@ def fold(
     convolution after it) and ``collapse`` (linear layers in a row or side by side
     into one). ``outputs`` names the outputs to keep, by name or position;
     everything that only the others need goes. ``unshare`` gives the calls of a
-    shared layer copies of their own where that lets more fold.
+    shared layer copies of their own where that lets more fold. A file whose layers hold
+    Python code is loaded, which runs that code, only with ``trust_stored_code``.
 
     Raises:
         ModelError: ``model`` is not a model, its graph cannot be seen, or one of
             its layers cannot be copied.
     """
-    given = with_custom_rules(open_model(live_model(model)))
+    with trusting_stored_code(trust_stored_code):
+        given = with_custom_rules(open_model(live_model(model)))
     return fold_opened(given, outputs=outputs, passes=passes, unshare=unshare)
 
 

@@ -13,19 +13,21 @@ from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import open_model
+from pytest_layercount.model.readers.load import trusting_stored_code
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
 from pytest_layercount.model.readers.weights import Snapshot
 
 
-def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
+def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = False) -> Plan:
     """Plan what :func:`pytest_layercount.fold` would do, without building anything.
 
     ``model`` is anything that ``read_graph`` reads. By default no weight is
     read, and folds that depend on values carry a ``condition``; with ``resolve``
     the weights of a live or saved model decide these, as they do for ``fold``, and
     of a live model also whether the new weights fit their data type. A file
-    is loaded only where it has layers of a user's own, and if an installed Keras can;
-    else its weights are read with h5py.
+    is loaded only where it has layers of a user's own, and if an installed Keras can and
+    no Python code is stored in it or ``trust_stored_code`` is given; else its weights are
+    read with h5py.
 
     Raises:
         ModelError: ``model`` is not a model, or its graph cannot be seen.
@@ -38,7 +40,8 @@ def plan_fold(model: Any, *, resolve: bool = False) -> Plan:
     if isinstance(model, ModelGraph) or is_traced(model):
         return plan_graph(read_graph(model))
     if isinstance(model, (str, Path)):
-        return _plan_file(Path(model), resolve=resolve)
+        with trusting_stored_code(trust_stored_code):
+            return _plan_file(Path(model), resolve=resolve)
     opened = with_custom_rules(open_model(live_model(model)))
     if not resolve:
         return plan_graph(opened.graph)

@@ -49,6 +49,7 @@ exit codes: 0 good, 1 the models differ or a limit is not kept, 2 wrong usage or
 MODEL = "a saved model (detector.keras) or code (package.module:build(depth=3))"
 HOW = "every layer, every call of one, or what model.layers lists (default: %(default)s)"
 JSON = "print JSON instead of text"
+TRUST = "load a model file even if Python code is stored in it, which runs that code"
 TRACEBACK = "show where an unexpected error comes from"
 
 COUNT = Words(

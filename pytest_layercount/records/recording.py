@@ -28,6 +28,7 @@ from pytest_layercount.folding.rewrite.run import Runner, fed
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.load import trusting_stored_code
 from pytest_layercount.records.chance import undisturbed
 from pytest_layercount.records.file import write_record
 from pytest_layercount.records.record import ModelRecord, Numbers, Record
@@ -47,11 +48,13 @@ def record(
     *,
     weights: Literal["seeded", "own"] = "seeded",
     seed: int = 0,
+    trust_stored_code: bool = False,
 ) -> Record:
     """Record a model, or several by name as ``{name: model}``, and write the record to ``path``.
 
     A model may be a live Keras model or the path of a saved one. It is run with weights
-    made from ``seed``, the same in every version, or with its ``"own"``.
+    made from ``seed``, the same in every version, or with its ``"own"``. A file in which
+    Python code is stored is loaded only with ``trust_stored_code``.
 
     Raises:
         ModelError: one of them is no model, or its graph cannot be seen.
@@ -62,9 +65,11 @@ def record(
         raise ValueError(f"weights={weights!r}: expected 'seeded' or 'own'")
     named = models if isinstance(models, Mapping) else {"model": models}
     own = weights == "own"
-    found = {
-        str(name): record_model(model, own_weights=own, seed=seed) for name, model in named.items()
-    }
+    with trusting_stored_code(trust_stored_code):
+        found = {
+            str(name): record_model(model, own_weights=own, seed=seed)
+            for name, model in named.items()
+        }
     made = Record(found, tensorflow_version(), own, seed)
     if path is not None:
         write_record(made, path)

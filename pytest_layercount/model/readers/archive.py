@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +24,7 @@ MOST_MEMBERS = 10_000
 HIGHEST_RATIO = 200
 """Configurations repeat themselves, and are compressed about thirty to one."""
 
-_CONFIG, _METADATA = "config.json", "metadata.json"
+CONFIG, _METADATA = "config.json", "metadata.json"
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
@@ -64,6 +64,37 @@ def read_configuration(path: Path) -> Saved:
         raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
 
 
+def configurations(path: Path) -> Iterator[Any]:
+    """Every configuration that some Keras could take from ``path``, a file or a directory.
+
+    A file may be an archive and HDF5 at once; which of the two is loaded, Keras decides.
+
+    Raises:
+        ModelError: as :func:`read_configuration`.
+    """
+    found = []
+    try:
+        if path.is_file():
+            with path.open("rb") as stream:
+                if zipfile.is_zipfile(stream):
+                    found.append(_from_zip(path, stream))
+            if _is_hdf5(path):
+                found.append(_from_hdf5(path))
+    except _DAMAGED as error:
+        raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
+    for saved in found or [read_configuration(path)]:
+        yield saved.config
+
+
+def _is_hdf5(path: Path) -> bool:
+    """Whether the HDF5 library finds data in the file, which need not begin with it."""
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        return False  # and Keras reads no HDF5 either
+    return bool(h5py.is_hdf5(path))
+
+
 def _from_stream(path: Path, stream: BinaryIO) -> Saved:
     start = stream.read(8)
     stream.seek(0)
@@ -85,10 +116,10 @@ def _from_zip(path: Path, stream: BinaryIO) -> Saved:
     with zipfile.ZipFile(stream) as archive:
         if len(archive.infolist()) > MOST_MEMBERS:
             raise ModelError(f"{path}: the archive has more than {MOST_MEMBERS:,} members")
-        if _CONFIG not in archive.namelist():
-            raise ModelError(f"{path}: a zip archive without {_CONFIG}, so not a Keras model")
+        if CONFIG not in archive.namelist():
+            raise ModelError(f"{path}: a zip archive without {CONFIG}, so not a Keras model")
         metadata = _member(path, archive, _METADATA) if _METADATA in archive.namelist() else {}
-        return _saved(path, _member(path, archive, _CONFIG), metadata)
+        return _saved(path, _member(path, archive, CONFIG), metadata)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
@@ -105,9 +136,9 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
 
 def _from_directory(path: Path) -> Saved:
     """A directory with the same files in it, as Keras 2.12 writes."""
-    if not (path / _CONFIG).is_file():
+    if not (path / CONFIG).is_file():
         raise ModelError(
-            f"{path}: a directory without saved_model.pb or {_CONFIG}, so not a saved model"
+            f"{path}: a directory without saved_model.pb or {CONFIG}, so not a saved model"
         )
 
     def parsed(name: str) -> Any:
@@ -117,7 +148,7 @@ def _from_directory(path: Path) -> Saved:
             return _parsed(path, name, stream.read(MOST_BYTES + 1))
 
     try:
-        return _saved(path, parsed(_CONFIG), parsed(_METADATA))
+        return _saved(path, parsed(CONFIG), parsed(_METADATA))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({first_line(error)})") from error
 

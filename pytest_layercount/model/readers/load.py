@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,25 @@ SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
+_TRUSTED: ContextVar[bool] = ContextVar("trusted", default=False)
+
+
+@contextmanager
+def trusting_stored_code(trust: bool = True) -> Iterator[None]:
+    """Let models that are loaded meanwhile run what is stored in their files, if ``trust``."""
+    before = _TRUSTED.set(trust or _TRUSTED.get())
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(before)
+
+
 def load_model(path: Path) -> Any:
     """The model saved at ``path``, loaded with safe mode on and not compiled.
 
     Raises:
-        ModelError: no such file, a suffix that is not a model's, no Keras
-            installed, or a file that this Keras cannot load.
+        ModelError: no such file, a suffix that is not a model's, stored code that is not
+            trusted, no Keras installed, or a file that this Keras cannot load.
     """
     if (path / SAVED_MODEL).is_file() and not (path / KERAS_METADATA).is_file():
         raise ModelError(
@@ -30,14 +46,37 @@ def load_model(path: Path) -> Any:
         raise ModelError(f"{path}: expected a model saved as {', '.join(SUFFIXES)}")
     if not path.exists():
         raise ModelError(f"{path}: no such file")
+    trusted = _TRUSTED.get()
+    if not trusted:
+        _refuse_stored_code(path)
     failed: list[tuple[str, Exception]] = []
     for keras in _installed(path):
         try:
-            return keras.models.load_model(str(path), compile=False, safe_mode=True)
+            return keras.models.load_model(str(path), compile=False, safe_mode=not trusted)
         except Exception as error:  # noqa: BLE001  whatever a damaged or foreign file causes
             failed.append((f"{keras.__name__} {keras.__version__}", error))
+            if "safe_mode" in str(error):
+                break  # what one Keras holds to be unsafe, another may run
     said = "; ".join(f"{name} cannot load this file: {first_line(e)}" for name, e in failed)
     raise ModelError(f"{path}: {said}") from failed[0][1]
+
+
+def _refuse_stored_code(path: Path) -> None:
+    from pytest_layercount.model.readers import archive, metadata
+    from pytest_layercount.model.readers.code import stored_code
+
+    configs: list[Any] = []
+    if (path / KERAS_METADATA).exists():
+        configs += metadata.configurations(path)
+    if not configs or (path / archive.CONFIG).exists():
+        configs += archive.configurations(path)
+    held = next(filter(None, map(stored_code, configs)), None)
+    if held:
+        raise ModelError(
+            f"{path}: {held}, which runs when the model is loaded: if you trust the file, say "
+            "trust_stored_code=True (layercount --trust-stored-code, pytest "
+            "--layercount-trust-stored-code)"
+        )
 
 
 def _installed(path: Path) -> list[Any]:

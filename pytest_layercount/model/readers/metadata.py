@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.readers.archive import MOST_BYTES, Saved
 from pytest_layercount.model.readers.load import KERAS_METADATA
 
@@ -31,6 +32,22 @@ def saved_configuration(path: Path) -> Saved | None:
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         return None
     return Saved(path, config, str(root.get("keras_version") or "2"))
+
+
+def configurations(path: Path) -> Iterator[Mapping[str, Any]]:
+    """What is said of each object in a SavedModel; Keras makes every one of them again.
+
+    Raises:
+        ModelError: it cannot be read, so what it holds cannot be known.
+    """
+    file = path / KERAS_METADATA
+    try:
+        for number, node in _fields(file.read_bytes()):
+            text = dict(_fields(node)).get(_TEXT) if isinstance(node, bytes) else None
+            if number == _NODES and text:
+                yield json.loads(text)
+    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ModelError(f"{file}: cannot be read ({first_line(error)})") from error
 
 
 def _root(raw: bytes) -> Mapping[str, Any]:

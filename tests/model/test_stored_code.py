@@ -1,0 +1,244 @@
+"""Python code that is stored in a model's file runs only where the user trusts the file."""
+
+import base64
+import json
+import marshal
+import zipfile
+
+import pytest
+
+from pytest_layercount import (
+    ModelError,
+    check_equivalence,
+    check_fold,
+    fold,
+    plan_fold,
+    read_graph,
+    record,
+)
+from pytest_layercount.cli import main
+from pytest_layercount.model.readers.code import stored_code
+from tests.kerases import generation, load_keras
+
+pytest_plugins = ["pytester"]
+
+CODE = base64.b64encode(marshal.dumps((lambda x: x).__code__)).decode()
+
+
+def layer(kind, name="scale", **config):
+    return {"class_name": kind, "config": {"name": name, **config}}
+
+
+def model_of(*layers):
+    return {"class_name": "Functional", "config": {"name": "m", "layers": list(layers)}}
+
+
+def function(name, module="builtins"):
+    return {"class_name": "function", "module": module, "config": name}
+
+
+BYTECODE = {"class_name": "__lambda__", "config": {"code": CODE, "defaults": None}}
+LAMBDA = layer("Lambda", function=[CODE, None, None], function_type="lambda")
+
+HELD = {
+    "a lambda of Keras 2": LAMBDA,
+    "a lambda of Keras 3": layer("Lambda", function=BYTECODE),
+    "bytecode that is not in base64": layer("Lambda", function=["\x1f"], function_type="lambda"),
+    "an output shape": layer("Lambda", output_shape_type="lambda", output_shape=[CODE]),
+    "a subclass of the user's own": layer("my>Scale", function_type="lambda"),
+    "an activation": layer("Dense", activation=BYTECODE),
+    "an activation without its class": layer("Dense", activation={"value": [CODE, None, None]}),
+    "in a layer": layer("Dense", kernel_initializer={"class_name": "Mine", "config": {"f": CODE}}),
+    "a function of the system": layer("Lambda", function=function("system", "os")),
+    "a builtin function": layer("Lambda", function=function("exec")),
+    "a function of Keras": layer("Lambda", function=function("get_file", "keras.utils")),
+    "what turns safe mode off": layer(
+        "Lambda", function=function("enable_unsafe_deserialization", "keras.config")
+    ),
+    "another's file": layer("TFSMLayer", filepath="/elsewhere"),
+    "a library": layer("TFOpLambda", function="load_op_library"),
+    "a folder": layer("TFOpLambda", function="io.gfile.rmtree"),
+}
+
+
+@pytest.mark.parametrize("held", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("wrapper", ["", "TimeDistributed", "Functional"])
+def test_what_runs_is_found_wherever_it_is(held, wrapper):
+    if wrapper == "Functional":
+        held = layer(wrapper, "inner", layers=[layer("Dense", "dense"), held])
+    elif wrapper:
+        held = layer(wrapper, "outer", layer=held)
+
+    assert "layer 'scale'" in stored_code(model_of(layer("Dense", "dense"), held))
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        layer("Lambda", function=function("my_scale")),
+        layer("Lambda", function="my_scale", function_type="function", module="__main__"),
+        layer("Lambda", function=function("scale", "my_models.layers")),
+        layer("Dense", activation=function("silu", "keras.activations")),
+        layer("TFOpLambda", function="math.reduce_sum"),
+        layer("TFOpLambda", function="io.decode_jpeg"),
+        layer("Dense", name="Y" * 80),
+        layer("Dense", name="4w" + "A" * 10),
+        layer("Mine", table="4w" + "x" * 70),
+    ],
+)
+def test_nothing_else_is(plain):
+    assert stored_code(model_of(plain)) is None
+
+
+def test_what_a_model_was_trained_with_is_not_loaded():
+    assert stored_code({**model_of(), "compile_config": {"loss": BYTECODE}}) is None
+
+
+@pytest.fixture
+def canary(tmp_path):
+    return tmp_path / "CANARY"
+
+
+@pytest.fixture
+def build(canary):
+    """A model that makes the file CANARY when its code runs."""
+    keras = load_keras()
+    layers = keras.layers
+    touch = eval(f"lambda x: [open({str(canary)!r}, 'w').close(), x][1]", {})
+
+    def build(wrap=lambda inner: inner):
+        image = keras.Input((3, 4))
+        x = layers.BatchNormalization()(layers.Dense(4)(image))
+        return keras.Model(image, wrap(layers.Lambda(touch, output_shape=(4,), name="scale"))(x))
+
+    return build
+
+
+def saved(model, canary, name):
+    file = canary.parent / name
+    model.save(str(file))
+    canary.unlink(missing_ok=True)
+    return file
+
+
+def kept():
+    """The names of files that this Keras stores a lambda in and loads again."""
+    return ["m.h5", "m.keras", "m_tf"] if generation(load_keras()) == 2 else ["m.h5", "m.keras"]
+
+
+WAYS = {
+    "fold": fold,
+    "check_fold": check_fold,
+    "check_equivalence": lambda file, **trust: check_equivalence(file, file, **trust),
+    "record": record,
+}
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras", "m_tf"])
+def test_code_in_a_file_runs_in_no_way(build, canary, name):
+    if name not in kept():
+        pytest.skip("Keras 3 saves no SavedModel of its own")
+    file = saved(build(), canary, name)
+
+    for way in WAYS.values():
+        with pytest.raises(ModelError, match=r"layer 'scale' holds .*trust_stored_code=True"):
+            way(file)
+    plan_fold(file, resolve=True)
+    read_graph(file)
+
+    assert not canary.exists()
+
+
+def test_code_in_a_wrapped_layer_does_not_run(build, canary):
+    wrapped = build(load_keras().layers.TimeDistributed)
+    file = saved(wrapped, canary, "m.h5")
+
+    with pytest.raises(ModelError, match="layer 'scale' holds"):
+        fold(file)
+
+    assert not canary.exists()
+
+
+def test_the_code_of_an_activation_is_code_too(canary):
+    keras = load_keras()
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation=lambda x: x * 2, name="dense")]
+    )
+    file = saved(model, canary, "m.h5")
+
+    with pytest.raises(ModelError, match="layer 'dense' holds the bytecode"):
+        fold(file)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_that_is_trusted_is_loaded(build, canary, way):
+    file = saved(build(), canary, "m.keras")
+
+    assert WAYS[way](file, trust_stored_code=True)
+
+
+def test_an_archive_behind_other_data_hides_nothing(build, canary):
+    keras = load_keras()
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    harmless = saved(plain, canary, "plain.h5")
+    evil = saved(build(), canary, "m.keras")
+    both = canary.parent / "both.keras"
+    both.write_bytes(harmless.read_bytes())
+    with zipfile.ZipFile(both, "a") as archive, zipfile.ZipFile(evil) as source:
+        for member in source.namelist():
+            archive.writestr(member, source.read(member))
+
+    with pytest.raises(ModelError, match="layer 'scale' holds"):
+        fold(both)
+
+
+def test_what_one_keras_refuses_as_unsafe_no_other_is_asked(monkeypatch, tmp_path):
+    from pytest_layercount.model.readers import load
+
+    asked = []
+
+    class Keras:
+        __name__, __version__ = "keras", "3.99"
+
+        class models:  # noqa: N801
+            @staticmethod
+            def load_model(path, **options):
+                asked.append(options)
+                raise ValueError("disallowed by default, pass `safe_mode=False`")
+
+    monkeypatch.setattr(load, "_installed", lambda path: [Keras, Keras])
+    file = tmp_path / "m.keras"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", json.dumps(model_of()))
+
+    with pytest.raises(ModelError, match="disallowed by default"):
+        load.load_model(file)
+
+    assert asked == [{"compile": False, "safe_mode": True}]
+
+
+def test_the_command_runs_no_code(build, canary, capsys):
+    file, out = saved(build(), canary, "m.h5"), str(canary.parent / "out.keras")
+
+    assert main(["fold", str(file), out]) == 2
+    assert "layer 'scale' holds" in capsys.readouterr().err
+    assert not canary.exists()
+
+
+def test_the_command_can_be_told_to(build, canary):
+    file, out = saved(build(), canary, "m.keras"), str(canary.parent / "out.keras")
+
+    assert main(["fold", str(file), out, "--trust-stored-code"]) == 0
+
+
+@pytest.mark.parametrize("option", [[], ["--layercount-trust-stored-code"]])
+def test_so_can_pytest(build, canary, pytester, option):
+    file = saved(build(), canary, "m.keras")
+    pytester.makepyfile(
+        f"def test(assert_equivalent_after_fold): assert_equivalent_after_fold({str(file)!r})"
+    )
+
+    result = pytester.runpytest(*option)
+
+    result.assert_outcomes(passed=len(option), failed=1 - len(option))
+    assert canary.exists() == bool(option)
