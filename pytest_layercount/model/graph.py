@@ -76,7 +76,8 @@ class Node:
     """One call of a layer.
 
     ``args`` and ``kwargs`` are what the layer was called with, each symbolic
-    tensor replaced by its :class:`Value`; ``shapes`` and ``dtypes`` are those of
+    tensor replaced by its :class:`Value`; ``kwargs`` stand in the order of the
+    parameters of the layer's own ``call``. ``shapes`` and ``dtypes`` are those of
     its outputs. ``training`` is the flag this call
     runs with when nothing overrides it, whether given to the call itself or to
     a model that encloses it. ``masked`` says which outputs carry a mask.
@@ -95,7 +96,13 @@ class Node:
         """The values this call reads, in order; one used twice stands twice."""
         if len(self.args) == 1 and isinstance(self.args[0], Value) and not self.kwargs:
             return self.args
-        return tuple(values_in((self.args, self.kwargs)))
+        return tuple(values_in((self.args, tuple(self.kwargs.values()))))
+
+    def argument(self, place: int, *names: str) -> Any:
+        """The argument at ``place`` or by the first of ``names`` that was given, else None."""
+        if place < len(self.args):
+            return self.args[place]
+        return next((self.kwargs[name] for name in names if name in self.kwargs), None)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape
+from pytest_layercount.model.arguments import PROJECTING, attended
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape, Value, values_in
 
 Sizes = tuple[int, ...]
 
@@ -34,7 +35,10 @@ def macs(graph: ModelGraph, node: Node) -> int:
         Unknown: a size is not known, or what the layer computes.
     """
     layer = graph.layers[node.layer]
-    inputs = [graph.shape(value) for value in node.inputs]
+    values: Sequence[Value] = node.inputs
+    if layer.builtin and layer.type in PROJECTING:
+        values = list(values_in(attended(node.args, node.kwargs)))
+    inputs = [graph.shape(value) for value in values]
     return _macs(layer, node, inputs, node.shapes[0] if node.shapes else None)
 
 
@@ -193,10 +197,9 @@ def _time_distributed(layer: Layer, node: Node, inputs: Sequence[Shape], output:
 def _operation(name: str, node: Node, inputs: Sequence[Shape], output: Shape) -> int:
     """A product of matrices or an einsum of two; other operations work element by element."""
     if name == "matmul":
-        transposed = bool(node.kwargs.get("transpose_a", False))
-        return math.prod(_known(output)) * _known(inputs[0])[-2 if transposed else -1]
-    if name == "einsum" and len(inputs) == 2:
-        left, _, result = str(node.args[0]).replace(" ", "").partition("->")
+        return math.prod(_known(output)) * _summed_by_matmul(node, inputs[0])
+    if name == "einsum" and len(inputs) == 2 and isinstance(node.argument(0), str):
+        left, _, result = str(node.argument(0)).replace(" ", "").partition("->")
         read = left.split(",")
         if "..." not in left and len(read) == 2:
             sizes = dict(zip(read[0], _known(inputs[0]), strict=False))
@@ -206,6 +209,18 @@ def _operation(name: str, node: Node, inputs: Sequence[Shape], output: Shape) ->
     if name == "einsum" or _UNKNOWN_OPERATIONS.fullmatch(name):
         raise Unknown("there is no formula for it")
     return 0
+
+
+def _summed_by_matmul(node: Node, shape: Shape) -> int:
+    """The size of the axis that a product of matrices sums over, told from its first tensor."""
+    if isinstance(node.argument(0, "x1", "a"), Value):
+        axis = -2 if node.kwargs.get("transpose_a") else -1
+    else:  # the matrix before it is a constant
+        axis = -1 if node.kwargs.get("transpose_b") else -2
+    sizes = _known(shape)
+    if len(sizes) <= 2 and axis == -2:
+        raise Unknown("it sums over the batch")
+    return sizes[axis]
 
 
 _FORMULAS: Mapping[str, Callable[[Mapping[str, Any], Sequence[Shape], Shape], int]] = {

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.compare.form import Form
+from pytest_layercount.model.arguments import in_known_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from pytest_layercount.model.names import model_name, stable_paths
 
@@ -70,9 +71,9 @@ def from_data(data: Mapping[str, Any]) -> ModelGraph:
     """
     names = data["names"]
     layers = [_layer(one, name) for one, name in zip(data["layers"], names, strict=True)]
-    nodes = tuple(_node(one) for one in data["nodes"])
-    if not all(0 <= node.layer < len(layers) for node in nodes):
+    if not all(0 <= one["layer"] < len(layers) for one in data["nodes"]):
         raise ValueError("a node calls a layer that is not there")
+    nodes = tuple(_node(one, layers[one["layer"]]) for one in data["nodes"])
     if any(value.node >= len(nodes) for node in nodes for value in node.inputs):
         raise ValueError("a node reads a node that is not there")
     return ModelGraph(
@@ -124,7 +125,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     found = {
         "layer": node.layer,
         "args": [_written(value) for value in node.args],
-        "kwargs": {name: _written(value) for name, value in sorted(node.kwargs.items())},
+        "kwargs": {name: _written(value) for name, value in node.kwargs.items()},
         "shapes": [None if shape is None else list(shape) for shape in node.shapes],
         "dtypes": list(node.dtypes),
         "training": node.training,
@@ -133,12 +134,14 @@ def _node_data(node: Node) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, [], {})}
 
 
-def _node(data: Mapping[str, Any]) -> Node:
+def _node(data: Mapping[str, Any], layer: Layer) -> Node:
     shapes = data.get("shapes", ())
+    kwargs = {name: _read(value) for name, value in data.get("kwargs", {}).items()}
     return Node(
         layer=data["layer"],
         args=tuple(_read(value) for value in data.get("args", ())),
-        kwargs={name: _read(value) for name, value in data.get("kwargs", {}).items()},
+        # Older records hold them by name.
+        kwargs=in_known_order(kwargs) if layer.builtin else kwargs,
         shapes=tuple(None if shape is None else tuple(shape) for shape in shapes),
         dtypes=tuple(data.get("dtypes", ())),
         training=data.get("training"),

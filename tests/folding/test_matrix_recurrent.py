@@ -38,6 +38,29 @@ def of_states(k: Kit):
     return k.model(inputs, k.bn()(state))
 
 
+def by_keyword(name: str, layer: Any, *, shape=(6, 4), state=(4,), states=1) -> list[Case]:
+    """A recurrent layer called by keyword: once its sequences are normalized, once its state."""
+
+    def build(k: Kit, *, of_state: bool) -> Any:
+        inputs, start = k.input(*shape), k.input(*state)
+        norm, called = k.bn(), layer(k)
+        given = {"initial_state": [norm(start) if of_state else start, *[start] * (states - 1)]}
+        data = "sequences" if k.generation == 3 else "inputs"
+        given[data] = inputs if of_state else norm(inputs)
+        return k.model([inputs, start], called(**given))
+
+    left = name.partition(" ")[0]
+    return [
+        Case(f"{name}, sequences by keyword", lambda k: build(k, of_state=False), "bn>f", left),
+        Case(
+            f"{name}, state by keyword",
+            lambda k: build(k, of_state=True),
+            "bn!nonlinear@f",
+            f"BatchNormalization {left}",
+        ),
+    ]
+
+
 def two_ways(k: Kit, forward, backward):
     return k.Bidirectional(forward, backward_layer=backward, name="f")
 
@@ -120,6 +143,25 @@ RECURRENT = [
         also_the_start,
         "bn!nonlinear@f",
         "BatchNormalization GlobalAveragePooling1D SimpleRNN",
+    ),
+    *by_keyword("GRU", lambda k: k.GRU(4, name="f")),
+    *by_keyword("LSTM", lambda k: k.LSTM(4, name="f"), states=2),
+    *by_keyword("SimpleRNN of another width", lambda k: k.SimpleRNN(4, name="f"), shape=(6, 3)),
+    *by_keyword("Bidirectional", lambda k: k.Bidirectional(k.GRU(4), name="f"), states=2),
+    *by_keyword(
+        "ConvLSTM1D",
+        lambda k: k.ConvLSTM1D(4, 1, name="f"),
+        shape=(3, 7, 4),
+        state=(7, 4),
+        states=2,
+    ),
+    Case(
+        "TimeDistributed by keyword",
+        lambda k: k.chain(
+            (6, 3), k.bn(), lambda x: k.TimeDistributed(k.Dense(2), name="f")(inputs=x)
+        ),
+        "bn>f",
+        "TimeDistributed",
     ),
     Case("every state is returned", all_states, "bn>f", "LSTM"),
     Case("after a state", of_states, "bn!nonlinear@f", "GRU BatchNormalization"),

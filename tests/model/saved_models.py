@@ -206,6 +206,25 @@ def attention(keras: Any, layers: Any) -> Any:
     return keras.Model(entry, [layers.Dense(2)(x), scores])
 
 
+def keywords(keras: Any, layers: Any) -> Any:
+    """Arguments by keyword, in another order than the layers take them."""
+    query, value, key = keras.Input((2, 8)), keras.Input((3, 6)), keras.Input((3, 10))
+    mask, state = keras.Input((2, 3), dtype="bool"), keras.Input((4,))
+    inputs = [query, value, key, mask, state]
+    value = layers.BatchNormalization(name="of_value")(value)
+    seen = [
+        layers.MultiHeadAttention(2, 5, value_dim=7)(query, value, key),
+        layers.MultiHeadAttention(2, 5, value_dim=7)(key=key, value=value, query=query),
+        layers.MultiHeadAttention(2, 5)(query, attention_mask=mask, value=value),
+    ]
+    sequence = layers.BatchNormalization(name="of_sequence")(layers.Add()(seen))
+    start = layers.BatchNormalization(name="of_state")(state)
+    data = "sequences" if is_keras3() else "inputs"
+    x = layers.GRU(4, return_sequences=True)(initial_state=[start], **{data: sequence})
+    last = layers.Dense(3, name="last")(inputs=layers.BatchNormalization()(inputs=x))
+    return keras.Model(inputs, last)
+
+
 def mixed_precision(keras: Any, layers: Any) -> Any:
     entry = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, dtype="mixed_float16")(entry)
@@ -268,6 +287,7 @@ BUILDERS: dict[str, Build] = {
         custom,
         dense_of_all_kinds,
         dictionaries,
+        keywords,
         lines_and_volumes,
         masked,
         mixed_precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from pytest_layercount.model.graph import Value, map_tree, values_in
+from pytest_layercount.model.graph import Node, Value, map_tree, values_in
 from tests.graphs import chain
 
 Pair = namedtuple("Pair", "left right")
@@ -13,6 +13,14 @@ Pair = namedtuple("Pair", "left right")
 def test_values_in_dictionaries_come_by_key() -> None:
     tree = {"b": Value(1), "a": [Value(2), (Value(3), 5)]}
     assert list(values_in(tree)) == [Value(2), Value(3), Value(1)]
+
+
+def test_keyword_arguments_come_in_the_order_of_the_call() -> None:
+    node = Node(0, (Value(0),), {"sequences": [Value(1)], "initial_state": Value(2)})
+    assert node.inputs == (Value(0), Value(1), Value(2))
+    assert node.argument(0, "x") == Value(0)
+    assert node.argument(1, "mask", "initial_state") == Value(2)
+    assert node.argument(1, "mask") is None
 
 
 def test_map_tree_keeps_the_structure() -> None:

@@ -99,8 +99,55 @@ def test_macs_of_operations():
     einsum = Layer("e", "Einsum", "operation", operation="einsum")
     shapes = [(None, 5, 7), (None, 6, 7)]
     assert measure_graph(one_call(einsum, shapes, (None, 5, 6), "bij,bkj->bik")).macs == 5 * 7 * 6
+    hidden = measure_graph(one_call(einsum, shapes, (None, 5, 6)))  # Keras 3 keeps the equation
+    assert hidden.uncounted == {"e": "there is no formula for it"}
     add = Layer("a", "Add", "operation", operation="add")
     assert measure_graph(one_call(add, [(None, 5), (None, 5)], (None, 5))).macs == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "output", "macs"),
+    [
+        (("matrix", Value(0)), {}, (None, 3, 5), 3 * 4 * 5),
+        ((Value(0), "matrix"), {}, (None, 4, 7), 4 * 5 * 7),
+        ((), {"x1": "matrix", "x2": Value(0)}, (None, 3, 5), 3 * 4 * 5),
+        ((), {"x1": Value(0), "x2": "matrix"}, (None, 4, 7), 4 * 5 * 7),
+        (("matrix",), {"b": Value(0), "transpose_b": True}, (None, 3, 4), 3 * 5 * 4),
+        ((Value(0), "matrix"), {"transpose_a": True}, (None, 5, 7), 5 * 4 * 7),
+    ],
+)
+def test_a_product_with_a_constant_matrix(args, kwargs, output, macs):
+    matmul = Layer("m", "Matmul", "operation", operation="matmul")
+    graph = one_call(matmul, [(None, 4, 5)], output)
+    call = replace(graph.nodes[-1], args=args, kwargs=kwargs)
+    assert measure_graph(replace(graph, nodes=(*graph.nodes[:-1], call))).macs == macs
+
+
+def test_a_product_over_the_batch_is_not_counted():
+    matmul = Layer("m", "Matmul", "operation", operation="matmul")
+    graph = one_call(matmul, [(None, 5)], (3, 5), "matrix")
+    assert measure_graph(graph).uncounted == {"m": "it sums over the batch"}
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((Value(0), Value(1), Value(2)), {}),
+        ((), {"query": Value(0), "value": Value(1), "key": Value(2)}),
+        ((Value(0),), {"value": Value(1), "key": Value(2)}),
+        ((), {"attention_mask": Value(3), "key": Value(2), "query": Value(0), "value": Value(1)}),
+        ((Value(0), Value(1), Value(2), Value(3)), {}),
+    ],
+)
+def test_attention_by_position_and_by_keyword(args, kwargs):
+    layer = Layer("it", "MultiHeadAttention", config={"num_heads": 2, "key_dim": 5, "value_dim": 7})
+    shapes = [(None, 2, 8), (None, 3, 6), (None, 3, 10), (None, 2, 3)]
+    graph = one_call(layer, shapes, (None, 2, 8))
+    call = replace(graph.nodes[-1], args=args, kwargs=kwargs)
+    projected = 2 * 8 * 2 * 5 + 3 * 10 * 2 * 5 + 3 * 6 * 2 * 7
+    scores = 2 * 3 * 2 * (5 + 7)
+    graph = replace(graph, nodes=(*graph.nodes[:-1], call))
+    assert measure_graph(graph).macs == projected + scores + 2 * 2 * 7 * 8
 
 
 @pytest.mark.parametrize(

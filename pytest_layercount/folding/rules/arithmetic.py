@@ -66,7 +66,7 @@ def operands(site: Site) -> list[Any]:
     """What is combined, values and constants, in order."""
     found: list[Any] = []
     kwargs = {name: value for name, value in site.node.kwargs.items() if name != "name"}
-    map_tree((site.node.args, [kwargs[name] for name in sorted(kwargs)]), found.append)
+    map_tree((site.node.args, list(kwargs.values())), found.append)
     return found
 
 

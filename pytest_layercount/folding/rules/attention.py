@@ -26,16 +26,16 @@ from pytest_layercount.folding.rules.base import (
     Weights,
     aligned,
 )
+from pytest_layercount.model.arguments import ATTENDED, PROJECTING
 from pytest_layercount.model.graph import Value
 
-_ROLES = ("query", "value", "key")
 _PROJECTIONS = ("query", "value", "key", "gate", "output")
 
 
 class Attention(Rule):
     """MultiHeadAttention and GroupQueryAttention."""
 
-    types = ("GroupedQueryAttention", "MultiHeadAttention")
+    types = PROJECTING
     weights = tuple(f"_{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
     leads = True
 
@@ -79,10 +79,10 @@ def _absorbs(site: Site) -> Absorbs:
 
 def _roles(site: Site) -> dict[int, str]:
     """What each input slot is; masks and the like are left out."""
-    names = (*_ROLES, *[""] * len(site.node.args))  # the arguments after these are masks
-    given = [*zip(names, site.node.args, strict=False), *sorted(site.node.kwargs.items())]
+    names = (*ATTENDED, *[""] * len(site.node.args))  # the arguments after these are masks
+    given = [*zip(names, site.node.args, strict=False), *site.node.kwargs.items()]
     values = [role for role, argument in given if isinstance(argument, Value)]
-    return {slot: role for slot, role in enumerate(values) if role in _ROLES}
+    return {slot: role for slot, role in enumerate(values) if role in ATTENDED}
 
 
 def _projections(roles: Mapping[int, str], slot: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pytest_layercount.model.readers.network import (
     SavedTensor,
     in_keras_order,
     tensors_in,
+    tensors_of_call,
 )
 from pytest_layercount.model.readers.references import (
     Malformed,
@@ -123,7 +124,7 @@ class Joining:
         layer, raw = self.layers[key[0]], self.calls[key[0]][key[1]]
         args, kwargs = replaced((raw.args, raw.kwargs), self._tensor)
         if len(self.calls[key[0]]) == 1:
-            _fill_in(tensors_in((args, kwargs)), layer.noted)
+            _fill_in(tensors_of_call(layer, args, kwargs), layer.noted)
         if layer.type == "InputLayer":
             shape, dtype = entry_of(layer)
             self.tensors[key] = [SavedTensor(layer, shape, dtype)]
@@ -145,7 +146,7 @@ class Joining:
 
 def called(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Output]:
     """The outputs of a call, which builds the layer if it is the first."""
-    inputs = tensors_in((args, kwargs))
+    inputs = tensors_of_call(layer, args, kwargs)
     if not layer.built:
         layer.built = tuple(tensor.shape for tensor in inputs)
     if layer.network is None and layer.pending is not None and len(inputs) == 1:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from pytest_layercount.model.arguments import in_call_order
 from pytest_layercount.model.readers.dialect import (
     Call,
     canonical_operation,
@@ -72,6 +73,7 @@ class Keras2:
                     position = names.index("training")
                     training = args[position]
                     args = (*args[:position], None, *args[position + 1 :])
+                kwargs = in_call_order(node.layer, kwargs)
                 outputs = _flatten(node.outputs)
                 yield Call(node.layer, args, kwargs, outputs, _flag(training))
 

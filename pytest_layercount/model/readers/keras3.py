@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_layercount.model.arguments import in_call_order
 from pytest_layercount.model.readers.dialect import Call, canonical_operation, replaces_call
 
 
@@ -98,6 +99,7 @@ class Keras3:
                 training = kwargs.pop("training", None)
                 if kwargs.get("mask", self) is None:
                     del kwargs["mask"]  # Keras 3.3 records the mask that was not given
+                kwargs = in_call_order(node.operation, kwargs)
                 yield Call(
                     node.operation, tuple(node.arguments.args), kwargs, node.outputs, training
                 )

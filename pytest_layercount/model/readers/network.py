@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_layercount.model.arguments import PROJECTING, attended
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.readers.dialect import Call
 
@@ -140,6 +141,15 @@ def tensors_in(tree: Any) -> list[SavedTensor]:
 
     walk(tree)
     return found
+
+
+def tensors_of_call(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> list[SavedTensor]:
+    """The tensors that a call takes, in the order of its arguments; no masks of attention."""
+    if layer.builtin and layer.type in PROJECTING:
+        return tensors_in(attended(args, kwargs))
+    return tensors_in((args, tuple(kwargs.values())))
 
 
 def stand_ins(tree: Any, instead: Mapping[int, SavedTensor]) -> Any:

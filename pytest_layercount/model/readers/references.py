@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_layercount.model.arguments import in_known_order
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.shapes import shape_from
@@ -47,7 +48,8 @@ def raw_call(node: Any, layer: SavedLayer) -> RawCall:
             raise Malformed(f"a call of {layer.name!r} has no arguments")
         if kwargs.get("mask", layer) is None:
             del kwargs["mask"]
-        return RawCall(tuple(args), kwargs, _flag(kwargs.pop("training", None)))
+        training = _flag(kwargs.pop("training", None))
+        return RawCall(tuple(args), _ordered(kwargs, layer), training)
     return _nested_lists(node, layer)
 
 
@@ -102,7 +104,12 @@ def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
     if layer.operation is None and isinstance(first, list) and len(first) == 1:
         first = first[0]
     others = {name: _plain(value, name, layer) for name, value in kwargs.items()}
-    return RawCall((first,), others, _flag(others.pop("training", None)))
+    training = _flag(others.pop("training", None))
+    return RawCall((first,), _ordered(others, layer), training)
+
+
+def _ordered(kwargs: dict[str, Any], layer: SavedLayer) -> dict[str, Any]:
+    return in_known_order(kwargs) if layer.builtin else kwargs
 
 
 def _plain(value: Any, name: str, layer: SavedLayer) -> Any:

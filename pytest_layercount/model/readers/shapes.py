@@ -17,6 +17,7 @@ from pytest_layercount.model.readers.network import (
     SavedTensor,
     stand_ins,
     tensors_in,
+    tensors_of_call,
 )
 from pytest_layercount.model.readers.operations import operation_output
 
@@ -42,7 +43,7 @@ def shape_from(value: Any) -> Shape:
 
 def outputs_of(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Output]:
     """The outputs of a call with these arguments, the unknown ones included."""
-    inputs = tensors_in((args, kwargs))
+    inputs = tensors_of_call(layer, args, kwargs)
     if layer.network is not None:
         return _through(layer, inputs)
     if not inputs:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.model.arguments import in_call_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.described import is_built_in, is_model
 from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
@@ -172,6 +173,7 @@ class _Watch:
         map_tree(result, lambda leaf: outputs.append(leaf) if _is_tensor(leaf) else None)
         training = kwargs.get("training")
         others = {name: value for name, value in kwargs.items() if name != "training"}
+        others = in_call_order(layer, others)
         self.alive += [result, args, kwargs]
         prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
         plain = map_tree((args, others), self._plain)

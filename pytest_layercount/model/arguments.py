@@ -1,0 +1,59 @@
+"""Keyword arguments in the order of the parameters of a layer's own ``call``.
+
+Rules and sizes ask which input comes first, and by keyword a user may give
+``initial_state=`` before ``sequences=``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+PROJECTING = ("GroupedQueryAttention", "MultiHeadAttention")
+"""Layers that take three tensors to project, and masks after these."""
+
+ATTENDED = ("query", "value", "key")
+
+_KNOWN = (
+    "inputs",
+    "sequences",
+    *ATTENDED,
+    "initial_state",
+    "constants",
+    "query_mask",
+    "value_mask",
+    "key_mask",
+    "attention_mask",
+    "mask",
+)
+"""The tensors that Keras's own layers take, in the order in which each of them does."""
+
+
+def attended(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Query, value and key of a call of such a layer, as many as were given."""
+    given = {**kwargs, **dict(zip(ATTENDED, args, strict=False))}
+    return [given[name] for name in ATTENDED if given.get(name) is not None]
+
+
+def in_call_order(layer: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a call of a live layer."""
+    if len(kwargs) < 2:
+        return dict(kwargs)
+    try:
+        names = inspect.signature(layer.call).parameters
+    except (TypeError, ValueError):  # a call that is not written in Python
+        return dict(kwargs)
+    return _in_order(kwargs, names)
+
+
+def in_known_order(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a call of a layer of Keras's own, known by its type alone."""
+    return _in_order(kwargs, _KNOWN)
+
+
+def _in_order(kwargs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those in ``names`` first, in that order; the others as they were given."""
+    places = {name: place for place, name in enumerate(names)}
+    ordered = sorted(kwargs, key=lambda name: places.get(name, len(places)))
+    return {name: kwargs[name] for name in ordered}
