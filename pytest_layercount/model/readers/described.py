@@ -31,6 +31,7 @@ class Describer:
 
     dialect: Dialect
     known: dict[type, Traits] = field(default_factory=dict)
+    trained: set[int] = field(default_factory=set)
 
     def traits(self, layer: Any) -> Traits:
         cls = type(layer)
@@ -51,9 +52,14 @@ class Describer:
             return "input"
         return "layer" if self.dialect.counted(layer) else "operation"
 
-    def described(self, layers: Iterable[Any], paths: Iterable[str]) -> Iterator[Layer]:
-        """The layers with their paths, each variable's size counted once."""
+    def described(self, model: Any, layers: Iterable[Any], paths: Iterable[str]) -> Iterator[Layer]:
+        """The layers of ``model`` with their paths, each variable's size counted once.
+
+        Only the model knows what trains: Keras 2 trains nothing below a model that is
+        frozen, whatever its layers say, and Keras 3 all of it that was thawed since.
+        """
         listed = list(layers)
+        self.trained = set(map(id, model.trainable_weights))
         variables = [_variables(layer) for layer in listed]
         owners = Counter(id(variable) for own in variables for variable in own)
         shared = {variable for variable, number in owners.items() if number > 1}
@@ -72,11 +78,10 @@ class Describer:
             inner = getattr(layer, inner_name)
             config[inner_name] = self._describe(inner, f"{path}/{inner.name}", [], tied)
         parameters = trainable = stored = 0
-        trained = set(map(id, layer.trainable_weights)) if own else ()
         for variable in own:
             size, each = _scalars(variable)
             parameters += size
-            trainable += size if id(variable) in trained else 0
+            trainable += size if id(variable) in self.trained else 0
             stored += size * each
         return Layer(
             path=path,

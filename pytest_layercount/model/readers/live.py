@@ -52,7 +52,7 @@ def open_model(model: Any) -> OpenModel:
     graph = ModelGraph(
         name=str(model.name),
         keras=keras_label(model),
-        layers=tuple(opening.described()),
+        layers=tuple(opening.described(model)),
         nodes=tuple(opening.nodes),
         inputs=inputs,
         outputs=outputs,
@@ -221,9 +221,9 @@ class Opening:
         number = self.numbers[prefix + name] = self.numbers.get(prefix + name, -1) + 1
         return f"{name}_{number}" if number else name
 
-    def described(self) -> Iterator[Layer]:
-        """The layers as plain data."""
-        return self.describer.described(self.layers, self.paths)
+    def described(self, model: Any) -> Iterator[Layer]:
+        """The layers of ``model`` as plain data."""
+        return self.describer.described(model, self.layers, self.paths)
 
 
 def _is_sequential(model: Any) -> bool:

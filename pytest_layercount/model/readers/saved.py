@@ -102,7 +102,7 @@ def _opened(saved: Saved) -> OpenFile:
     graph = ModelGraph(
         name=model.name,
         keras=_label(saved.version, parser.generation),
-        layers=tuple(opening.described()),
+        layers=tuple(opening.described(model)),
         nodes=tuple(opening.nodes),
         inputs=inputs,
         outputs=outputs,
@@ -195,9 +195,11 @@ class _SavedOpening(Opening):
             return "input"
         return "layer" if layer.counted else "operation"
 
-    def described(self) -> Iterator[Layer]:
+    def described(self, model: SavedLayer) -> Iterator[Layer]:
+        trains = not _is_frozen(model)
         for layer, path in zip(self.layers, self.paths, strict=True):
-            yield self._described(layer, path)
+            found = self._described(layer, path)
+            yield found if trains else replace(found, trainable_parameters=0)
 
     def _described(self, layer: SavedLayer, path: str) -> Layer:
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
@@ -236,6 +238,19 @@ class _SavedOpening(Opening):
             operation=layer.operation,
             sealed=_seal(layer.config),
         )
+
+
+def _is_frozen(model: SavedLayer) -> bool:
+    """Whether Keras trains nothing of the model that it loads.
+
+    Keras 3 gives the flag back to a model that is neither Sequential nor inside another;
+    Keras 2 does to none.
+    """
+    return (
+        model.generation == 3
+        and not model.sequential
+        and model.config.get("trainable", True) is False
+    )
 
 
 def _seal(config: Mapping[str, Any]) -> str | None:

@@ -38,9 +38,21 @@ def parameters(layer: SavedLayer) -> tuple[int, int] | None:
 def _sizes(layer: SavedLayer, shapes: Shapes) -> Sizes:
     held = layer.stored
     found = _computed(layer, shapes) if held is None else _stored(layer, held)
-    if layer.config.get("trainable", True) is False:
+    if _is_frozen(layer.config) and not _frees_its_parts(layer):
         return Sizes(0, found.trained + found.fixed)
     return found
+
+
+def _is_frozen(config: Config) -> bool:
+    return config.get("trainable", True) is False
+
+
+def _frees_its_parts(layer: SavedLayer) -> bool:
+    """Whether the layers that Keras makes inside ``layer`` train although it does not.
+
+    Keras 3 asks each variable; these make their parts without handing the flag on.
+    """
+    return layer.builtin and layer.generation == 3 and layer.type in _WITH_PARTS
 
 
 def _stored(layer: SavedLayer, total: int) -> Sizes:
@@ -69,6 +81,9 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
         return Sizes()
     if layer.type == "Bidirectional":
         one = _sizes(inner, shapes)
+        back = layer.config.get("backward_layer") or {}
+        if one.trained and _is_frozen(back.get("config") or {}):
+            return Sizes(one.trained, one.trained + 2 * one.fixed)
         return Sizes(2 * one.trained, 2 * one.fixed)
     if layer.type == "SpectralNormalization":
         one, last = _sizes(inner, shapes), inner.config.get("filters") or inner.config["units"]
@@ -206,8 +221,9 @@ def _cells(config: Config, shapes: Shapes) -> Sizes:
     entries, found = shapes[0], Sizes()
     cells = cell["config"].get("cells") if cell["class_name"] == "StackedRNNCells" else [cell]
     for each in cells:
-        sizes = _FAMILIES[each["class_name"].removesuffix("Cell")]
-        found = _total([found, sizes(each["config"], (entries,))])
+        sizes = _FAMILIES[each["class_name"].removesuffix("Cell")](each["config"], (entries,))
+        frozen = _is_frozen(each["config"])
+        found = _total([found, Sizes(0, sizes.trained) if frozen else sizes])
         entries = (batch, steps, each["config"]["units"])
     return found
 
@@ -251,6 +267,13 @@ def _additive_attention(config: Config, shapes: Shapes) -> Sizes:
 
 _BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 _WRAPPERS = ("Bidirectional", "SpectralNormalization", "TimeDistributed")
+_WITH_PARTS = (
+    *_WRAPPERS,
+    *(f"ConvLSTM{n}D" for n in (1, 2, 3)),
+    "GroupedQueryAttention",
+    "MultiHeadAttention",
+    "RNN",
+)
 _FAMILIES: Mapping[str, Callable[[Config, Shapes], Sizes]] = {
     **{f"Conv{n}D": _conv for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": _conv for n in (1, 2, 3)},

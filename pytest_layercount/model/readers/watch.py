@@ -206,7 +206,9 @@ class _Watch:
         )
 
     def _described(self) -> Iterator[Layer]:
-        for layer, seen in zip(self.opening.described(), self.opening.layers, strict=True):
+        for layer, seen in zip(
+            self.opening.described(self.model), self.opening.layers, strict=True
+        ):
             if type(seen) is _Entry:
                 yield Layer(layer.path, "InputLayer", "input")
             else:
