@@ -44,7 +44,7 @@ def configurations(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         for number, node in _fields(file.read_bytes()):
             text = dict(_fields(node)).get(_TEXT) if isinstance(node, bytes) else None
-            if number == _NODES and text:
+            if number == _NODES and isinstance(text, bytes):
                 yield json.loads(text)
     except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{file}: cannot be read ({first_line(error)})") from error
