@@ -90,6 +90,22 @@ INNER: Mapping[str, tuple[str, ...]] = {
 }
 """Where wrappers keep the layers inside them, which their attributes describe as well."""
 
+BASES: Mapping[str, tuple[str, ...]] = {
+    "SyncBatchNormalization": ("BatchNormalization",),
+    "AdditiveAttention": ("Attention",),
+    "ReversibleEmbedding": ("Embedding",),
+    **{f"SpatialDropout{n}D": ("Dropout",) for n in (1, 2, 3)},
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", *(f"ConvLSTM{n}D" for n in (1, 2, 3))), ("RNN",)),
+    **dict.fromkeys(("Bidirectional", "SpectralNormalization", "TimeDistributed"), ("Wrapper",)),
+}
+"""What layers of Keras are as well, in every version and in files alike.
+
+A transposed convolution is no convolution: only Keras 2 derives it from one.
+"""
+
+GIVEN_LAYERS = frozenset({*INNER, "Pipeline", "RNN", "SpectralNormalization", "StackedRNNCells"})
+"""The layers of Keras that are made of layers which they are given."""
+
 SETTINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Rescaling": (("data_format", "image_data_format"),),
     "Normalization": (("epsilon", "epsilon"),),

@@ -45,6 +45,11 @@ class Layer:
     ``weighed`` is False where a file does not tell how many parameters it has.
     ``rule`` is the folding rule that a user's hook gave for it, None for all others.
     ``stored_bytes`` is the memory that the weights take, None for four bytes a scalar.
+    ``bases`` are the names of the layer classes that its class derives from, nearest
+    first; ``inside`` are the layers that it holds, where it stays whole: layers that it was
+    given or that a class of the user's own makes, not what Keras's own layers are made of.
+    Each layer of a model stands once, and what it weighs is counted with the layer that
+    holds it. ``closed`` says that a file does not tell what the layer is and holds.
     """
 
     path: str
@@ -59,6 +64,19 @@ class Layer:
     weighed: bool = True
     rule: Any = field(default=None, compare=False)
     stored_bytes: int | None = None
+    bases: tuple[str, ...] = ()
+    inside: tuple[Layer, ...] = ()
+    closed: bool = False
+
+    def is_a(self, type_: str) -> bool:
+        """Whether it is of this class, or of one that derives from it."""
+        return type_ == self.type or type_ in self.bases
+
+    def held(self) -> Iterator[Layer]:
+        """What is inside, at every depth."""
+        for layer in self.inside:
+            yield layer
+            yield from layer.held()
 
     @property
     def weight_bytes(self) -> int:

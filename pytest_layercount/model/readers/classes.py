@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.attributes import ATTRIBUTES
@@ -60,6 +60,9 @@ _TRAINING_IS_FALSE = names("""
     """)
 
 
+_NO_LAYERS = ("constraints", "dtype_policies", "initializers", "regularizers")
+
+
 class Class(NamedTuple):
     """``operation`` and ``counted`` as in ``Layer`` and ``model.layers``."""
 
@@ -94,15 +97,51 @@ def class_of(entry: Mapping[str, Any], generation: int) -> Class:
     return Class(name, builtin)
 
 
-def is_known_model(entry: Mapping[str, Any]) -> bool:
-    """Whether a Keras that is imported knows the class of ``entry`` as a model's."""
+def loaded_class(entry: Mapping[str, Any]) -> type | None:
+    """The class of ``entry``, where it is registered with a Keras or its module is imported."""
     name = str(entry.get("registered_name") or entry.get("class_name"))
     for library in filter(None, map(sys.modules.get, _LIBRARIES)):
         look_up = getattr(getattr(library, "saving", None), "get_registered_object", None)
         found = look_up(name) if look_up else None
-        if isinstance(found, type) and issubclass(found, library.Model):
-            return True
-    return False
+        if isinstance(found, type):
+            return found
+    module = sys.modules.get(str(entry.get("module")))
+    found = getattr(module, str(entry.get("class_name")), None)
+    return found if isinstance(found, type) else None
+
+
+def describes_layer(entry: Any, generation: int) -> bool:
+    """Whether a part of a configuration describes a layer, and not an initializer or the like."""
+    if not isinstance(entry, Mapping):
+        return False
+    name, config, module = (entry.get(key) for key in ("class_name", "config", "module"))
+    if not isinstance(name, str) or not name:
+        return False
+    if isinstance(config, list):
+        return bool(name == "Sequential")
+    if not isinstance(config, Mapping) or "/" in name:
+        return False
+    own = class_of(entry, generation)
+    if not own.builtin:
+        return "trainable" in config or "layers" in config
+    if isinstance(module, str):
+        return (
+            own.counted
+            and (own.name in _KNOWN or ".layers" in module)
+            and not any(f".{other}" in module for other in _NO_LAYERS)
+        )
+    return own.counted and bool(config.keys() & {"layers", "name", "trainable"})
+
+
+def nested_layers(tree: Any, generation: int) -> Iterator[Mapping[str, Any]]:
+    """The parts of a configuration that describe layers, not those inside them."""
+    if describes_layer(tree, generation):
+        yield tree
+        return
+    parts = tree.values() if isinstance(tree, Mapping) else tree
+    if isinstance(tree, (Mapping, list)):
+        for part in parts:
+            yield from nested_layers(part, generation)
 
 
 def default_training(layer: SavedLayer) -> bool | None:

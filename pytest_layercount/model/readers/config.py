@@ -7,11 +7,14 @@ form of a layer (with and without a ``module``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pytest_layercount.model.readers.classes import Class, class_of, is_known_model
+from pytest_layercount.model.attributes import GIVEN_LAYERS
+from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
+from pytest_layercount.model.readers.described import bases_of, is_model
 from pytest_layercount.model.readers.joining import Joining, chained, entry_of
 from pytest_layercount.model.readers.network import Network, SavedLayer
 from pytest_layercount.model.readers.references import Malformed, RawCall, raw_call
@@ -82,8 +85,10 @@ class Parser:
         )
         if own.counted and own.operation is None:
             self._look_inside(layer, own, config.get("layers") if parts is None else parts)
-        if layer.network is None and not own.builtin and is_known_model(entry):
-            raise Unseeable(_made_by_code(layer))  # as one layer it would be counted wrong
+        if not own.builtin and (cls := loaded_class(entry)):
+            if layer.network is None and is_model(cls):
+                raise Unseeable(_made_by_code(layer))  # as one layer it would be counted wrong
+            layer.bases = bases_of(cls)
         return layer
 
     def _look_inside(self, layer: SavedLayer, own: Class, parts: Any) -> None:
@@ -95,9 +100,38 @@ class Parser:
             self._sequential(layer, parts)
         elif own.builtin and isinstance(config.get("layer"), dict):
             layer.inner = self.layer(config["layer"])
+        if not own.builtin or own.name in GIVEN_LAYERS:
+            layer.parts = tuple(self._parts(layer))
+
+    def _parts(self, layer: SavedLayer) -> Iterator[SavedLayer]:
+        """The layers that the configuration of one that stays whole nests."""
+        if layer.inner is not None:
+            yield from self._both_ways(layer) if layer.type == "Bidirectional" else (layer.inner,)
+            return
+        for entry in nested_layers(layer.config, self.generation):
+            try:
+                yield self.layer(entry)
+            except Unseeable:
+                continue  # a model that only code knows: the layer counts as one unseen
+
+    def _both_ways(self, layer: SavedLayer) -> Iterator[SavedLayer]:
+        """The two layers of a Bidirectional; the second is the first turned, unless it is given.
+
+        Keras 3 saves the name with its "forward_", Keras 2 without.
+        """
+        assert layer.inner is not None
+        name = layer.inner.name.removeprefix("forward_")
+        yield replace(layer.inner, name=f"forward_{name}")
+        entry = layer.config.get("backward_layer")
+        back = self._layer(entry or layer.config["layer"])
+        if not entry and "go_backwards" in back.config:
+            turned = {**back.config, "go_backwards": not back.config["go_backwards"]}
+            back = replace(back, config=turned)
+        yield back if entry else replace(back, name=f"backward_{name}")
 
     def _sequential(self, layer: SavedLayer, entries: list[Any]) -> None:
         parts = [self.layer(entry) for entry in entries]
+        layer.parts = tuple(parts)
         if not parts:
             return
         first = parts[0]

@@ -5,24 +5,32 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pytest_layercount.model.attributes import ATTRIBUTES, INNER, attributes_of
+from pytest_layercount.model.attributes import (
+    ATTRIBUTES,
+    BASES,
+    GIVEN_LAYERS,
+    INNER,
+    attributes_of,
+)
 from pytest_layercount.model.graph import Kind, Layer
 from pytest_layercount.model.readers.dialect import Dialect, replaces_call
 from pytest_layercount.model.readers.dtypes import item_size
 
 
 class Traits(NamedTuple):
-    """What all layers of a class have in common."""
+    """What all layers of a class have in common; ``holds``: they may hold others."""
 
     kind: Kind
     builtin: bool
     model: bool
     configured: bool
     operation: bool
+    bases: tuple[str, ...]
+    holds: bool
 
 
 @dataclass
@@ -32,6 +40,7 @@ class Describer:
     dialect: Dialect
     known: dict[type, Traits] = field(default_factory=dict)
     trained: set[int] = field(default_factory=set)
+    met: set[int] = field(default_factory=set)
 
     def traits(self, layer: Any) -> Traits:
         cls = type(layer)
@@ -44,6 +53,8 @@ class Describer:
                 model=is_model(cls),
                 configured=builtin and (name in ATTRIBUTES or name in INNER),
                 operation=self.dialect.operation(layer) is not None,
+                bases=bases_of(cls),
+                holds=not builtin or name in GIVEN_LAYERS or is_model(cls),
             )
         return found
 
@@ -64,13 +75,32 @@ class Describer:
         owners = Counter(id(variable) for own in variables for variable in own)
         shared = {variable for variable, number in owners.items() if number > 1}
         counted: set[int] = set()
+        self.met = set(map(id, listed))
         for layer, path, own in zip(listed, paths, variables, strict=True):
             tied = bool(shared) and any(id(variable) in shared for variable in own)
             fresh = [variable for variable in own if not tied or id(variable) not in counted]
             counted.update(map(id, fresh) if tied else ())
-            yield self._describe(layer, path, fresh, tied)
+            described = self._describe(layer, path, fresh, tied)
+            inside = self._inside(layer, path) if self.traits(layer).holds else ()
+            yield replace(described, inside=inside) if inside else described
+
+    def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
+        """The layers that a whole one holds, models among them opened."""
+        found: list[Layer] = []
+        for part in _parts(layer, model=self.traits(layer).model):
+            if id(part) in self.met:
+                continue
+            self.met.add(id(part))
+            traits, own = self.traits(part), f"{path}/{part.name}"
+            inside = self._inside(part, own) if traits.holds else ()
+            if traits.model:
+                found += inside
+            elif traits.kind != "input":
+                found.append(replace(self._describe(part, own, [], False), inside=inside))
+        return tuple(found)
 
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
+        """A layer without what is inside; ``own`` are the variables to count."""
         traits = self.traits(layer)
         name = type(layer).__name__
         config = attributes_of(layer) if traits.configured else {}
@@ -94,6 +124,7 @@ class Describer:
             parameters=parameters,
             trainable_parameters=trainable,
             stored_bytes=stored or None,
+            bases=traits.bases,
         )
 
 
@@ -111,6 +142,29 @@ def is_built_in(cls: type) -> bool:
 def is_model(cls: type) -> bool:
     """Whether a class is one of models."""
     return any(base.__name__ == "Model" for base in cls.__mro__)
+
+
+def bases_of(cls: type) -> tuple[str, ...]:
+    """The layer classes that a class derives from, up to Keras's first one and what that is."""
+    if is_built_in(cls):
+        return BASES.get(cls.__name__, ())
+    names: list[str] = []
+    for base in cls.__mro__[1:]:
+        if is_built_in(base):
+            own = () if base.__name__ == "Layer" else (base.__name__,)
+            return (*names, *own, *BASES.get(base.__name__, ()))
+        if any(root.__name__ == "Layer" and is_built_in(root) for root in base.__mro__):
+            names.append(base.__name__)
+    return tuple(names)
+
+
+def _parts(layer: Any, *, model: bool) -> Iterable[Any]:
+    """The layers that Keras tracks in a layer or model, not those inside them."""
+    if model:
+        return list(layer.layers)
+    if not hasattr(layer, "_flatten_layers"):
+        return ()
+    return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def _variables(layer: Any) -> list[Any]:

@@ -33,8 +33,10 @@ class SavedLayer:
     """A layer, model or operation. ``config`` is what the file says of it, as it stands there.
 
     ``built`` are the shapes that its first call takes. A model has a ``network``,
-    a wrapper an ``inner`` layer. ``noted`` is what the file says of ``built``,
-    ``stored`` how many weights it holds for one that does not say it, None if unknown.
+    a wrapper an ``inner`` layer; ``parts`` are the layers that its configuration nests,
+    ``bases`` those of a class that is loaded, None where it is not known. ``noted`` is
+    what the file says of ``built``, ``stored`` how many weights it holds for one that
+    does not say it, None if unknown.
     """
 
     name: str
@@ -46,11 +48,18 @@ class SavedLayer:
     sequential: bool = False
     network: Network | None = None
     inner: SavedLayer | None = None
+    parts: tuple[SavedLayer, ...] = ()
+    bases: tuple[str, ...] | None = None
     pending: Callable[[Shape, str], Network] | None = None
     built: tuple[Shape, ...] = ()
     noted: Any = None
     stored: int | None = None
     generation: int = 3
+
+    @property
+    def model(self) -> bool:
+        """Whether it is a model, which is opened wherever it stands."""
+        return self.network is not None or self.sequential
 
 
 @dataclass(eq=False)

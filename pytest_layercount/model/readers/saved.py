@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.attributes import INNER
+from pytest_layercount.model.attributes import BASES, INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
@@ -197,22 +197,32 @@ class _SavedOpening(Opening):
 
     def described(self, model: SavedLayer) -> Iterator[Layer]:
         trains = not _is_frozen(model)
+        self.met = set(map(id, self.layers))
         for layer, path in zip(self.layers, self.paths, strict=True):
-            found = self._described(layer, path)
+            found = replace(self._described(layer, path), inside=self._held(layer, path))
             yield found if trains else replace(found, trainable_parameters=0)
+
+    def _held(self, layer: SavedLayer, path: str) -> tuple[Layer, ...]:
+        """The layers that a whole one holds, models among them opened."""
+        found: list[Layer] = []
+        parts = layer.parts if layer.network is None else layer.network.layers
+        for part in parts:
+            if id(part) in self.met:
+                continue
+            self.met.add(id(part))
+            own = f"{path}/{part.name}"
+            inside = self._held(part, own)
+            if part.model:
+                found += inside
+            elif self._kind(part) == "layer":
+                found.append(replace(self._inner(part, own), inside=inside))
+        return tuple(found)
 
     def _described(self, layer: SavedLayer, path: str) -> Layer:
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
-        inner = layer.inner
-        if layer.builtin and inner is not None:
-            for name in INNER.get(layer.type, ()):
-                way = name.removesuffix("layer")  # Keras 3 saves the name with it, Keras 2 without
-                own = way + inner.name.removeprefix("forward_") if way else inner.name
-                made = self._inner(inner, f"{path}/{own}")
-                if way == "backward_" and "go_backwards" in made.config:
-                    turned = not made.config["go_backwards"]
-                    made = replace(made, config={**made.config, "go_backwards": turned})
-                config[name] = made
+        for name, part in zip(INNER.get(layer.type, ()), layer.parts, strict=False):
+            if layer.builtin:
+                config[name] = self._inner(part, f"{path}/{part.name}")
         known = parameters(layer)
         total, trainable = known or (0, 0)
         return Layer(
@@ -227,6 +237,8 @@ class _SavedOpening(Opening):
             trainable_parameters=trainable,
             stored_bytes=stored_bytes(layer, total) or None,
             weighed=known is not None,
+            bases=_bases(layer),
+            closed=_is_closed(layer),
         )
 
     def _inner(self, layer: SavedLayer, path: str) -> Layer:
@@ -237,6 +249,8 @@ class _SavedOpening(Opening):
             config=settings_of(layer) if layer.builtin else {},
             operation=layer.operation,
             sealed=_seal(layer.config),
+            bases=_bases(layer),
+            closed=_is_closed(layer),
         )
 
 
@@ -251,6 +265,15 @@ def _is_frozen(model: SavedLayer) -> bool:
         and not model.sequential
         and model.config.get("trainable", True) is False
     )
+
+
+def _bases(layer: SavedLayer) -> tuple[str, ...]:
+    return BASES.get(layer.type, ()) if layer.builtin else layer.bases or ()
+
+
+def _is_closed(layer: SavedLayer) -> bool:
+    """Whether only code knows what a layer is and holds; a kind of Keras's own is that kind."""
+    return not layer.builtin and not layer.bases
 
 
 def _seal(config: Mapping[str, Any]) -> str | None:
