@@ -36,6 +36,14 @@ def attended(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     return [given[name] for name in ATTENDED if given.get(name) is not None]
 
 
+def flag_of(training: Any) -> bool | None:
+    """The ``training=`` of a call as Python reads it: ``1`` and ``np.True_`` are True."""
+    try:
+        return None if training is None else bool(training)
+    except TypeError:  # a symbolic tensor, which may be true
+        return True
+
+
 def in_call_order(layer: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of a call of a live layer."""
     if len(kwargs) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import needs_keras
@@ -157,6 +158,22 @@ def test_the_training_flag_of_a_call(keras: Any, layers: Any, flag: bool) -> Non
     entry = keras.Input((4,))
     model = keras.Model(entry, layers.Dropout(0.5)(entry, training=flag))
     assert read(model).nodes[1].training is flag
+
+
+@pytest.mark.parametrize("flag", [1, 0, np.True_, np.False_, np.int64(1)])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_training_flag_of_another_type(
+    keras: Any, layers: Any, flag: Any, suffix: str, tmp_path: Any
+) -> None:
+    from pytest_layercount.folding.plan import plan_graph
+
+    entry = keras.Input((4,))
+    x = layers.BatchNormalization()(layers.Dense(3)(entry), training=flag)
+    model = keras.Model(entry, x)
+    model.save(tmp_path / f"model{suffix}")
+    for graph in (read(model), read(tmp_path / f"model{suffix}")):
+        assert graph.nodes[2].training is bool(flag)
+        assert len(plan_graph(graph).folds) == (not flag)
 
 
 def test_the_training_flag_of_an_enclosing_model(keras: Any, layers: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from pytest_layercount.model.arguments import in_call_order
+from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.readers.dialect import (
     Call,
     canonical_operation,
@@ -75,7 +75,7 @@ class Keras2:
                     args = (*args[:position], None, *args[position + 1 :])
                 kwargs = in_call_order(node.layer, kwargs)
                 outputs = _flatten(node.outputs)
-                yield Call(node.layer, args, kwargs, outputs, _flag(training))
+                yield Call(node.layer, args, kwargs, outputs, flag_of(training))
 
     def ends(self, functional: Any) -> tuple[Any, Any, list[Any]]:
         return functional._nested_inputs, functional._nested_outputs, list(functional.inputs)
@@ -102,10 +102,6 @@ def _entry(keras: Any, tensor: Any) -> Any:
     """A new input of the same name as the InputLayer behind ``tensor``."""
     name = tensor._keras_history.layer.name
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-
-
-def _flag(training: Any) -> bool | None:
-    return None if training is None else bool(training)
 
 
 def _flatten(tensors: Any) -> list[Any]:

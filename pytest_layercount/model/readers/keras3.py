@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_layercount.model.arguments import in_call_order
+from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.readers.dialect import Call, canonical_operation, replaces_call
 
 
@@ -96,7 +96,7 @@ class Keras3:
         for depth in sorted(by_depth, reverse=True):
             for node in by_depth[depth]:
                 kwargs = dict(node.arguments.kwargs)
-                training = kwargs.pop("training", None)
+                training = flag_of(kwargs.pop("training", None))
                 if kwargs.get("mask", self) is None:
                     del kwargs["mask"]  # Keras 3.3 records the mask that was not given
                 kwargs = in_call_order(node.operation, kwargs)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.arguments import in_call_order
+from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.described import is_built_in, is_model
 from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
@@ -177,7 +177,7 @@ class _Watch:
         self.alive += [result, args, kwargs]
         prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
         plain = map_tree((args, others), self._plain)
-        call = Call(layer, plain[0], plain[1], outputs, True if training is True else None)
+        call = Call(layer, plain[0], plain[1], outputs, flag_of(training) or None)
         self.opening.add_node(call, prefix, self.known)
 
     def _plain(self, leaf: Any) -> Any:
