@@ -150,8 +150,15 @@ class _Planner:
                 read = self._weights(layer, rule)
                 found = [rule.affine(self.wiring.site(call), read) for call in calls]
                 if found[0] is not None:
-                    self.maps[layer] = _common(found)
+                    self.maps[layer] = self._in_floats(calls, _common(found))
         return sorted(self.maps, key=self._turn)
+
+    def _in_floats(self, calls: tuple[int, ...], affine: Affine | Stop) -> Affine | Stop:
+        """The map, if it is one in the numbers that it is computed in; a cast is told later."""
+        alike = [call for call in calls if same_dtype(self.wiring, call)]
+        read = {self.wiring.inputs[call][0] for call in alike}
+        whole = not self.wiring.integers.isdisjoint((*read, *map(Value, alike)))
+        return Stop("integers") if whole else affine
 
     def _weights(self, layer: int, rule: Rule) -> Weights | None:
         """The weights of a layer that is a map; those of others are many and not asked for."""

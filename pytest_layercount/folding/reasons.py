@@ -86,6 +86,10 @@ REASONS: Mapping[str, Reason] = {
         "{blocker} computes in another data type than its input has",
         "give both layers the same dtype policy",
     ),
+    "integers": Reason(
+        "{blocker} computes in integers, which wrap around and have no fractions",
+        "cast its input to a floating-point type first",
+    ),
     "mask": Reason(
         "{blocker} ends the mask of its input, which without it would reach the layers after it",
         "use a layer that passes masks on, or an input without one",

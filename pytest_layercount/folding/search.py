@@ -126,6 +126,7 @@ class Search:
         walk.altered.add(value)
         rule, site = self._ask(value.node)
         path = site.layer.path
+        self._require_floats(value)
         if len(site.outputs) > 1 and (value.index or not rule.leads):
             raise Obstacle("several-consumers" if rule.parts else "nonlinear", path)
         answer = rule.absorb_after(site, affine)
@@ -169,6 +170,7 @@ class Search:
     def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
         maps = pending.pop(node)
         rule, site = self._ask(node)
+        self._require_floats(Value(node), *(self.wiring.inputs[node][slot] for slot in maps))
         path = site.layer.path
         answer = rule.absorb_inputs(site, maps)
         if isinstance(answer, Absorbs):
@@ -199,6 +201,11 @@ class Search:
         walk.altered.add(value)
         for use in self._uses(value):
             pending.setdefault(use.node, {})[use.slot] = affine
+
+    def _require_floats(self, *values: Value) -> None:
+        for value in values:
+            if value in self.wiring.integers:
+                raise Obstacle("integers", self.wiring.layer(value.node).path)
 
     def _uses(self, value: Value) -> list[Use]:
         """Where ``value`` enters a node to which more than its shape matters."""

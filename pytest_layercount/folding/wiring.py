@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pytest_layercount.folding.integers import integers
 from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 
@@ -32,6 +33,7 @@ class Wiring:
         self.outputs: Counter[Value] = Counter(values_in(graph.outputs))
         self.entries: frozenset[Value] = frozenset(values_in(graph.inputs))
         self.alias: dict[Value, Value] = {}
+        self.integers = integers(graph)
         self._equal: dict[Value, set[Value]] = {}
         needed = set(self._alive())
         for number in range(len(self.inputs)):

@@ -23,6 +23,13 @@ _KEEP_INTEGERS = names("""
     Reshape UpSampling1D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """)
 
+_KERAS2_KEEPS_INTEGERS = names("""
+    Activation Add AlphaDropout Dot Dropout GaussianDropout GaussianNoise GlobalAveragePooling1D
+    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D
+    GlobalMaxPooling3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply ReLU
+    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract
+    """)
+
 
 @cache
 def item_size(dtype: str) -> int:
@@ -67,7 +74,11 @@ def dtype_of(
         named = inner.get("name") or inner.get("source_name") if isinstance(inner, Mapping) else ""
         policy = str(named or "").rpartition("_from_")[2]
     computes = str(policy or "float32").removeprefix("mixed_")
-    if layer.type in _KEEP_INTEGERS and first and "float" not in first:
+    keeps = layer.type in _KEEP_INTEGERS
+    if layer.generation == 2:  # Keras 3 says that these give floats
+        nearest = layer.type == "UpSampling2D" and layer.config.get("interpolation") == "nearest"
+        keeps = keeps or nearest or layer.type in _KERAS2_KEEPS_INTEGERS
+    if keeps and first and "float" not in first:
         return first
     return "" if layer.type == "Lambda" else computes
 

@@ -1,0 +1,52 @@
+"""Which values are integers: arithmetic on them wraps around and leaves no fractions.
+
+So ``255 + 1`` is 0 in ``uint8``, and a map that is right for real numbers is not for these.
+
+Keras 3 says of nearly every layer of its own that it returns the type in which it computes,
+also where it hands integers on as they are: pooling, padding, Add, Resizing ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.model.graph import Layer, ModelGraph, Value
+from pytest_layercount.model.readers.names import names
+
+_FLOATS = names("""
+    Average CenterCrop LeakyReLU RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom
+    Rescaling
+    """)
+"""Layers without weights that surely return floats, whatever they are given."""
+
+
+def integers(graph: ModelGraph) -> frozenset[Value]:
+    """The values that are, or may be, integers."""
+    if not any(map(_is_integer, _dtypes(graph))):
+        return frozenset()
+    tells_types = not graph.keras.startswith("Keras 3")
+    found: set[Value] = set()
+    for number, node in enumerate(graph.nodes):
+        layer = graph.layers[node.layer]
+        may = not tells_types and found.issuperset(node.inputs) and _hands_on(layer)
+        for index, dtype in enumerate(node.dtypes):
+            if _is_integer(dtype) or (may and node.inputs):
+                found.add(Value(number, index))
+    return frozenset(found)
+
+
+def _dtypes(graph: ModelGraph) -> Iterator[str]:
+    for node in graph.nodes:
+        yield from node.dtypes
+
+
+def _is_integer(dtype: str) -> bool:
+    return bool(dtype) and "float" not in dtype
+
+
+def _hands_on(layer: Layer) -> bool:
+    """Whether what a layer makes of integers may be integers."""
+    rule = rule_for(layer)
+    weighted = layer.parameters > 0 or (rule is not None and bool(rule.weights))
+    return layer.operation != "cast" and layer.type not in _FLOATS and not weighted
