@@ -10,7 +10,7 @@ from pytest_layercount import messages
 from pytest_layercount.compare.causes import CODES as CAUSES
 from pytest_layercount.compare.explain import Explanation, explain
 from pytest_layercount.folding.rewrite.measure import MARGIN, ROUNDING
-from pytest_layercount.records.record import ModelRecord, Numbers
+from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers
 
 CODES = (*CAUSES, "missing", "not-run", "values", "weight-order", "weights")
 """What a difference may be: a cause of another count, or one of these."""
@@ -102,7 +102,7 @@ def _owner(record: ModelRecord, place: int) -> str:
 
 def _outputs(one: ModelRecord, two: ModelRecord) -> tuple[tuple[Gap, ...], list[Finding]]:
     """How far the outputs are apart; they say nothing where the weights are not the same."""
-    if bool(one.unrun) != bool(two.unrun):
+    if bool(one.unrun) != bool(two.unrun) or NOT_FINITE in (one.unrun, two.unrun):
         return (), [Finding("not-run", one.unrun or two.unrun)]
     shapes = [sorted(shape for _, shape in each.weights) for each in (one, two)]
     if one.unrun or shapes[0] != shapes[1]:

@@ -11,6 +11,8 @@ from typing import Any
 from pytest_layercount.model.count import Count, count_graph
 from pytest_layercount.model.graph import ModelGraph
 
+NOT_FINITE = "the outputs are not finite, so nothing can be compared"
+
 
 @dataclass(frozen=True)
 class Numbers:

@@ -31,7 +31,7 @@ from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
 from pytest_layercount.records.chance import undisturbed
 from pytest_layercount.records.file import write_record
-from pytest_layercount.records.record import ModelRecord, Numbers, Record
+from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers, Record
 from pytest_layercount.records.seeded import Stable, sample, seeded_weight, uniform
 from pytest_layercount.records.structure import canonical
 
@@ -197,16 +197,25 @@ class _Bench:
         """Give every weight its value, by its place in the canonical order of the layers."""
         found: dict[int, tuple[Any, Any]] = {}
         for layer in (self.copies.live[source] for source in sources):
-            for variable in getattr(layer, "weights", ()):
-                found.setdefault(id(variable), (layer, variable))
+            owners = {
+                id(variable): (part, variable)  # the innermost part that has it, which comes last
+                for part in _parts(layer)
+                for variable in getattr(part, "weights", ())
+            }
+            found |= {key: owner for key, owner in owners.items() if key not in found}
         for position, (layer, variable) in enumerate(found.values()):
             value = seeded_weight(layer, variable, self.seed, position)
             if value is not None:
                 dtype = getattr(variable.dtype, "as_numpy_dtype", variable.dtype)
                 variable.assign(value.astype(dtype))
-        for layer in self.copies.live:
-            if hasattr(layer, "finalize_state"):
-                layer.finalize_state()  # what is derived from the weights
+        for part in (part for layer in self.copies.live for part in _parts(layer)):
+            if hasattr(part, "finalize_state"):
+                part.finalize_state()  # what is derived from the weights
+
+
+def _parts(layer: Any) -> list[Any]:
+    """A layer and all layers in it, as Keras lists them: what is inside after what holds it."""
+    return list(layer._flatten_layers()) if hasattr(layer, "_flatten_layers") else [layer]
 
 
 def _near(array: Any, unit: float, seed: Sequence[int]) -> Any:
@@ -232,7 +241,7 @@ def _numbers(output: Any, noise: float, seed: int) -> Numbers:
         return Numbers(shape, dtype="string", values=tuple(words))
     real = flat.astype(np.float64)
     if not np.isfinite(real).all():
-        raise ModelError("the outputs are not finite, so nothing can be compared")
+        raise ModelError(NOT_FINITE)
     values = tuple(real[places].tolist())
     if not flat.size:
         return Numbers(shape, dtype, values)

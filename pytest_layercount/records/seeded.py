@@ -21,6 +21,7 @@ INPUTS = 1
 
 _SCALES = ("gamma", "scale")
 _VARIANCES = ("moving_variance", "variance", "adapt_variance")
+"""What layers call them, and layers of a user's own name their weights."""
 
 
 class Stable:
@@ -94,7 +95,8 @@ def _fan_in(layer: Any, shape: tuple[int, ...]) -> int:
 
 
 def _is(layer: Any, variable: Any, names: Sequence[str]) -> bool:
-    return any(getattr(layer, name, None) is variable for name in names)
+    called = str(getattr(variable, "name", "")).rpartition("/")[2].partition(":")[0]
+    return called in names or any(getattr(layer, name, None) is variable for name in names)
 
 
 def _dtype(variable: Any) -> str:

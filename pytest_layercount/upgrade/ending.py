@@ -71,7 +71,10 @@ class Ending:
         except LayercountError as error:
             self.lines.append(str(error))
             return False
-        problems = [f"{name}: {one.problem}" for name, one in models.items() if one.problem]
+        said = {
+            name: one.problem or (one.unrun if one.weights else "") for name, one in models.items()
+        }
+        problems = [f"{name}: {problem}" for name, problem in said.items() if problem]
         self.lines += messages.records.recorded(file, record.label, len(there), problems)
         return True
 

@@ -213,8 +213,6 @@ def _judged(
                 job = running.pop(copy)
                 job.end()
                 say(f"{result['outcome']:9}{result['seconds']:6.1f} s  {result['test']}")
-                if result["outcome"] == "survived":
-                    say(job.mutant.difference((ROOT / job.mutant.path).read_bytes()))
                 yield job.mutant.key, result
         time.sleep(0.02)
 

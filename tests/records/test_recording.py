@@ -209,6 +209,95 @@ def test_a_model_that_cannot_be_run_is_recorded_without_outputs(keras):
     assert "'fails' of type Fails cannot be copied from its configuration" in made.unrun
 
 
+def hidden_batch_norms(keras):
+    layers = keras.layers
+
+    class Normed(layers.BatchNormalization):
+        pass
+
+    class Block(layers.Layer):
+        def __init__(self, kind="plain", **kwargs):
+            super().__init__(**kwargs)
+            kinds = {"plain": layers.BatchNormalization, "own": Normed, "block": Block}
+            self.kind, self.dense, self.norm = kind, layers.Dense(4), kinds[kind]()
+
+        def build(self, shape):
+            self.dense.build(shape)
+            self.norm.build((*shape[:-1], 4))
+            self.built = True
+
+        def call(self, inputs, training=None):
+            return self.norm(self.dense(inputs), training=training)
+
+        def get_config(self):
+            return {**super().get_config(), "kind": self.kind}
+
+    class Scaled(layers.Layer):
+        def build(self, shape):
+            ones = {"shape": (shape[-1],), "initializer": "ones"}
+            self.spread = self.add_weight(name="moving_variance", trainable=False, **ones)
+            self.built = True
+
+        def call(self, inputs):
+            return inputs / self.spread**0.5
+
+    inner = keras.Sequential([keras.Input((4,)), layers.BatchNormalization()])
+    return {
+        "a block": Block(),
+        "a block in a block": Block("block"),
+        "a subclass": Normed(),
+        "a subclass in a block": Block("own"),
+        "a wrapper": layers.TimeDistributed(layers.BatchNormalization()),
+        "a model in a wrapper": layers.TimeDistributed(inner),
+        "a variable of one's own": Scaled(),
+    }
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "a block",
+        "a block in a block",
+        "a subclass",
+        "a subclass in a block",
+        "a wrapper",
+        "a model in a wrapper",
+        "a variable of one's own",
+    ],
+)
+def test_variances_are_positive_wherever_they_are(keras, where):
+    from pytest_layercount import compare_records, record
+
+    layer = hidden_batch_norms(keras)[where]
+    entry = keras.Input((3, 4))
+    model = keras.Model(entry, keras.layers.Dense(2)(layer(keras.layers.Dense(4)(entry))))
+
+    made = record(model)
+
+    assert not made.models["model"].unrun
+    (again,) = [cell.pair for cell in compare_records(made, record(model)).rows["model"][1:]]
+    assert len(again.gaps) == 1
+    assert again.gaps[0].equal
+
+
+def test_outputs_that_are_not_finite_are_no_agreement(keras, tmp_path):
+    from pytest_layercount import compare_records, record
+    from pytest_layercount.cli import main
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.set_weights([np.full((3, 2), np.inf), np.zeros(2)])
+    files = [str(tmp_path / name) for name in ("one.json", "two.json")]
+
+    records = [record(model, file, weights="own") for file in files]
+
+    assert "not finite" in records[0].models["model"].unrun
+    compared = compare_records(*records)
+    (finding,) = compared.rows["model"][1].unexpected
+    assert (finding.code, "not finite" in finding.message) == ("not-run", True)
+    assert not compared.good
+    assert main(["compare", *files]) == 1
+
+
 def test_stale_calls_and_other_models_have_no_part_in_it(keras):
     """Keras 3's Sequential.add leaves calls behind; a layer may be used in a second model."""
     from pytest_layercount import compare_records, record
