@@ -61,14 +61,13 @@ def assert_layer_count(
         "max_depth": max_depth,
         "max_macs": max_macs,
     }
-    try:
+    with _arguments_of("assert_layer_count"):
         asked = criteria(checked({**bounds, **costs, "count": count, "folded": folded}))
-    except ArgumentError as error:
-        raise _named(error, "assert_layer_count") from None
     with record.judging("layercount", model) as subject:
         measured = subject.count(asked)
+        with _arguments_of("assert_layer_count"):
+            violations = asked.violations(measured)
         subject.limits = limits(asked, measured)
-        violations = asked.violations(measured)
         if violations:
             raise Failed(
                 messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
@@ -86,13 +85,12 @@ def assert_foldable(
 ) -> Plan:
     """Fail unless every layer of ``types`` folds; return the plan."""
     __tracebackhide__ = True
-    try:
+    with _arguments_of("assert_foldable"):
         names, exceptions = check_types(types), check_exceptions(except_)
-    except ArgumentError as error:
-        raise _named(error, "assert_foldable") from None
     with record.judging("foldable", model) as subject:
         planned = subject.plan()
-        result = foldability(planned, names, exceptions)
+        with _arguments_of("assert_foldable"):
+            result = foldability(planned, names, exceptions)
         if not result.good:
             raise Failed(messages.folds.foldable(planned.graph.name, result, names, note=info))
     return planned
@@ -132,11 +130,9 @@ def assert_same_structure(
 ) -> Explanation:
     """Fail unless ``a`` and ``b`` have the same structure; return the explanation."""
     __tracebackhide__ = True
-    try:
+    with _arguments_of("assert_same_structure"):
         codes = check_codes(ignore)
         check_count(count)
-    except ArgumentError as error:
-        raise _named(error, "assert_same_structure") from None
     with record.judging("structure", b) as subject:
         one, two = source(a), subject.source()
         from pytest_layercount.compare.explain import explain_sources
@@ -158,14 +154,25 @@ def assert_matches_baseline(
 ) -> Comparison | None:
     """Fail unless ``model`` is as its baseline has it; return what was compared."""
     __tracebackhide__ = True
-    try:
+    with _arguments_of("assert_matches_baseline"):
         asked = check_asked(name, max_growth, metrics)
-    except ArgumentError as error:
-        raise _named(error, "assert_matches_baseline") from None
     with recorder(item.config).judging("baseline", model) as subject:
         return against_baseline(item, subject, asked, name or default_name(item), info)
 
 
-def _named(error: ArgumentError, function: str) -> ArgumentError:
-    sentence = messages.arguments.bad_arguments(function, error.arguments, error.problem)
-    return ArgumentError(error.arguments, sentence)
+class _arguments_of:  # noqa: N801  used as a word in a with statement
+    """Say with what is wrong with an argument which function it was given to."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        __tracebackhide__ = True
+        if isinstance(error, ArgumentError):
+            sentence = messages.arguments.bad_arguments(
+                self.function, error.arguments, error.problem
+            )
+            raise ArgumentError(error.arguments, sentence) from None

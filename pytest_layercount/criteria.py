@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,13 @@ class Criteria:
         )
 
     def violations(self, measured: LayerCount) -> tuple[Violation, ...]:
-        """The limits that ``measured`` does not keep, the most telling first."""
+        """The limits that ``measured`` does not keep, the most telling first.
+
+        Raises:
+            ArgumentError: a limit on a type that does not exist.
+        """
+        absent = [name for name in self.types or () if not measured.number_of(name)]
+        check_known(absent, measured.by_base, {"types": self.types}, measured.count)
         return tuple(self._violations(measured))
 
     def _violations(self, measured: LayerCount) -> Iterator[Violation]:
@@ -76,8 +82,8 @@ class Criteria:
         if self.min is not None and total < self.min:
             yield Violation("min", total, self.min)
         for name, most in (self.types or {}).items():
-            if measured.by_type.get(name, 0) > most:
-                yield Violation("types", measured.by_type[name], most, name)
+            if measured.number_of(name) > most or measured.hidden_from(name):
+                yield Violation("types", measured.number_of(name), most, name)
         for keyword, what in COSTS.items():
             limit, value = getattr(self, keyword), getattr(measured, what)
             unknown = keyword == "max_macs" and bool(measured.uncounted)
@@ -87,7 +93,10 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that was not kept: the keyword that set it, and both numbers."""
+    """A limit that was not kept: the keyword that set it, and both numbers.
+
+    A number within its limit was not kept where a part of the model is not known.
+    """
 
     keyword: str
     value: int
@@ -123,6 +132,27 @@ def criteria(arguments: Mapping[str, Any]) -> Criteria:
 def limited(arguments: Mapping[str, object]) -> bool:
     """Whether one of ``arguments`` can fail a model."""
     return any(arguments.get(limit) is not None for limit in LIMITS)
+
+
+def check_known(
+    absent: Collection[str],
+    there: Collection[str],
+    arguments: Mapping[str, object],
+    count: Count = "layers",
+) -> None:
+    """Refuse layer types that are ``absent`` from a model, which has those ``there``, and unknown.
+
+    Raises:
+        ArgumentError: no class of Keras's or of the user's is called so.
+    """
+    if not absent:
+        return
+    from pytest_layercount.model.readers.types import closest, is_type
+
+    for name in absent:
+        if not is_type(name, count):
+            close = closest(name, there)
+            raise ArgumentError(arguments, messages.arguments.unknown_type(name, close))
 
 
 def guess_keyword(value: object) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_layercount import messages
-from pytest_layercount.criteria import ArgumentError
+from pytest_layercount.criteria import ArgumentError, check_known
+from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.folding.result import Refusal
+    from pytest_layercount.model.graph import Layer, ModelGraph
 
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 
@@ -22,34 +24,70 @@ class Foldability:
     """What a plan says about the layers of the types asked for.
 
     ``staying`` were refused, ``unexplained`` are left without the plan saying
-    a word about them (a user's own subclass, for instance), and ``stale`` are
-    exceptions that no longer apply, each with what is the case instead.
+    a word about them (a user's own subclass, for instance), ``unseen`` are layers of
+    which a file does not tell whether they are or hold one, and ``stale`` are
+    exceptions that no longer apply, each with what is the case instead. A layer is of
+    the types asked for if its class is or derives from one, wherever it stands.
     """
 
     judged: int
     staying: tuple[Refusal, ...]
     unexplained: tuple[str, ...]
     stale: Mapping[str, str]
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> bool:
+        """Whether a layer stays that is no exception, or may."""
+        return bool(self.staying or self.unexplained or self.unseen)
 
     @property
     def good(self) -> bool:
         """Whether something was judged and everything is as expected."""
-        return bool(self.judged) and not (self.staying or self.unexplained or self.stale)
+        return bool(self.judged) and not (self.left or self.stale)
 
 
 def foldability(plan: Plan, types: Sequence[str], except_: Mapping[str, str]) -> Foldability:
-    """Judge the layers of ``types`` in ``plan``, except those in ``except_``."""
-    folding = {fold.layer for fold in plan.folds if fold.type in types}
-    refused = {refusal.layer: refusal for refusal in plan.refusals if refusal.type in types}
-    left = [layer.path for layer in plan.graph.layers if layer.type in types]
-    unexplained = [path for path in left if path not in refused and path not in folding]
+    """Judge the layers of ``types`` in ``plan``, except those in ``except_``.
+
+    Raises:
+        ArgumentError: a type that does not exist.
+    """
+    known = {layer.path: layer for graph in (plan.graph, plan.before) for layer in _all(graph)}
+    there = {name for layer in known.values() for name in (layer.type, *layer.bases)}
+    check_known([name for name in types if name not in there], there, {"types": types})
+
+    def asked(path: str) -> list[str]:
+        """The layers of the types asked for: this one, or what it wraps."""
+        layers = (known[path], *known[path].held()) if path in known else ()
+        return [layer.path for layer in layers if any(map(layer.is_a, types))]
+
+    folding = {path for fold in plan.folds for path in asked(fold.layer)}
+    refused = {refusal.layer: refusal for refusal in plan.refusals if asked(refusal.layer)}
+    said = folding.union(refused, *map(asked, refused))
+    left = [path for layer in plan.graph.layers for path in asked(layer.path)]
+    unexplained = [path for path in left if path not in said]
+    counted = count_graph(plan.graph)
+    unseen = {path: None for name in types for path in counted.hidden_from(name)}
     staying = [*refused, *unexplained]
+    may = [path for path in unseen if path not in staying]
     return Foldability(
         judged=len(folding) + len(staying),
         staying=tuple(refused[path] for path in refused if path not in except_),
         unexplained=tuple(path for path in unexplained if path not in except_),
-        stale={path: _instead(path, folding, staying) for path in except_ if path not in staying},
+        stale={
+            path: _instead(path, folding, staying)
+            for path in except_
+            if path not in [*staying, *may]
+        },
+        unseen=tuple(path for path in may if path not in except_),
     )
+
+
+def _all(graph: ModelGraph) -> Iterator[Layer]:
+    for layer in graph.layers:
+        yield layer
+        yield from layer.held()
 
 
 def check_types(types: object) -> tuple[str, ...]:

@@ -114,7 +114,10 @@ def judge(item: pytest.Item) -> None:
 def _verdict(item: pytest.Item, found: Found, rule: Rule) -> str:
     try:
         with recorder(item.config).judging(NAME, found.model, found.place) as subject:
-            _judge(item, subject, rule)
+            try:
+                _judge(item, subject, rule)
+            except ArgumentError as error:  # a type that only the models could tell is none
+                raise Failed(_located(error, item)) from None
     except Failed as error:
         return str(error)
     return ""

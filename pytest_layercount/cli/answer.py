@@ -21,8 +21,10 @@ class Answer:
 
 
 def counted(count: LayerCount) -> dict[str, Any]:
-    """A count as JSON."""
-    return asdict(count)
+    """A count as JSON; most models hold nothing besides their layers."""
+    data = asdict(count)
+    del data["by_base"]
+    return {name: value for name, value in data.items() if value or name not in ("held", "closed")}
 
 
 def planned(plan: Plan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pytest_layercount.cli.models import framework_for, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.errors import ModelError
 from pytest_layercount.files import replaced
-from pytest_layercount.foldable import BATCH_NORMS
+from pytest_layercount.foldable import BATCH_NORMS, foldability
 from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> Answer:
     if out is not None:
         check_target(out, _SUFFIXES, force=options.force, source=options.model)
     before, after, plan, model = _folded(options)
-    stays = any(layer.type in BATCH_NORMS for layer in plan.graph.layers)
+    stays = foldability(plan, BATCH_NORMS, {}).left
     good = not (options.strict and stays)
     written = good and out is not None
     if written:

@@ -38,7 +38,7 @@ _CONDITIONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What folding would do to a model. ``graph`` is the structure it leaves.
+    """What folding would do to a model: ``graph`` is the structure it leaves, of ``before``.
 
     ``absorptions``, ``merges``, ``sources`` (the original number of each layer of
     ``graph``) and ``values`` (where each unchanged value went) are for the
@@ -53,6 +53,7 @@ class Plan:
     merges: tuple[Merge, ...]
     sources: tuple[int, ...]
     values: Mapping[Value, Value]
+    before: ModelGraph
 
     @property
     def conditional(self) -> bool:
@@ -95,6 +96,7 @@ def plan_graph(
         merges=tuple(merges),
         sources=sources,
         values=values,
+        before=graph,
     )
 
 

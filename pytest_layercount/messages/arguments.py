@@ -43,6 +43,13 @@ def unknown_count(known: Sequence[str]) -> str:
     return f"must be one of {', '.join(map(repr, known))}"
 
 
+def unknown_type(name: str, close: str | None) -> str:
+    """A layer type that does not exist."""
+    if close:
+        return f"there is no layer type {name!r}; did you mean {close!r}?"
+    return f"there is no layer type {name!r}: no class of Keras or of yours is called so"
+
+
 def unknown_metric(metric: object, close: Sequence[str], known: Collection[str]) -> str:
     """A number that is not measured."""
     if close:

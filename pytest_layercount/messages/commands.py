@@ -163,6 +163,7 @@ def count(measured: LayerCount, violations: Sequence[Violation], *, folded: bool
             f"counted: {noun} of {measured.model}, {measured.keras}",
             _parameters(measured),
             *(f"{total:6d} {name}" for name, total in measured.by_type.items()),
+            *counts.held(measured, violations),
         ]
     )
 

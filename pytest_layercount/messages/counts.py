@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size
+from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size, some
 
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation
@@ -21,6 +21,7 @@ COSTS = {
     "max_depth": "calls deep",
     "max_macs": "MACs",
 }
+SEE = "judge the model itself"
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
 
@@ -42,10 +43,11 @@ def layer_count(
         *(f"and {other}" for other in cut(others, 4)),
         f"counted: {noun} of {measured.model}{where}, {measured.keras}",
         *_by_type(measured),
+        *held(measured, violations),
         *_uncounted(measured, violations),
         *note_lines(note),
         *([] if options else _hint(measured, violations, folded)),
-        f"to accept: {_options(violations) if options else _accept(measured, violations)}",
+        *_accepted(_options(violations) if options else _accept(measured, violations)),
     )
 
 
@@ -61,6 +63,9 @@ def fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
     value, limit = violation.value, violation.limit
     if violation.keyword in COSTS:
         return _cost(violation, measured)
+    if violation.type and value <= limit:
+        unknown = len(measured.hidden_from(violation.type))
+        return f"{number(unknown, 'layer')} may hold {violation.type}"
     noun = violation.type or NOUNS[measured.count]
     relation = {"min": "< min", "exactly": "!= exactly"}.get(violation.keyword, "> max")
     return f"{value} {'folded ' * folded}{noun} {relation} {limit} ({value - limit:+d})"
@@ -83,6 +88,23 @@ def _uncounted(measured: LayerCount, violations: Sequence[Violation]) -> list[st
     return cut([f"not known: {path}: {why}" for path, why in measured.uncounted.items()], 4)
 
 
+def held(measured: LayerCount, violations: Sequence[Violation]) -> list[str]:
+    """Where the layers of types judged are that do not stand in the model themselves."""
+    types = [violation.type for violation in violations if violation.type]
+    lines = []
+    for type_ in types:
+        paths = [one.path for one in measured.held if type_ in one.types]
+        if paths:
+            where = f"{len(paths)} {type_} inside layers that stay whole"
+            lines.append(f"{where}: {some(paths, 3)}")
+        hidden = measured.hidden_from(type_)
+        if hidden:
+            lines.append(f"a file does not tell what is inside {some(hidden, 3)}: {SEE}")
+    if measured.held and not lines:
+        lines = [f"of these, {len(measured.held)} inside layers that stay whole"]
+    return cut(list(dict.fromkeys(lines)), 4)
+
+
 def _by_type(measured: LayerCount) -> list[str]:
     rows = list(measured.by_type.items())
     shown, rest = (rows, []) if len(rows) <= TYPES else (rows[: TYPES - 1], rows[TYPES - 1 :])
@@ -93,9 +115,13 @@ def _by_type(measured: LayerCount) -> list[str]:
 
 def _hint(measured: LayerCount, violations: Sequence[Violation], folded: bool) -> list[str]:
     over = any(violation.keyword in ("max", "types") for violation in violations)
-    if over and not folded and "BatchNormalization" in measured.by_type:
+    if over and not folded and measured.number_of("BatchNormalization"):
         return ["to judge what is left after folding batch normalizations: folded=True"]
     return []
+
+
+def _accepted(how: str) -> list[str]:
+    return [f"to accept: {how}"] if how else []
 
 
 def _accept(measured: LayerCount, violations: Sequence[Violation]) -> str:
@@ -104,7 +130,7 @@ def _accept(measured: LayerCount, violations: Sequence[Violation]) -> str:
     }
     if measured.uncounted and "max_macs" in plain:
         plain["max_macs"] = None
-    types = {item.type: item.value for item in violations if item.type}
+    types = {item.type: item.value for item in violations if item.type and item.value > item.limit}
     shown = [f"{keyword}={value}" for keyword, value in plain.items()]
     return ", ".join([*shown, f"types={types}"] if types else shown)
 

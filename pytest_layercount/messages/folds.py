@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page
+from pytest_layercount.layout import cut, headline, note_lines, number, page, some
+from pytest_layercount.messages.counts import SEE
 
 if TYPE_CHECKING:
     from pytest_layercount.foldable import Foldability
@@ -18,21 +19,33 @@ REASONS = 3
 
 def foldable(name: str, found: Foldability, types: Sequence[str], note: str | None = None) -> str:
     """Layers that stay where they should fold, or exceptions that are stale."""
-    if not found.judged:
+    if not (found.judged or found.unseen):
         return _nothing_to_judge(name, types, note)
-    staying = [*(refusal.layer for refusal in found.staying), *found.unexplained]
+    stays = [*(refusal.layer for refusal in found.staying), *found.unexplained]
+    staying = [*stays, *found.unseen]
     if not staying:
         one = len(found.stale) == 1
         fact = "1 stale exception" if one else f"{len(found.stale)} stale exceptions"
         return page(headline(name, fact), *_stale(found.stale), *note_lines(note))
     return page(
-        headline(name, f"{len(staying)} of {found.judged} {_kind(types)} stay"),
+        headline(name, _fact(stays, found, types)),
         *reasons(found.staying),
         *(f"not known to the plan: {path}" for path in cut(found.unexplained, 2)),
+        *_unseen(found.unseen),
         *_stale(found.stale),
         *note_lines(note),
         f'to accept: except_={{"{staying[0]}": "why", ...}}',
     )
+
+
+def _fact(stays: Sequence[str], found: Foldability, types: Sequence[str]) -> str:
+    if stays:
+        return f"{len(stays)} of {found.judged} {_kind(types)} stay"
+    return f"{number(len(found.unseen), 'layer')} may hold {_kind(types)}"
+
+
+def _unseen(paths: Sequence[str]) -> list[str]:
+    return [f"a file does not tell what is inside {some(paths, 3)}: {SEE}"] if paths else []
 
 
 def no_such_layer(close: Sequence[str]) -> str:

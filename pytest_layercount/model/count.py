@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.graph import Layer, ModelGraph
 from pytest_layercount.model.work import depth, work
 
 Count = Literal["layers", "nodes", "top"]
@@ -16,10 +16,27 @@ COUNTS: tuple[str, ...] = get_args(Count)
 
 
 @dataclass(frozen=True)
+class Held:
+    """A layer inside one that stays whole: its path, and those of the layers around it.
+
+    ``types`` are its class and those that it derives from.
+    """
+
+    path: str
+    types: tuple[str, ...]
+    within: str
+
+
+@dataclass(frozen=True)
 class LayerCount:
     """How many layers a model has, by the definition named in ``count``.
 
-    ``by_type`` sums to ``total`` and is sorted by number, largest first.
+    ``by_type`` has all of them by class, the largest number first, and also those that
+    ``held`` lists: they are inside layers that stay whole, count as those do in ``total``,
+    and are judged by type like all others. It sums to ``total`` where nothing is held.
+    ``by_base`` counts a layer for its class and for each that it derives from. ``closed``
+    are layers of which a file does not tell what they are and hold, and whether they
+    have weights.
     ``parameters`` counts scalars, each variable once however often it is used, but
     for those of the layers ``unweighed``, of which a file does not tell how many they have.
     ``depth`` is the number of calls on the longest way from an input to an output;
@@ -39,9 +56,21 @@ class LayerCount:
     macs: int = 0
     uncounted: Mapping[str, str] = field(default_factory=dict)
     unweighed: tuple[str, ...] = ()
+    by_base: Mapping[str, int] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()
+    closed: Mapping[str, bool] = field(default_factory=dict)
 
     def __int__(self) -> int:
         return self.total
+
+    def number_of(self, type_: str) -> int:
+        """How many layers are of a class, or of one that derives from it; held ones too."""
+        return self.by_base.get(type_) or self.by_type.get(type_, 0)
+
+    def hidden_from(self, type_: str) -> list[str]:
+        """The closed layers that may hold one of ``type_``: a normalization has weights."""
+        weighs = type_.endswith("BatchNormalization")
+        return [path for path, heavy in self.closed.items() if heavy or not weighs]
 
 
 def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
@@ -50,10 +79,15 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         raise ValueError(f"count={count!r}: expected one of {', '.join(map(repr, COUNTS))}")
     types = Counter(_types(graph, count))
     macs, uncounted = work(graph)
+    counted = _counted(graph, count)
+    held = [Held(one.path, _names(one), layer.path) for layer in counted for one in layer.held()]
+    bases = Counter(name for layer in counted for name in _names(layer))
+    bases.update(name for one in held for name in one.types)
+    every = types + Counter(one.types[0] for one in held if count != "top")
     return LayerCount(
         total=sum(types.values()),
         count=count,
-        by_type=dict(sorted(types.items(), key=lambda item: (-item[1], item[0]))),
+        by_type=dict(sorted(every.items(), key=lambda item: (-item[1], item[0]))),
         parameters=sum(layer.parameters for layer in graph.layers),
         trainable_parameters=sum(layer.trainable_parameters for layer in graph.layers),
         model=graph.name,
@@ -63,6 +97,14 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         macs=sum(macs.values()),
         uncounted=uncounted,
         unweighed=tuple(layer.path for layer in graph.layers if not layer.weighed),
+        by_base={**types, **bases},
+        held=tuple(held),
+        closed={
+            one.path: one is not layer or bool(layer.parameters) or not layer.weighed
+            for layer in graph.layers
+            for one in (layer, *layer.held())
+            if one.closed
+        },
     )
 
 
@@ -90,8 +132,17 @@ def _types(graph: ModelGraph, count: Count) -> list[str]:
                 "count='layers' or 'nodes'"
             )
         return list(graph.top)
+    return [layer.type for layer in _counted(graph, count)]
+
+
+def _counted(graph: ModelGraph, count: Count) -> list[Layer]:
+    """The layers that count, once for each call where calls do; models at the top opened."""
     if count == "nodes":
         called = [graph.layer_of(number) for number in range(len(graph.nodes))]
-        return [layer.type for layer in called if layer.kind != "input"]
+        return [layer for layer in called if layer.kind != "input"]
     skipped = {"operation", "input"} if graph.sequential else {"operation"}
-    return [layer.type for layer in graph.layers if layer.kind not in skipped]
+    return [layer for layer in graph.layers if layer.kind not in skipped]
+
+
+def _names(layer: Layer) -> tuple[str, ...]:
+    return (layer.type, *layer.bases)

@@ -23,7 +23,7 @@ def limits(criteria: Criteria, measured: LayerCount) -> tuple[Limit, ...]:
     for keyword, what in COSTS.items():
         asked.append((keyword, "", getattr(criteria, keyword), getattr(measured, what)))
     for type_, most in (criteria.types or {}).items():
-        asked.append(("types", type_, most, measured.by_type.get(type_, 0)))
+        asked.append(("types", type_, most, measured.number_of(type_)))
     return tuple(
         Limit(
             name=name,

@@ -35,7 +35,7 @@ _OTHER_NAMES = {
     },
 }
 # Where a file names no module (HDF5), these are taken to be Keras's own.
-_KNOWN = {
+KNOWN = {
     *ATTRIBUTES,
     *_KERAS2_OPERATIONS,
     *names("""
@@ -52,6 +52,7 @@ _KNOWN = {
     TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed UnitNormalization
     """),
 }
+"""The layers of Keras, of all its versions."""
 
 
 _TRAINING_IS_FALSE = names("""
@@ -88,7 +89,7 @@ def class_of(entry: Mapping[str, Any], generation: int) -> Class:
         raw = builtin and generation == 3 and ".ops." in f"{module}."
     else:
         raw = not package and generation == 3 and _looks_raw(name, settings)
-        builtin = raw or (not package and name in _KNOWN)
+        builtin = raw or (not package and name in KNOWN)
     if raw:
         return Class(name, True, False, canonical_operation(snake(name)))
     if builtin and generation == 2 and name in _KERAS2_OPERATIONS:
@@ -127,7 +128,7 @@ def describes_layer(entry: Any, generation: int) -> bool:
     if isinstance(module, str):
         return (
             own.counted
-            and (own.name in _KNOWN or ".layers" in module)
+            and (own.name in KNOWN or ".layers" in module)
             and not any(f".{other}" in module for other in _NO_LAYERS)
         )
     return own.counted and bool(config.keys() & {"layers", "name", "trainable"})
