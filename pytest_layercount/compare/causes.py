@@ -7,7 +7,7 @@ has is *gained*; the sentence says which.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _TYPES = 3
@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{these} gone, doing nothing at inference",
         "{these} added, doing nothing at inference",
     ),
+    "opened": ("{before} {detail} {after}", "{before} {detail} {after}"),
     "operations": (
         "{these} counted as layers in the first model, operations of the second are not",
         "{these} counted as layers in the second model, operations of the first are not",
@@ -153,6 +154,11 @@ def cause(
         after=tuple(item.path for item in after),
         message=message,
     )
+
+
+def in_order(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The causes, the largest first."""
+    return tuple(sorted(causes, key=lambda one: (-abs(one.delta), one.code, one.message)))
 
 
 def _kinds(items: Sequence[Concerned]) -> str:

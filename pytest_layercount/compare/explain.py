@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_layercount.compare.causes import Cause
+from pytest_layercount.compare.causes import Cause, in_order
 from pytest_layercount.compare.confirm import confirmed
 from pytest_layercount.compare.diff import align
+from pytest_layercount.compare.openings import openings
 from pytest_layercount.compare.pairing import partition
 from pytest_layercount.compare.partition import Change, Partition
 from pytest_layercount.compare.plain import Plain, plain
@@ -17,6 +18,7 @@ from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
 
 _UNEXPLAINED = ("added", "removed")
+_Comparison = tuple[Plain, Plain, Partition]
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,29 @@ def explain(model: Any, other: Any, *, count: Count = "layers") -> Explanation:
 def explain_sources(one: Source, two: Source, count: Count = "layers") -> Explanation:
     """Explain the difference between two models that are open already."""
     before, after = count_graph(one.graph, count), count_graph(two.graph, count)
-    mine, others, parts = _compared(one.graph, two.graph)
-    causes = confirmed(Tally(mine, others, parts, count).causes(), one, two, parts.pairs)
+    mine, other, (plain_one, plain_two, parts) = _closest(one, two)
+    causes = (
+        *confirmed(Tally(plain_one, plain_two, parts, count).causes(), mine, other, parts.pairs),
+        *openings(one.graph, mine.graph, count),
+        *openings(two.graph, other.graph, count, gathered=True),
+    )
     assert sum(cause.delta for cause in causes) == after.total - before.total
-    return Explanation(before, after, causes, tuple(parts.changed))
+    return Explanation(before, after, in_order(causes), tuple(parts.changed))
 
 
-def _compared(one: ModelGraph, two: ModelGraph) -> tuple[Plain, Plain, Partition]:
+def _closest(one: Source, two: Source) -> tuple[Source, Source, _Comparison]:
+    """The two as they are, or layers made of layers opened where that leaves less unexplained."""
+    best = one, two, _compared(one.graph, two.graph)
+    if not _loose_ends(best[2][2]):
+        return best
+    ways = [(mine, two) for mine in one.opened] + [(one, other) for other in two.opened]
+    if one.opened and two.opened:
+        ways.append((one.opened[-1], two.opened[-1]))
+    tried = [(*way, _compared(way[0].graph, way[1].graph)) for way in ways]
+    return min([best, *tried], key=lambda way: _loose_ends(way[2][2]))
+
+
+def _compared(one: ModelGraph, two: ModelGraph) -> _Comparison:
     """The two in their plain forms and what became of their nodes.
 
     The forms are tried that leave least unexplained: a folded model may have lost a
@@ -83,7 +101,7 @@ def _compared(one: ModelGraph, two: ModelGraph) -> tuple[Plain, Plain, Partition
     return min(tried, key=lambda each: _loose_ends(each[2]))
 
 
-def _compared_as(one: Plain, two: Plain) -> tuple[Plain, Plain, Partition]:
+def _compared_as(one: Plain, two: Plain) -> _Comparison:
     """Compare, always from the same side, so that the other way round gives the mirror image."""
     if _size(one) >= _size(two):
         return one, two, partition(one, two, align(one.view, two.view))

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pytest_layercount.folding.opened import open_to_fold, open_wide
 from pytest_layercount.folding.plan import ReadWeights, weights_of
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
-from pytest_layercount.model.readers.live import Untraceable, open_model
+from pytest_layercount.model.readers.live import OpenModel, Untraceable, open_model
 from pytest_layercount.model.readers.reloaded import with_reloaded_opened
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
 
 
 @dataclass(frozen=True)
 class Source:
-    """A graph, and how to read the weights of its layers; None where there are none."""
+    """A graph, and how to read the weights of its layers; None where there are none.
+
+    ``reopen`` gives the same model with layers made of layers opened, as folding opens them
+    and all of them; None where there are none of these.
+    """
 
     graph: ModelGraph
     read: ReadWeights | None = None
+    reopen: Callable[[], tuple[Source, ...]] | None = None
+
+    @cached_property
+    def opened(self) -> tuple[Source, ...]:
+        """The same model with layers made of layers opened, each time in another way."""
+        return self.reopen() if self.reopen else ()
 
 
 def source_of(model: Any) -> Source:
@@ -38,10 +51,19 @@ def source_of(model: Any) -> Source:
         except Untraceable:
             return Source(read_graph(model))
         graph = with_reloaded_opened(opened)
-        return Source(graph, weights_of(opened) if graph is opened.graph else None)
+        if graph is not opened.graph:
+            return Source(graph)
+        return Source(graph, weights_of(opened), lambda: _reopened(opened))
     path = Path(model)
     try:
         saved = open_saved(path)
     except NotInFile:
         return Source(read_graph(path))
     return Source(saved.graph, stored_weights(path, saved))
+
+
+def _reopened(read: OpenModel) -> tuple[Source, ...]:
+    ways = [way for way in (open_to_fold(read), open_wide(read)) if way.opened]
+    if len(ways) == 2 and ways[0].opened == ways[1].opened:
+        ways.pop()
+    return tuple(Source(way.graph, weights_of(way)) for way in ways)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pytest_layercount.compare.causes import Cause, Concerned, cause
+from pytest_layercount.compare.causes import Cause, Concerned, cause, in_order
 from pytest_layercount.compare.nesting import held, nested_layers, nested_types, same_models
 from pytest_layercount.compare.partition import Partition
 from pytest_layercount.compare.plain import Plain
@@ -96,7 +96,7 @@ class Tally:
             cause(code, gathered.before, gathered.after, gathered.detail)
             for (code, _), gathered in self.found.items()
         ]
-        return tuple(sorted(made, key=lambda one: (-abs(one.delta), one.code, one.message)))
+        return in_order(made)
 
     def _add(self, key: _Key, item: Concerned, side: int) -> None:
         gathered = self.found.setdefault(key, _Gathered([], []))

@@ -22,6 +22,7 @@ from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.correspond import Correspondence, corresponding, kept
 from pytest_layercount.folding.fold import FoldResult, fold_opened
 from pytest_layercount.folding.inputs import candidate_inputs
+from pytest_layercount.folding.opened import open_as, open_to_fold
 from pytest_layercount.folding.rewrite.copies import (
     input_specs,
     randomised_copy,
@@ -32,7 +33,7 @@ from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
 from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
-from pytest_layercount.model.graph import ModelGraph, Shape, values_in
+from pytest_layercount.model.graph import Shape, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
@@ -108,24 +109,26 @@ def check_fold(
         ModelError: as ``fold`` and ``check_equivalence``.
     """
     with trusting_stored_code(trust_stored_code):
-        opened = open_model(live_model(model))
+        opened = open_to_fold(open_model(live_model(model)))
     fresh = bool(untrained_layers(opened))
     if fresh:
-        opened = _named_like(open_model(randomised_copy(opened, seed)), opened.graph)
-    opened = with_custom_rules(opened)
+        copy = with_custom_rules(open_model(randomised_copy(opened, seed)))
+        opened = _named_like(copy, opened)
     result = fold_opened(opened)
     return FoldCheck(result, _compared(opened, result, inputs, seed), fresh)
 
 
-def _named_like(copy: OpenModel, graph: ModelGraph) -> OpenModel:
+def _named_like(copy: OpenModel, original: OpenModel) -> OpenModel:
     """A copy has no models inside; its layers are called by the paths of the original's."""
+    graph = original.graph
     paths = {
         name: layer.path for name, layer in zip(unique_names(graph), graph.layers, strict=True)
     }
     layers = tuple(
         replace(layer, path=paths.get(layer.path, layer.path)) for layer in copy.graph.layers
     )
-    return replace(copy, graph=replace(copy.graph, layers=layers, top=graph.top))
+    graph = replace(copy.graph, layers=layers, top=graph.top)
+    return replace(copy, graph=graph, opened=original.opened, whole=original.whole)
 
 
 def check_equivalence(
@@ -151,8 +154,10 @@ def check_equivalence(
             correspond, or the outputs are not finite.
     """
     with trusting_stored_code(trust_stored_code):
-        one = with_custom_rules(open_model(live_model(model)))
+        read = open_model(live_model(model))
         other = live_model(other) if isinstance(other, (str, Path)) else other
+    folded = isinstance(other, FoldResult)
+    one = open_as(read, other.opened) if folded else open_to_fold(read)
     return _compared(one, other, inputs, seed)
 
 
@@ -161,7 +166,7 @@ def _compared(one: OpenModel, other: Any, inputs: Any, seed: int) -> Equivalence
     if isinstance(other, FoldResult):
         plan, other = other.plan, other.model
         one = kept(one, plan)
-    two = open_model(live_model(other))
+    two = open_to_fold(open_model(live_model(other)))
     _check_ends(one, two)
     bench, outputs, segments = _measured(one, two, corresponding(one, two, plan), inputs, seed)
     if not all(np.isfinite(gap.magnitude) for gap in outputs):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.passes.outputs import keep_outputs
 from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.resolve import resolved
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rewrite.build import build_model
-from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
@@ -22,8 +22,9 @@ class FoldResult:
     """A folded model and how it came about.
 
     ``model`` is a new Keras model that shares nothing with the one folded.
-    ``removed`` are the paths of layers that other passes took out, ``plan`` is
-    what was carried out.
+    ``removed`` are the paths of layers that other passes took out, ``opened`` those
+    of layers made of layers that were replaced by what is in them, ``plan`` is what was
+    carried out.
     """
 
     model: Any
@@ -33,6 +34,7 @@ class FoldResult:
     before: LayerCount
     after: LayerCount
     plan: Plan
+    opened: tuple[str, ...] = ()
 
 
 def fold(
@@ -64,7 +66,7 @@ def fold(
             its layers cannot be copied.
     """
     with trusting_stored_code(trust_stored_code):
-        given = with_custom_rules(open_model(live_model(model)))
+        given = open_to_fold(open_model(live_model(model)), passes=passes)
     return fold_opened(given, outputs=outputs, passes=passes, unshare=unshare)
 
 
@@ -84,7 +86,8 @@ def fold_opened(
         folds=plan.folds,
         refusals=plan.refusals,
         removed=plan.removed,
-        before=count_graph(given.graph),
+        opened=given.opened,
+        before=count_graph(given.counted),
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )

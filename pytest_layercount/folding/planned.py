@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.resolve import resolved_plan
-from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
@@ -42,7 +42,7 @@ def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = Fa
     if isinstance(model, (str, Path)):
         with trusting_stored_code(trust_stored_code):
             return _plan_file(Path(model), resolve=resolve)
-    opened = with_custom_rules(open_model(live_model(model)))
+    opened = open_to_fold(open_model(live_model(model)))
     if not resolve:
         return plan_graph(opened.graph)
     return resolved_plan(opened, Snapshot())

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.resolve import resolved_plan
-from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers.fingerprint import Fingerprint
@@ -41,7 +41,7 @@ class _Memory:
         """Whether the model still is what was read."""
         return self.hooks == tuple(callers) and self.fingerprint.fits(model)
 
-    def opened(self, model: Any) -> OpenModel:
+    def read(self, model: Any) -> OpenModel:
         """The model with its layers. Operations may be gone: they have no weights to read."""
         return OpenModel(self.graph, tuple(layer() for layer in self.layers), model)
 
@@ -67,7 +67,7 @@ def plan_of(model: Any) -> Plan:
     memory, look = _memory(model), Snapshot()
     weights = tuple(_checksum(look(weight)) for weight in model.weights)
     if memory.plan is None or memory.weights != weights:
-        opened = with_custom_rules(memory.opened(model))
+        opened = open_to_fold(memory.read(model))
         memory.plan, memory.weights = resolved_plan(opened, look), weights
     return memory.plan
 

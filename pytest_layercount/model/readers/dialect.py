@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from pytest_layercount.model.graph import Shape
+
 
 class Call(NamedTuple):
     """One call as Keras recorded it, symbolic tensors still Keras's own."""
@@ -31,8 +33,8 @@ class Dialect(Protocol):
     def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """New symbolic arguments like those a subclassed model was first called with."""
 
-    def placeholder(self, tensor: Any) -> Any:
-        """A new symbolic input like a symbolic tensor."""
+    def placeholder(self, tensor: Any, shape: Shape) -> Any:
+        """A new symbolic input like a symbolic tensor, of this shape."""
 
     def is_tensor(self, leaf: Any) -> bool:
         """Whether ``leaf`` is a symbolic tensor of this Keras."""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pytest_layercount.model.arguments import flag_of, in_call_order
+from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.dialect import (
     Call,
     canonical_operation,
@@ -48,9 +49,9 @@ class Keras2:
         )
         return tuple(args), dict(kwargs)
 
-    def placeholder(self, tensor: Any) -> Any:
+    def placeholder(self, tensor: Any, shape: Shape) -> Any:
         keras = sys.modules[type(tensor).__module__.partition(".")[0]]
-        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+        return keras.Input(batch_shape=shape, dtype=tensor.dtype)
 
     def is_tensor(self, leaf: Any) -> bool:
         return any(base.__name__ == "KerasTensor" for base in type(leaf).__mro__)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.model.arguments import flag_of, in_call_order
+from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.dialect import Call, canonical_operation, replaces_call
 
 
@@ -49,10 +50,10 @@ class Keras3:
             return (arguments["input"],), {}
         return (), arguments
 
-    def placeholder(self, tensor: Any) -> Any:
+    def placeholder(self, tensor: Any, shape: Shape) -> Any:
         import keras
 
-        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+        return keras.Input(batch_shape=shape, dtype=tensor.dtype)
 
     def _entry(self, tensor: Any) -> Any:
         """A new input of the same name as the InputLayer behind ``tensor``."""

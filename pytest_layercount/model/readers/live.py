@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,9 @@ from pytest_layercount.model.readers.trace import (
     trace_root,
 )
 
+Inside = Callable[[str], bool]
+"""Whether to open the composite layer with this path."""
+
 
 class Untraceable(ModelError):
     """A subclassed model whose call cannot be followed on symbolic inputs."""
@@ -26,19 +29,32 @@ class Untraceable(ModelError):
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A graph and the live layer behind each of ``graph.layers``."""
+    """A graph and the live layer behind each of ``graph.layers``.
+
+    ``opened`` are the paths of composite layers that Keras counts as one and that were
+    opened here, ``whole`` is the graph in which they are not.
+    """
 
     graph: ModelGraph
     layers: tuple[Any, ...]
     model: Any
+    opened: tuple[str, ...] = ()
+    whole: ModelGraph | None = None
+
+    @property
+    def counted(self) -> ModelGraph:
+        """The graph in which layers count as Keras counts them."""
+        return self.whole or self.graph
 
 
-def open_model(model: Any) -> OpenModel:
+def open_model(model: Any, *, inside: Inside | None = None) -> OpenModel:
     """Read a live model.
 
     A subclassed model is called on symbolic inputs, and so are the subclassed
     models in it; layers of the user's own stay whole in a functional model and
-    are opened in a subclassed one, which has no list of layers to agree with.
+    are opened in a subclassed one, which has no list of layers to agree with. In a
+    functional one those are opened for whose path ``inside`` is true, if their call
+    can be followed every time that they are called.
 
     Raises:
         ModelError: a subclassed model whose call cannot be followed, or a
@@ -46,9 +62,13 @@ def open_model(model: Any) -> OpenModel:
     """
     dialect = dialect_of(model)
     subclassed = dialect.functional(model) is None
-    opening = Opening(dialect, subclassed=subclassed, tracing=int(subclassed))
+    closed: set[int] = set()
     with leaving_no_trace(model):
-        inputs, outputs = opening.root(_graph_of(dialect, model))
+        while True:
+            opening = Opening(dialect, subclassed, int(subclassed), inside or _nowhere, closed)
+            inputs, outputs = opening.root(_graph_of(dialect, model))
+            if not closed & opening.opened.keys():
+                break  # else a layer was opened at one call, and could not be at another
     graph = ModelGraph(
         name=str(model.name),
         keras=keras_label(model),
@@ -59,7 +79,12 @@ def open_model(model: Any) -> OpenModel:
         top=tuple(type(layer).__name__ for layer in model.layers),
         sequential=_is_sequential(model),
     )
-    return OpenModel(graph, tuple(opening.layers), model)
+    opened = tuple(opening.opened.values())
+    return OpenModel(graph, tuple(opening.layers), model, opened)
+
+
+def _nowhere(_path: str) -> bool:
+    return False
 
 
 def _graph_of(dialect: Dialect, model: Any) -> Any:
@@ -85,17 +110,21 @@ class Opening:
     """The graph so far. ``known`` maps a symbolic tensor's id to its value.
 
     ``traced`` keeps the graphs of subclassed models alive: ids are only unique
-    among objects that live.
+    among objects that live. ``inside`` says by its path whether to open a composite layer,
+    ``opened`` has those that were, and ``closed`` those that cannot be, all by their ids.
     """
 
     dialect: Dialect
+    subclassed: bool = False
+    tracing: int = 0
+    inside: Inside = _nowhere
+    closed: set[int] = field(default_factory=set)
+    opened: dict[int, str] = field(default_factory=dict)
     layers: list[Any] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     index: dict[int, int] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     traced: list[Any] = field(default_factory=list)
-    subclassed: bool = False
-    tracing: int = 0
     masks: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -120,34 +149,73 @@ class Opening:
         for call in calls:
             if known.keys() >= set(map(id, call.outputs)):
                 continue  # an input, fed by whoever opened this model
-            inner, given, traced = self._inside(call)
+            flag = self.dialect.training(training, call.training)
+            path = f"{prefix}{call.layer.name}/"
+            inner, given, traced = self._inside(call, path, known, flag)
             if inner is None:
                 self.add_node(call, prefix, known, training)
                 continue
-            flag = self.dialect.training(training, call.training)
-            path = f"{prefix}{call.layer.name}/"
             self.tracing += traced
             self._open_nested(call, inner, given, path, known, flag)
             self.tracing -= traced
 
-    def _inside(self, call: Call) -> tuple[Any, Any, bool]:
+    def _inside(
+        self, call: Call, path: str, known: dict[int, Value], training: bool | None
+    ) -> tuple[Any, Any, bool]:
         """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
         layer = call.layer
         if self.describer.traits(layer).model:
             functional = self.dialect.functional(layer)
-            if functional is not None:
+            if functional is not None and self._fits(call, functional):
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
                 return functional, first, False
-        elif not (self.subclassed and composite(layer)):
+        elif not composite(layer):
             return None, None, False
         try:
-            traced = trace(self.dialect, layer, call.args, call.kwargs)
+            if self.subclassed or self.describer.traits(layer).model:
+                traced = trace(self.dialect, layer, call.args, call.kwargs)
+            else:
+                traced = self._followed(call, path.removesuffix("/"), known, training)
         except Unseen:
             return None, None, False
         self.traced.append(traced)
         given: list[Any] = []
         map_tree((call.args, call.kwargs), given.append)
         return traced, [leaf for leaf in given if self.dialect.is_tensor(leaf)], True
+
+    def _fits(self, call: Call, functional: Any) -> bool:
+        """Whether a model inside is called on sizes like those that its graph was made with."""
+        made = [self.dialect.shape(tensor) for tensor in self.dialect.ends(functional)[2]]
+        leaves: list[Any] = []
+        map_tree((call.args, call.kwargs), leaves.append)
+        read = [self.dialect.shape(leaf) for leaf in leaves if self.dialect.is_tensor(leaf)]
+        pairs = zip(made, read, strict=False)
+        return not any(ours and theirs and _differ(ours, theirs) for ours, theirs in pairs)
+
+    def _followed(
+        self, call: Call, path: str, known: dict[int, Value], training: bool | None
+    ) -> Any:
+        """What is inside a composite layer that Keras counts as one."""
+        from pytest_layercount.model.readers.composite import followed  # needs NumPy
+
+        number = id(call.layer)
+        path = self.opened.get(number, path)
+        if number in self.closed or not self.inside(path):
+            raise Unseen("it stays whole")
+        try:
+            traced = followed(self.dialect, call, training, self._reads_mask(call, known))
+        except Unseen:
+            self.closed.add(number)
+            raise
+        self.opened[number] = path
+        return traced
+
+    def _reads_mask(self, call: Call, known: dict[int, Value]) -> bool:
+        leaves: list[Any] = []
+        map_tree((call.args, call.kwargs), leaves.append)
+        values = [known[id(leaf)] for leaf in leaves if id(leaf) in known]
+        noted = [any(self.nodes[value.node].masked[value.index :][:1]) for value in values]
+        return any(noted) or any(map(_is_masked, leaves))
 
     def _open_nested(
         self,
@@ -224,6 +292,12 @@ class Opening:
     def described(self, model: Any) -> Iterator[Layer]:
         """The layers of ``model`` as plain data."""
         return self.describer.described(model, self.layers, self.paths)
+
+
+def _differ(one: Sequence[int | None], two: Sequence[int | None]) -> bool:
+    """Whether two shapes have a size that both know and that is not the same."""
+    sizes = zip(one, two, strict=False)
+    return any(None not in (here, there) and here != there for here, there in sizes)
 
 
 def _is_sequential(model: Any) -> bool:

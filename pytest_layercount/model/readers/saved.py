@@ -135,7 +135,7 @@ class _Dialect:
     def built_with(self, model: Any) -> None:
         return None
 
-    def placeholder(self, tensor: Any) -> Any:
+    def placeholder(self, tensor: Any, shape: Any) -> Any:
         return tensor
 
     def is_tensor(self, leaf: Any) -> bool:
@@ -173,11 +173,13 @@ class _SavedOpening(Opening):
     A small file can nest models that each call the next one twice.
     """
 
-    opened = 0
+    calls = 0
 
-    def _inside(self, call: Call) -> tuple[Any, Any, bool]:
-        self.opened += 1
-        if self.opened > MOST_CALLS:
+    def _inside(
+        self, call: Call, path: str, known: Any, training: bool | None
+    ) -> tuple[Any, Any, bool]:
+        self.calls += 1
+        if self.calls > MOST_CALLS:
             raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
         if call.layer.network is None:
             return None, None, False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import first_line
-from pytest_layercount.model.graph import map_tree
+from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.readers.dialect import Dialect
 
 
@@ -16,10 +16,19 @@ class Unseen(Exception):
     """A ``call`` that cannot be followed; its text says what stopped it."""
 
 
-def trace(dialect: Dialect, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def trace(
+    dialect: Dialect,
+    layer: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    training: bool | None = None,
+    sized: Callable[[Shape], Shape] = lambda shape: shape,
+) -> Any:
     """The functional graph that ``layer.call`` records for arguments like these.
 
-    Its inputs stand in the order of the symbolic tensors in ``(args, kwargs)``.
+    Its inputs stand in the order of the symbolic tensors in ``(args, kwargs)``; ``sized``
+    may give them other shapes.
 
     Raises:
         Unseen: the call fails on symbolic tensors, or returns something else.
@@ -29,11 +38,11 @@ def trace(dialect: Dialect, layer: Any, args: tuple[Any, ...], kwargs: dict[str,
     def stand_in(leaf: Any) -> Any:
         if not dialect.is_tensor(leaf):
             return leaf
-        inputs.append(dialect.placeholder(leaf))
+        inputs.append(dialect.placeholder(leaf, sized(dialect.shape(leaf))))
         return inputs[-1]
 
     inside = map_tree((args, kwargs), stand_in)
-    return _join(dialect, layer, inputs, inside)
+    return _join(dialect, layer, inputs, inside, training)
 
 
 def trace_root(dialect: Dialect, model: Any) -> Any:
@@ -57,10 +66,12 @@ def trace_root(dialect: Dialect, model: Any) -> Any:
     return _join(dialect, model, args[0] if lone else inputs, inside)
 
 
-def _join(dialect: Dialect, layer: Any, inputs: Any, inside: Any) -> Any:
+def _join(
+    dialect: Dialect, layer: Any, inputs: Any, inside: Any, training: bool | None = None
+) -> Any:
     args, kwargs = inside
     if "training" in inspect.signature(layer.call).parameters:
-        kwargs = {"training": None, **kwargs}
+        kwargs = {"training": training, **kwargs}
     try:
         with dialect.following():
             outputs = layer.call(*args, **kwargs)

@@ -1,0 +1,60 @@
+"""A live model as it is folded: composite layers opened where something in them folds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from pytest_layercount.folding.plan import PASSES, Plan, plan_graph
+from pytest_layercount.folding.rules.custom import with_custom_rules
+from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
+from pytest_layercount.model.readers.trace import composite
+
+
+def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> OpenModel:
+    """Give a model that was read the users' rules, and open what something folds in.
+
+    A composite layer stays whole where a user's rule answers for it, where its call cannot
+    be followed and where nothing in it folds: that changes least. What is opened depends on
+    the structure alone, so that a plan and the fold carried out agree on it.
+    """
+    whole = with_custom_rules(read)
+    every = open_wide(whole)
+    if not every.opened:
+        return whole
+    plan = plan_graph(every.graph, passes=passes)
+    needed = _touched(plan, every)
+    if len(needed) == len(every.opened):
+        return every
+    some = _opened(whole, needed.__contains__) if needed else whole
+    alike = len(plan_graph(some.graph, passes=passes).folds) >= len(plan.folds)
+    return some if alike else every  # a map may have to pass through a layer to fold elsewhere
+
+
+def open_wide(whole: OpenModel) -> OpenModel:
+    """Open every composite layer of a model that users' rules do not answer for."""
+    taught = {layer.path for layer in whole.graph.layers if layer.rule is not None}
+    return _opened(whole, lambda path: path not in taught)
+
+
+def open_as(read: OpenModel, opened: Collection[str]) -> OpenModel:
+    """Give a model the users' rules, and open just the composite layers with these paths."""
+    whole = with_custom_rules(read)
+    return _opened(whole, opened.__contains__) if opened else whole
+
+
+def _opened(whole: OpenModel, inside: Inside) -> OpenModel:
+    if not any(map(composite, whole.layers)):
+        return whole
+    opened = with_custom_rules(open_model(whole.model, inside=inside))
+    return replace(opened, whole=whole.graph)
+
+
+def _touched(plan: Plan, opened: OpenModel) -> frozenset[str]:
+    """The opened layers in which a layer folds, takes a map up or is merged."""
+    paths = {path for fold in plan.folds for path in (fold.layer, *fold.into)}
+    merged = {number for merge in plan.merges for number in merge.layers}
+    paths |= {opened.graph.layers[number].path for number in merged}
+    return frozenset(
+        path for path in opened.opened if any(one.startswith(f"{path}/") for one in paths)
+    )
