@@ -11,8 +11,6 @@ from dataclasses import replace
 from pytest_layercount.compare.form import Form
 from pytest_layercount.folding.plan import Plan, plan_graph
 
-BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
-
 
 def absorb(form: Form) -> None:
     """Take out what folds, what does nothing, and what only pads."""
@@ -26,7 +24,8 @@ def absorb(form: Form) -> None:
             for number in callers[int(other)]:
                 if number in form.items:
                     form.items[number].helped += folded
-        code = "batch-norms-folded" if fold.type in BATCH_NORMS else "affine-folded"
+        normalizes = graph.layers[int(fold.layer)].is_a("BatchNormalization")
+        code = "batch-norms-folded" if normalizes else "affine-folded"
         keeper = int(fold.layer)
         while keeper in into:
             keeper = into[keeper]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.left import left_inside
 from pytest_layercount.folding.passes.activation import fuse_activations
 from pytest_layercount.folding.passes.collapse import Merge, collapse
 from pytest_layercount.folding.passes.inert import remove_inert, same_dtype, same_mask
@@ -85,11 +86,11 @@ def plan_graph(
     removed += fuse_activations(wiring) if "activation" in passes else ()
     gone = set(removed)
     after, sources, values = wiring.finished()
+    refused = {no.layer: no for _, no in sorted(planner.refusals.items()) if no.layer not in gone}
+    left = left_inside(after, refused) if "affine" in passes else ()
     return Plan(
         folds=tuple(planner.folds[layer] for layer in sorted(planner.folds)),
-        refusals=tuple(
-            refusal for _, refusal in sorted(planner.refusals.items()) if refusal.layer not in gone
-        ),
+        refusals=(*refused.values(), *left),
         removed=removed,
         graph=after,
         absorptions=tuple(planner.absorptions),

@@ -74,6 +74,16 @@ REASONS: Mapping[str, Reason] = {
         "nothing is known about the layer {blocker}",
         "answer for its class in conftest.py with the hook pytest_layercount_rule",
     ),
+    "own-class": Reason(
+        "{blocker} is of a class of its own, and what that computes is not known",
+        "use Keras's class, or answer for yours in conftest.py with the hook "
+        "pytest_layercount_rule",
+    ),
+    "inside-layer": Reason(
+        "it is inside {blocker}, a layer that stays whole",
+        "make the call() of {blocker} of layers and keras.ops alone, or use its layers in the "
+        "model itself",
+    ),
     "no-rule": Reason(
         "nothing is known about {blocker}, though it is Keras's or TensorFlow's own",
         "put the normalization on the other side of it",

@@ -88,6 +88,16 @@ class BatchNormalization(Rule):
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * here.channels)
 
 
+class Inherited(BatchNormalization):
+    """A class of a user's own that computes what Keras's does: a map, which keeps its weights.
+
+    Whether its ``__init__`` would take a ``scale`` or ``center`` is not known.
+    """
+
+    def _absorb(self, site: Site, affine: Affine) -> Absorbs | Stop:
+        return Stop("own-class")
+
+
 def normalised_axis(site: Site) -> int | None:
     """The axis of the normalization as a position, None where that cannot be said."""
     axis = site.config["axis"]

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.rules.base import Rule
+from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.attributes import ATTRIBUTES, normalise
+from pytest_layercount.model.readers.described import is_built_in
+from pytest_layercount.model.readers.dialect import replaces_call
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer
     from pytest_layercount.model.readers.live import OpenModel
+
+INHERITED = Inherited()
+_MAKING = frozenset(
+    ("__init__", "__module__", "__doc__", "__dict__", "__weakref__", "get_config", "from_config")
+)
 
 
 def with_custom_rules(opened: OpenModel) -> OpenModel:
@@ -21,7 +29,7 @@ def with_custom_rules(opened: OpenModel) -> OpenModel:
     Raises:
         ModelError: a hook answers with something other than a Rule.
     """
-    if not callers:
+    if all(layer.builtin for layer in opened.graph.layers):
         return opened
     pairs = zip(opened.graph.layers, opened.layers, strict=True)
     layers = tuple(_with_rule(layer, live) for layer, live in pairs)
@@ -32,6 +40,8 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
     if layer.builtin:
         return layer
     rule = next((found for ask in callers if (found := ask(layer=live)) is not None), None)
+    if rule is None and layer.is_a("BatchNormalization") and _computes_what_keras_does(live):
+        rule = INHERITED
     if rule is None:
         return layer
     if not isinstance(rule, Rule):
@@ -43,6 +53,18 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
     names = rule.attributes or _inherited(live)
     config = {name: normalise(getattr(live, name, None)) for name in names}
     return replace(layer, rule=rule, config=config)
+
+
+def _computes_what_keras_does(live: Any) -> bool:
+    """Whether a class of the user's own leaves alone all that Keras's class has but what makes it.
+
+    A change of ``__init__`` shows in the attributes, which are read.
+    """
+    base = next(cls for cls in type(live).__mro__ if is_built_in(cls))
+    own = set(type(live).__mro__).difference(base.__mro__)
+    named = {name for cls in own for name in vars(cls)} - _MAKING
+    changed = {name for name in named if hasattr(base, name)}
+    return not changed and not replaces_call(live)
 
 
 def _inherited(live: Any) -> tuple[str, ...]:
