@@ -546,7 +546,7 @@ CUSTOM = [
     Case(
         "a batch norm with a call of its own",
         lambda k: k.chain((5,), k.Dense(4, name="f"), odd_norm(k)(name="o"), k.bn()),
-        "bn!unknown-layer@o",
+        "bn!unknown-layer@o o!own-class@o",
         "Dense OddNorm BatchNormalization",
     ),
     Case(
