@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_layercount.folding.absorbed import by_layer
+from pytest_layercount.folding.half import in_half
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
@@ -39,6 +40,8 @@ def _bound(opened: OpenModel, layer: int, absorptions: list[Absorption], look: L
     """No new weight is larger; infinite or not a number where that is not known."""
     rule = rule_for(opened.graph.layers[layer])
     if not isinstance(rule, Weighted):
+        return np.inf
+    if in_half(opened.layers[layer], rule.weights):
         return np.inf
     found = [variable(opened.layers[layer], name) for name in rule.weights]
     arrays = [look(one) for one in found if one is not None]

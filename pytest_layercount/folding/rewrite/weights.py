@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_layercount.folding.absorbed import absorb, scaled_once
 from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
@@ -33,6 +34,8 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
     narrow = scaled_once(plan) - merging
 
     def read(layer: int, names: tuple[str, ...]) -> Arrays:
+        if in_half(opened.layers[layer], names):
+            narrow.discard(layer)
         return (_in_place if layer in narrow else read_weights)(opened.layers[layer], names)
 
     for layer, before, after in absorb(plan, read):
@@ -41,12 +44,15 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
         new[layer] = after if layer in merging else _cast(after, opened.layers[layer], kept)
         if not _finite({**before, **new[layer]}):
             unfit[layer] = "overflow" if _finite(before) else "non-finite"
+        elif layer not in merging and not fits(before, after, opened.layers[layer]):
+            unfit[layer] = "overflow"
     for merge in plan.merges:
         current = {layer: _current(opened, new, layer) for layer in merge.layers}
         new[merge.target] = merged_weights(merge, current)
     for layer in merging & new.keys():
-        new[layer] = _cast(new[layer], opened.layers[layer])
-        if not _finite(new[layer]):
+        exact, live = new[layer], opened.layers[layer]
+        new[layer] = _cast(exact, live)
+        if not _finite(new[layer]) or not fits({}, exact, live):
             unfit.setdefault(layer, "overflow")
     return new, unfit
 

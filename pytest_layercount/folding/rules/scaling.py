@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.half import vanishes
 from pytest_layercount.folding.rules.base import (
     NONNEGATIVE,
     ZERO_SHIFT,
@@ -95,7 +96,7 @@ class Rescaling(Rule):
             return Absorbs()  # which numbers it will have is known when weights are read
         (a, b), (c, d) = (each.arrays() for each in ((own, affine) if after else (affine, own)))
         scale, offset = c * a, c * b + d
-        if not _fits(site, scale) or not _fits(site, offset):
+        if not _fits(site, scale) or not _fits(site, offset) or _vanishes(site, a, scale):
             return Stop("overflow")
         return Absorbs(changes={"scale": _plain(scale), "offset": _plain(offset)})
 
@@ -259,6 +260,10 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(item)
     else:
         yield value
+
+
+def _vanishes(site: Site, before: Array, after: Array) -> bool:
+    return bool(site.node.dtypes) and vanishes(before, after, site.node.dtypes[0])
 
 
 def _fits(site: Site, numbers: Array) -> bool:

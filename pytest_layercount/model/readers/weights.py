@@ -24,6 +24,16 @@ def variable(layer: Any, name: str) -> Any | None:
     return getattr(layer, _OTHER_NAMES.get(last, last), None) if found is None else found
 
 
+def computing_type(layer: Any, name: str) -> str:
+    """The data type in which the part of ``layer`` computes that keeps ``name``."""
+    *owners, _ = name.split(".")
+    found = getattr(layer, "compute_dtype", None)
+    for owner in owners:
+        layer = getattr(layer, owner, None)
+        found = getattr(layer, "compute_dtype", None) or found
+    return str(found)
+
+
 def array_of(value: Any) -> NDArray[Any]:
     """The present values of a variable or tensor, to be read only.
 
