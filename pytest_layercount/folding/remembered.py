@@ -17,7 +17,7 @@ from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers.fingerprint import Fingerprint
 from pytest_layercount.model.readers.live import OpenModel, open_model
-from pytest_layercount.model.readers.weights import Snapshot
+from pytest_layercount.model.readers.weights import Snapshot, variables_of
 
 
 @dataclass
@@ -65,7 +65,7 @@ def plan_of(model: Any) -> Plan:
         ModelError: as ``open_model``.
     """
     memory, look = _memory(model), Snapshot()
-    weights = tuple(_checksum(look(weight)) for weight in model.weights)
+    weights = tuple(_checksum(look(weight)) for weight in variables_of(model))
     if memory.plan is None or memory.weights != weights:
         opened = open_to_fold(memory.read(model))
         memory.plan, memory.weights = resolved_plan(opened, look), weights

@@ -25,10 +25,12 @@ from pytest_layercount.folding.rewrite.copies import (
 )
 from pytest_layercount.folding.rewrite.measure import DRAWS
 from pytest_layercount.folding.rewrite.run import Runner, fed
+from pytest_layercount.folding.rewrite.tables import derive, learns_table, parts
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
+from pytest_layercount.model.readers.weights import size_of, variables_of
 from pytest_layercount.records.chance import undisturbed
 from pytest_layercount.records.file import write_record
 from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers, Record
@@ -103,11 +105,10 @@ def tensorflow_version() -> str:
 def _weights(opened: OpenModel, sources: Sequence[int]) -> tuple[tuple[int, tuple[int, ...]], ...]:
     owners: dict[int, int] = {}
     for number, source in enumerate(sources):
-        for variable in getattr(opened.layers[source], "weights", ()):
+        for variable in variables_of(opened.layers[source]):
             owners.setdefault(id(variable), number)
     return tuple(
-        (owners.get(id(variable), -1), tuple(int(size) for size in variable.shape))
-        for variable in opened.model.weights
+        (owners.get(id(variable), -1), size_of(variable)) for variable in variables_of(opened.model)
     )
 
 
@@ -199,8 +200,8 @@ class _Bench:
         for layer in (self.copies.live[source] for source in sources):
             owners = {
                 id(variable): (part, variable)  # the innermost part that has it, which comes last
-                for part in _parts(layer)
-                for variable in getattr(part, "weights", ())
+                for part in (() if learns_table(layer) else parts(layer))
+                for variable in variables_of(part)
             }
             found |= {key: owner for key, owner in owners.items() if key not in found}
         for position, (layer, variable) in enumerate(found.values()):
@@ -208,14 +209,8 @@ class _Bench:
             if value is not None:
                 dtype = getattr(variable.dtype, "as_numpy_dtype", variable.dtype)
                 variable.assign(value.astype(dtype))
-        for part in (part for layer in self.copies.live for part in _parts(layer)):
-            if hasattr(part, "finalize_state"):
-                part.finalize_state()  # what is derived from the weights
-
-
-def _parts(layer: Any) -> list[Any]:
-    """A layer and all layers in it, as Keras lists them: what is inside after what holds it."""
-    return list(layer._flatten_layers()) if hasattr(layer, "_flatten_layers") else [layer]
+        for layer in self.copies.live:
+            derive(layer)
 
 
 def _near(array: Any, unit: float, seed: Sequence[int]) -> Any:

@@ -13,12 +13,13 @@ from pytest_layercount.folding.inputs import InputSpec
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.copying import FLOATS
 from pytest_layercount.folding.rewrite.layers import Copies
+from pytest_layercount.folding.rewrite.tables import derive, learns_table
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import read_weights, variable
+from pytest_layercount.model.readers.weights import read_weights, variable, variables_of
 
 SATURATING = ("softmax", "sigmoid", "log_softmax", "tanh", "hard_sigmoid")
 
@@ -119,7 +120,8 @@ class Movable:
 
         self.layer = layer
         # These share the memory of the variables until either is changed.
-        self.values = [tf.convert_to_tensor(weight) for weight in layer.weights]
+        self.weights = [] if learns_table(layer) else variables_of(layer)
+        self.values = [tf.convert_to_tensor(weight) for weight in self.weights]
         rescales = type(layer).__name__ == "Rescaling"
         self.numbers = (layer.scale, layer.offset) if rescales else None
 
@@ -134,12 +136,11 @@ class Movable:
         self._put(self.values, self.numbers)
 
     def _put(self, values: Iterable[Any], numbers: tuple[Any, ...] | None) -> None:
-        for weight, value in zip(self.layer.weights, values, strict=True):
+        for weight, value in zip(self.weights, values, strict=True):
             weight.assign(value)
         if numbers:
             self.layer.scale, self.layer.offset = numbers
-        if hasattr(self.layer, "finalize_state"):
-            self.layer.finalize_state()  # what is derived from the weights
+        derive(self.layer)
 
 
 @contextmanager
@@ -181,7 +182,7 @@ def _moved(value: Any, unit: float, random: np.random.Generator) -> Any:
 def rounding_unit(model: Any) -> float:
     """Half the spacing, relative to 1, of the coarsest type that weights are stored in."""
     units = {"float64": 2.0**-50, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
-    stored = {str(getattr(weight.dtype, "name", weight.dtype)) for weight in model.weights}
+    stored = {str(getattr(weight.dtype, "name", weight.dtype)) for weight in variables_of(model)}
     return max((units[name] for name in stored if name in units), default=2.0**-24)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.state import State
+from pytest_layercount.folding.rewrite.state import State, Unlike
 from pytest_layercount.model.graph import Layer, ModelGraph, Node
 from pytest_layercount.model.readers.dialect import generation
 
@@ -102,10 +102,12 @@ class Copies:
         state = self.states.pop(number, None)
         if state is None:
             return False
-        late, source = state.settle(), self.sources[number]
+        source = self.sources[number]
+        try:
+            late = state.settle()
+        except Unlike as unlike:
+            raise ModelError(_unlike(self.opened.graph.layers[source], unlike)) from unlike
         self.weights.pop(source, None)
-        if not state.weights and not state.alike:
-            raise ModelError(_unlike(self.opened.graph.layers[source]))
         return late
 
 
@@ -147,10 +149,16 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _unlike(layer: Layer) -> str:
+def _unlike(layer: Layer, unlike: Unlike) -> str:
+    advice = (
+        "give its class a get_config() that returns every argument of its __init__, and set "
+        "nothing on it afterwards"
+    )
+    if layer.sealed in ("quantized", "lora"):
+        advice = "a part of it was quantized or given LoRA weights; fold before that"
     return (
-        f"layer {layer.path!r} of type {layer.type} has other weights than a layer made from its "
-        "configuration: a part of it was quantized or given LoRA weights; fold before that"
+        f"layer {layer.path!r} of type {layer.type} is another layer when it is made from its "
+        f"configuration: {unlike}; {advice}"
     )
 
 

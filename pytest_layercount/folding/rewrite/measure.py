@@ -12,7 +12,7 @@ from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed
 from pytest_layercount.model.graph import Value, values_in
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import array_of
+from pytest_layercount.model.readers.weights import array_of, variables_of
 
 MARGIN = 4.0
 ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously
@@ -144,7 +144,7 @@ class Bench:
 
 
 def _same_weights(one: Any, two: Any) -> bool:
-    weights, others = (getattr(live, "weights", []) for live in (one, two))
+    weights, others = (variables_of(live) for live in (one, two))
     if [tuple(each.shape) for each in weights] != [tuple(each.shape) for each in others]:
         return False
     both = zip(weights, others, strict=True)

@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.model.readers.weights import variable
+from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
+from pytest_layercount.model.readers.weights import variable, variables_of
+
+
+class Unlike(Exception):
+    """A copy that is not what it copies; its text says in what."""
 
 
 class State:
@@ -28,15 +33,22 @@ class State:
     def __init__(self, old: Any, new: Any, weights: Mapping[str, Array]) -> None:
         self.old, self.new, self.weights = old, new, weights
         self.begun: dict[int, Any] = {}
-        if not _parts(old):
+        self.told = [type(part) for part in parts(new)]
+        if learns_table(old):
+            copy_tables(old, new)
+        elif len(self.told) == 1:
             self._await(self._expected())
 
     def settle(self) -> bool:
-        """Whether any variable had to be assigned; afterwards all are as they should be."""
+        """Whether any variable had to be assigned; afterwards all are as they should be.
+
+        Raises:
+            Unlike: the two have other variables.
+        """
         vars(self.new).pop("add_weight", None)
         targets = [(self._target(name), array) for name, array in self.weights.items()]
         given = {id(target) for target, _ in targets}
-        others = [(there, here) for here, there in self._pairs() if id(there) not in given]
+        others = [(there, here) for here, there in self._pairs(given) if id(there) not in given]
         late = False
         for target, value in (*others, *targets):
             if self.begun.get(id(target)) is not value:
@@ -44,19 +56,21 @@ class State:
                 late = True
         return self._learned() or late
 
+    def _learned(self) -> bool:
+        """See to what is not in variables: tables of parts made by the first call, and the like."""
+        late = learns_table(self.old) and self.told != [type(part) for part in parts(self.new)]
+        if late:
+            copy_tables(self.old, self.new)
+        return derive(self.new) or late
+
     def _target(self, name: str) -> Any:
         target = variable(self.new, name)
         assert target is not None, f"{self.new.name} has no {name}"
         return target
 
-    @property
-    def alike(self) -> bool:
-        """Whether the copy has weights of the same shapes."""
-        return _shapes(self.old) == _shapes(self.new)
-
     def _expected(self) -> dict[str, Any]:
         """Values by the names under which variables are made."""
-        found: dict[str, Any] = {_short(source): source for source in self.old.weights}
+        found: dict[str, Any] = {_short(source): source for source in variables_of(self.old)}
         for name, array in self.weights.items():
             source = variable(self.old, name)
             found[name if source is None else _short(source)] = array
@@ -83,53 +97,73 @@ class State:
 
         vars(self.new)["add_weight"] = add_weight
 
-    def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        """Each variable of the copy with the one it copies, part by part.
+    def _pairs(self, given: set[int]) -> list[tuple[Any, Any]]:
+        """Each variable of the copy with the one it copies, but for those ``given`` new values.
 
-        The parts are paired in the order in which Keras tracks them; the order of
-        ``layer.weights`` would depend on which of them are frozen.
+        Raises:
+            Unlike: one of them has no counterpart.
         """
-        old, new = list(self.old._flatten_layers()), list(self.new._flatten_layers())
+        found = list(self._part_by_part())
+        if self._covered(found, given):
+            return found
+        # Wrappers that quantize move variables from the layer inside to themselves.
+        found = list(_alike(variables_of(self.old), variables_of(self.new)))
+        if self._covered(found, given):
+            return found
+        here, there = (_listed(layer) for layer in (self.old, self.new))
+        raise Unlike(f"its variables are {there}, not {here}")
+
+    def _part_by_part(self) -> Iterator[tuple[Any, Any]]:
+        """Pairs of variables, of parts in the order in which Keras tracks them.
+
+        The order of ``layer.weights`` would depend on which of the parts are frozen.
+        """
+        old, new = list(parts(self.old)), list(parts(self.new))
         if len(old) != len(new):
-            yield from _alike(self.old.weights, self.new.weights)
             return
         for source, target in zip(old, new, strict=True):
             if source.trainable != target.trainable:
                 target.trainable = source.trainable
             yield from _alike(_own(source), _own(target))
 
-    def _learned(self) -> bool:
-        """Copy what is not in variables: vocabularies, and what is derived from variables."""
-        vocabulary = hasattr(self.old, "get_vocabulary") and hasattr(self.new, "set_vocabulary")
-        if vocabulary:
-            self.new.set_vocabulary(self.old.get_vocabulary(include_special_tokens=False))
-        derived = hasattr(self.new, "finalize_state")
-        if derived:
-            self.new.finalize_state()
-        return vocabulary or derived
+    def _covered(self, pairs: list[tuple[Any, Any]], given: set[int]) -> bool:
+        """Whether every variable of the copy gets a value, and none of the original is lost.
+
+        A fold knows which it has replaced.
+        """
+        here, there = ({id(pair[side]) for pair in pairs} for side in (0, 1))
+        lost = any(id(each) not in here for each in variables_of(self.old)) and not given
+        return not lost and all(id(each) in there | given for each in variables_of(self.new))
 
 
 def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
     """By name where that tells them apart: quantizing a layer adds weights in another order."""
     here, there = ({_short(each): each for each in some} for some in (sources, targets))
-    if len(here) == len(sources) and len(there) == len(targets) and here.keys() == there.keys():
-        targets = [there[name] for name in here]
-    if len(sources) == len(targets):
-        for source, target in zip(sources, targets, strict=True):
-            if tuple(source.shape) == tuple(target.shape):  # else a fold has given it more axes
-                yield source, target
+    named = len(here) == len(sources) and len(there) == len(targets)
+    if named and (here.keys() == there.keys() or len(here) != len(there)):
+        pairs = [(here[name], there[name]) for name in here if name in there]
+    else:
+        pairs = list(zip(sources, targets, strict=True)) if len(sources) == len(targets) else []
+    for source, target in pairs:
+        if tuple(source.shape) == tuple(target.shape):  # else a fold has given it more axes
+            yield source, target
 
 
 def _own(layer: Any) -> list[Any]:
     trainable = getattr(layer, "_trainable_variables", None)
     if trainable is None or not hasattr(layer, "_non_trainable_variables"):
-        return [*layer._trainable_weights, *layer._non_trainable_weights]
-    return [*trainable, *layer._non_trainable_variables]
+        own = [*layer._trainable_weights, *layer._non_trainable_weights]
+    else:
+        own = [*trainable, *layer._non_trainable_variables]
+    return [each for each in own if hasattr(each, "shape")]
 
 
-def _parts(layer: Any) -> bool:
-    """Whether other layers inside hold some of the weights."""
-    return next(iter(layer._flatten_layers(include_self=False)), None) is not None
+def _listed(layer: Any) -> str:
+    """The variables of a layer, the first of them by name and shape."""
+    variables = variables_of(layer)
+    first = [f"{_short(each)} {tuple(each.shape)}" for each in variables[:4]]
+    more = f" and {len(variables) - 4} more" if len(variables) > 4 else ""
+    return (", ".join(first) or "none") + more
 
 
 def _short(source: Any) -> str:
@@ -150,7 +184,3 @@ def _tensor(source: Any, dtype: Any) -> Any:
     own = isinstance(source, np.ndarray)
     value = tf.raw_ops.Identity(input=source) if own else _read(source)
     return value if value.dtype == dtype else tf.cast(value, dtype)
-
-
-def _shapes(layer: Any) -> list[tuple[int, ...]]:
-    return sorted(tuple(map(int, each.shape)) for each in layer.weights)

@@ -13,7 +13,7 @@ from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.model.readers.weights import array_of, read_weights, variable
+from pytest_layercount.model.readers.weights import array_of, read_weights, variable, variables_of
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
@@ -95,7 +95,7 @@ def _finite(weights: Mapping[str, Array]) -> bool:
 def _dtype(live: Any, name: str) -> Any:
     stored = variable(live, name)
     # A weight that the fold adds has the type of the others, and of the layer if there are none.
-    stored = next(iter(live.weights), None) if stored is None else stored
+    stored = next(iter(variables_of(live)), None) if stored is None else stored
     dtype = live.variable_dtype if stored is None else stored.dtype
     dtype = getattr(dtype, "name", dtype)
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)

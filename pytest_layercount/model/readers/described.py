@@ -19,6 +19,7 @@ from pytest_layercount.model.attributes import (
 from pytest_layercount.model.graph import Kind, Layer
 from pytest_layercount.model.readers.dialect import Dialect, replaces_call
 from pytest_layercount.model.readers.dtypes import item_size
+from pytest_layercount.model.readers.weights import size_of, variables_of
 
 
 class Traits(NamedTuple):
@@ -168,7 +169,7 @@ def _parts(layer: Any, *, model: bool) -> Iterable[Any]:
 
 
 def _variables(layer: Any) -> list[Any]:
-    return list({id(variable): variable for variable in getattr(layer, "weights", ())}.values())
+    return list({id(variable): variable for variable in variables_of(layer)}.values())
 
 
 def _scalars(variable: Any) -> tuple[int, int]:
@@ -176,7 +177,7 @@ def _scalars(variable: Any) -> tuple[int, int]:
     shape, dtype = getattr(variable, "_shape", None), getattr(variable, "_dtype", None)
     if type(shape) is not tuple or type(dtype) is not str:
         # The properties say the same; those of Keras 3 take ten times as long.
-        shape, dtype = map(int, variable.shape), dtype_name(variable.dtype)
+        shape, dtype = size_of(variable), dtype_name(variable.dtype)
     return math.prod(shape), item_size(dtype)
 
 

@@ -92,8 +92,9 @@ def replaces_call(layer: Any) -> bool:
     """Whether ``call`` was replaced on the instance: what it computes is not its class's."""
     call = vars(layer).get("call")
     # Keras 3 puts a layer's own method back as an attribute after it has quantized the layer.
-    own = getattr(call, "__self__", None) is layer and call.__func__ is type(layer).call
-    return call is not None and not own
+    if getattr(call, "__self__", None) is layer:
+        return call.__func__ is not getattr(type(layer), "call", None)
+    return call is not None
 
 
 def canonical_operation(name: str) -> str:
