@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -69,8 +69,7 @@ class Criteria:
         Raises:
             ArgumentError: a limit on a type that does not exist.
         """
-        absent = [name for name in self.types or () if not measured.number_of(name)]
-        check_known(absent, measured.by_base, {"types": self.types}, measured.count)
+        check_known(self.types or {}, {*measured.by_type, *measured.by_base}, measured.count)
         return tuple(self._violations(measured))
 
     def _violations(self, measured: LayerCount) -> Iterator[Violation]:
@@ -135,24 +134,22 @@ def limited(arguments: Mapping[str, object]) -> bool:
 
 
 def check_known(
-    absent: Collection[str],
-    there: Collection[str],
-    arguments: Mapping[str, object],
-    count: Count = "layers",
+    types: Mapping[str, int] | Sequence[str], there: Collection[str], count: Count = "layers"
 ) -> None:
-    """Refuse layer types that are ``absent`` from a model, which has those ``there``, and unknown.
+    """Refuse layer types that are neither ``there``, in a model, nor classes that exist.
 
     Raises:
         ArgumentError: no class of Keras's or of the user's is called so.
     """
-    if not absent:
-        return
-    from pytest_layercount.model.readers.types import closest, is_type
+    for name in types:
+        if name in there:
+            continue
+        from pytest_layercount.model.readers.types import closest, is_type
 
-    for name in absent:
         if not is_type(name, count):
-            close = closest(name, there)
-            raise ArgumentError(arguments, messages.arguments.unknown_type(name, close))
+            given = {name: types[name]} if isinstance(types, Mapping) else (name,)
+            problem = messages.arguments.unknown_type(name, closest(name, there))
+            raise ArgumentError({"types": given}, problem)
 
 
 def guess_keyword(value: object) -> str:

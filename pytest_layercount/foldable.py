@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_layercount import messages
@@ -14,7 +14,6 @@ from pytest_layercount.model.count import count_graph
 if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.folding.result import Refusal
-    from pytest_layercount.model.graph import Layer, ModelGraph
 
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 
@@ -53,9 +52,9 @@ def foldability(plan: Plan, types: Sequence[str], except_: Mapping[str, str]) ->
     Raises:
         ArgumentError: a type that does not exist.
     """
-    known = {layer.path: layer for graph in (plan.graph, plan.before) for layer in _all(graph)}
+    known = {layer.path: layer for graph in (plan.graph, plan.before) for layer in graph.every()}
     there = {name for layer in known.values() for name in (layer.type, *layer.bases)}
-    check_known([name for name in types if name not in there], there, {"types": types})
+    check_known(types, there)
 
     def asked(path: str) -> list[str]:
         """The layers of the types asked for: this one, or what it wraps."""
@@ -63,10 +62,13 @@ def foldability(plan: Plan, types: Sequence[str], except_: Mapping[str, str]) ->
         return [layer.path for layer in layers if any(map(layer.is_a, types))]
 
     folding = {path for fold in plan.folds for path in asked(fold.layer)}
-    refused = {refusal.layer: refusal for refusal in plan.refusals if asked(refusal.layer)}
-    said = folding.union(refused, *map(asked, refused))
+    refused = {
+        path: replace(refusal, layer=path)
+        for refusal in plan.refusals
+        for path in asked(refusal.layer)
+    }
     left = [path for layer in plan.graph.layers for path in asked(layer.path)]
-    unexplained = [path for path in left if path not in said]
+    unexplained = [path for path in left if path not in folding and path not in refused]
     counted = count_graph(plan.graph)
     unseen = {path: None for name in types for path in counted.hidden_from(name)}
     staying = [*refused, *unexplained]
@@ -82,12 +84,6 @@ def foldability(plan: Plan, types: Sequence[str], except_: Mapping[str, str]) ->
         },
         unseen=tuple(path for path in may if path not in except_),
     )
-
-
-def _all(graph: ModelGraph) -> Iterator[Layer]:
-    for layer in graph.layers:
-        yield layer
-        yield from layer.held()
 
 
 def check_types(types: object) -> tuple[str, ...]:

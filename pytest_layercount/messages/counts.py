@@ -114,7 +114,7 @@ def _by_type(measured: LayerCount) -> list[str]:
 
 
 def _hint(measured: LayerCount, violations: Sequence[Violation], folded: bool) -> list[str]:
-    over = any(violation.keyword in ("max", "types") for violation in violations)
+    over = any(one.keyword in ("max", "types") and one.value > one.limit for one in violations)
     if over and not folded and measured.number_of("BatchNormalization"):
         return ["to judge what is left after folding batch normalizations: folded=True"]
     return []

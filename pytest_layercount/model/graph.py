@@ -144,6 +144,12 @@ class ModelGraph:
     sequential: bool = False
     seen: Seen = "graph"
 
+    def every(self) -> Iterator[Layer]:
+        """Its layers, each followed by those inside it at every depth."""
+        for layer in self.layers:
+            yield layer
+            yield from layer.held()
+
     def layer_of(self, node: int) -> Layer:
         """The layer that node number ``node`` calls."""
         return self.layers[self.nodes[node].layer]

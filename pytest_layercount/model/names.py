@@ -25,18 +25,22 @@ def model_name(graph: ModelGraph) -> str:
 
 
 def stable_paths(graph: ModelGraph) -> Mapping[str, str]:
-    """For the path of each layer, one that the order of construction has no part in."""
+    """For the path of each layer, one that the order of construction has no part in.
+
+    So it is for the paths of what layers hold.
+    """
     numbers: Counter[str] = Counter()
     prefixes: dict[str, str] = {}
-    found = {}
-    for layer in graph.layers:
+    found: dict[str, str] = {}
+    for layer in graph.every():
         *models, own = layer.path.split("/")
         path = outer = ""
         for name in models:
             outer += f"{name}/"
             if outer not in prefixes:
                 made = _MODEL.fullmatch(name)
-                prefixes[outer] = path + (_next(made[1], path, numbers) if made else name) + "/"
+                new = path + (_next(made[1], path, numbers) if made else name)
+                prefixes[outer] = found.get(outer[:-1], new) + "/"
             path = prefixes[outer]
         base = _generated(own, layer)
         found[layer.path] = path + (_next(base, path, numbers) if base else own)

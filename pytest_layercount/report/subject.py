@@ -64,6 +64,8 @@ class Subject:
         """Count its layers as ``criteria`` says, after folding if they do."""
         __tracebackhide__ = True
         graph = self.plan().graph if criteria.folded else self.graph()
+        if criteria.types and not criteria.folded:
+            graph = measure.with_closed_seen(self.model, graph)
         with measure.said_plainly(self.model):
             measured = count_graph(graph, criteria.count)
             if criteria.weighs:
