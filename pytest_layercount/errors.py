@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pytest_layercount.text import printable
+
 _LAYOUT = re.compile(r"\x1b\[\d*m")
 _PREAMBLE = re.compile(
     r"(Exception encountered when calling (\S*\.call\(\)|layer [^\n]*)\.\s*)?"
@@ -15,6 +17,9 @@ _USER_CODE = re.compile(r"in user code:.*\n[ ]+\w+: ([^\n]*).*", re.DOTALL)  # K
 
 class LayercountError(Exception):
     """The base of every error raised on purpose; its text is meant for users."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ModelError(LayercountError):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_layercount.text import printable
+
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed as PytestFailed
 else:
@@ -22,3 +24,6 @@ class Failed(PytestFailed, AssertionError):
 
     # Shown as "Failed: ...", so that a one-line summary has room for the numbers.
     __module__ = "builtins"
+
+    def __init__(self, msg: str | None = None, pytrace: bool = True) -> None:
+        super().__init__(None if msg is None else printable(msg), pytrace)

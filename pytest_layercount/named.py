@@ -26,6 +26,7 @@ from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Subject
 from pytest_layercount.settings import settings
 from pytest_layercount.target import Target, parse_target
+from pytest_layercount.text import printable
 
 _ROOT = "layercount"
 
@@ -42,7 +43,7 @@ def collect(session: pytest.Session) -> list[pytest.Item]:
     items: list[pytest.Item] = []
     for text in named:
         model: NamedModel = NamedModel.from_parent(
-            session, name=text, nodeid=f"{_ROOT}::{text}", path=config.rootpath / _ROOT
+            session, name=text, nodeid=f"{_ROOT}::{printable(text)}", path=config.rootpath / _ROOT
         )
         model.base = base
         model.ihook.pytest_collectstart(collector=model)
@@ -106,7 +107,8 @@ class _Check(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the check is: in no file."""
-        return self.path, 0, f"{self.check} of {self.parent.name if self.parent else self.name}"
+        named = printable(self.parent.name if self.parent else self.name)
+        return self.path, 0, f"{self.check} of {named}"
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """A failure of ours needs no traceback."""

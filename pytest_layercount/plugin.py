@@ -21,6 +21,7 @@ from pytest_layercount.fixtures import (
 )
 from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.run import start
+from pytest_layercount.text import printable
 
 __all__ = [
     "assert_equivalent_after_fold",
@@ -74,7 +75,7 @@ def pytest_make_collect_report(
         problems = marker.problems(collector, report.result or ())
         if problems:
             report.outcome = "failed"
-            report.longrepr = messages.arguments.bad_marks(problems)
+            report.longrepr = printable(messages.arguments.bad_marks(problems))
             report.result = []
     return report
 

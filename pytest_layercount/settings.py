@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pytest
 
 from pytest_layercount import messages
+from pytest_layercount.text import printable
 
 Update = Literal["all", "new"]
 Weights = Literal["seeded", "own"]
@@ -230,4 +231,4 @@ def _read(key: _Key, name: str, written: Any, config: pytest.Config | None = Non
 
 def _bad(given: str, problem: str, config: pytest.Config | None) -> pytest.UsageError:
     file = config.inipath.name if config is not None and config.inipath is not None else None
-    return pytest.UsageError(messages.settings.bad_setting(given, problem, file))
+    return pytest.UsageError(printable(messages.settings.bad_setting(given, problem, file)))

@@ -84,7 +84,7 @@ def test_arguments_are_literals(argument, value):
         ("zoo:small(", f"zoo:small(: 'small(' is neither a name nor a call of one; {FORMS}"),
         ("zoo:1", f"zoo:1: '1' is neither a name nor a call of one; {FORMS}"),
         ("zoo:a()()", f"zoo:a()(): 'a()()' is neither a name nor a call of one; {FORMS}"),
-        ("zoo:a\0", f"zoo:a\0: 'a\\x00' is neither a name nor a call of one; {FORMS}"),
+        ("zoo:a\0", f"zoo:a\\x00: 'a\\x00' is neither a name nor a call of one; {FORMS}"),
     ],
 )
 def test_text_that_names_nothing(text, sentence):

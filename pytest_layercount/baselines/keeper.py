@@ -13,6 +13,7 @@ from pytest_layercount import messages
 from pytest_layercount.baselines.claims import Claim, claims, shown
 from pytest_layercount.baselines.seen import OUTPUT, Seen
 from pytest_layercount.settings import settings
+from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -67,9 +68,9 @@ class Keeper:
         if self._said or self._errors:
             terminalreporter.section("layercount baselines")
         for text in self._said:
-            terminalreporter.write_line(text)
+            terminalreporter.write_line(printable(text))
         for text in self._errors:
-            terminalreporter.write_line(text, red=True)
+            terminalreporter.write_line(printable(text), red=True)
 
     def _all(self) -> list[Claim]:
         """The claims that are undisputed, in the order of their files."""

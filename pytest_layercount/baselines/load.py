@@ -8,6 +8,7 @@ from pytest_layercount import messages
 from pytest_layercount.baselines.parse import Malformed
 from pytest_layercount.baselines.text import Baseline, read
 from pytest_layercount.baselines.write import BaselineError, why
+from pytest_layercount.files import read_bytes
 
 
 def load(path: Path, shown: str) -> Baseline | None:
@@ -17,7 +18,7 @@ def load(path: Path, shown: str) -> Baseline | None:
         BaselineError: the file is damaged, or may not be read.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_bytes(path).decode("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

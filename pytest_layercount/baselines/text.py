@@ -10,6 +10,7 @@ from pytest_layercount.baselines.lines import lines
 from pytest_layercount.baselines.numbers import METRICS, numbers
 from pytest_layercount.baselines.parse import Malformed, parse
 from pytest_layercount.model.graph import ModelGraph, Seen
+from pytest_layercount.text import printable
 
 _TITLE = "# pytest-layercount baseline 1"
 _NOTES = (
@@ -53,7 +54,7 @@ def baseline(test: str, name: str, judged: str, graph: ModelGraph) -> Baseline:
     Only so are a model and its baseline told apart by nothing but what the file says.
     """
     body = parse(graph.keras, graph.sequential, graph.seen, lines(graph), 1)
-    test, name = (" ".join(text.splitlines()) for text in (test, name))
+    test, name = (printable(" ".join(text.splitlines())) for text in (test, name))
     return Baseline(test, name, judged, body, numbers(body) | {"top": len(graph.top)})
 
 

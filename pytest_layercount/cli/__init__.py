@@ -7,10 +7,12 @@ with what was found. To add one, name its module in :data:`COMMANDS`.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pytest_layercount import __version__, messages
 from pytest_layercount.cli import compare, count, explain, fold, graph
@@ -18,6 +20,7 @@ from pytest_layercount.cli.answer import Answer
 from pytest_layercount.criteria import ArgumentError
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.model.readers.load import trusting_stored_code
+from pytest_layercount.text import json_text, printable
 
 COMMANDS = (count, fold, explain, graph, compare)
 
@@ -45,12 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.traceback:
             raise
         return _complain(messages.commands.unexpected(error), USAGE)
-    _print(_as_json(options.command, answer) if options.json else answer.text)
+    _print(_as_json(options.command, answer) if options.json else printable(answer.text))
     return GOOD if answer.good else BAD
 
 
+class _Parser(argparse.ArgumentParser):
+    """What argparse says repeats what was given."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message), file)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="layercount",
         description=messages.commands.ABOUT,
         epilog=messages.commands.EPILOG,
@@ -73,12 +83,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _as_json(command: str, answer: Answer) -> str:
     facts = {"schema": _SCHEMA, "command": command, **answer.facts}
-    return json.dumps(facts, indent=2, default=str)  # a configuration may hold anything
+    return json_text(json.dumps(facts, indent=2, default=str))  # a configuration may hold anything
 
 
 def _print(text: str) -> None:
     """Print ``text`` all at once; whoever reads it may have gone."""
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # it may not take all letters
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
@@ -87,5 +99,5 @@ def _print(text: str) -> None:
 
 
 def _complain(sentence: str, code: int) -> int:
-    sys.stderr.write(f"layercount: {sentence}\n")
+    sys.stderr.write(f"layercount: {printable(sentence)}\n")
     return code

@@ -14,9 +14,10 @@ from typing import Any
 
 from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.files import replaced
+from pytest_layercount.files import read_bytes, replaced
 from pytest_layercount.records import structure
 from pytest_layercount.records.record import ModelRecord, Numbers, Record
+from pytest_layercount.text import json_text
 
 FORMAT = "pytest-layercount record"
 VERSION = 1
@@ -36,7 +37,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         RecordError: there is none, or it is damaged or of a newer version.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = read_bytes(path).decode("utf-8")
         data = json.loads(text)
     except OSError as error:
         raise RecordError(messages.records.unreadable(path, _why(error))) from None
@@ -66,7 +67,7 @@ def write_record(record: Record, path: str | os.PathLike[str]) -> None:
     except OSError as error:
         raise RecordError(messages.commands.not_written(target, error)) from None
     with replaced(target) as made:
-        made.write_text(_text(to_data(record)) + "\n", encoding="utf-8", newline="\n")
+        made.write_text(json_text(_text(to_data(record))) + "\n", encoding="utf-8", newline="\n")
 
 
 def to_data(record: Record) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from pytest_layercount.report.summary import Summary
+from pytest_layercount.text import json_text
 
 VERSION = 1
 
@@ -30,7 +31,7 @@ def as_json(summary: Summary, versions: Mapping[str, str]) -> str:
         },
         "judgements": [_without_picture(judgement.as_data()) for judgement in judgements],
     }
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json_text(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _without_picture(data: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from pytest_layercount.messages import reports
 from pytest_layercount.report.judgement import Judgement
 from pytest_layercount.report.summary import Row, summarize
+from pytest_layercount.text import printable
 
 
 def add_extra(item: pytest.Item, report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
@@ -25,5 +26,8 @@ def add_extra(item: pytest.Item, report: pytest.TestReport, judged: Sequence[Jud
 
 def _table(row: Row) -> str:
     rows = [("model", row.name), *reports.numbers(row), ("outcome", reports.verdict(row))]
-    cells = (f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td>" for name, text in rows)
+    cells = (
+        f"<tr><td>{html.escape(printable(name))}</td><td>{html.escape(printable(text))}</td>"
+        for name, text in rows
+    )
     return f'<table class="layercount">{"".join(cells)}</table>'

@@ -15,6 +15,7 @@ from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
 from pytest_layercount.report.summary import Summary
 from pytest_layercount.report.versions import versions
+from pytest_layercount.text import printable
 
 
 def check_files(files: Iterable[Path]) -> None:
@@ -25,16 +26,16 @@ def check_files(files: Iterable[Path]) -> None:
     """
     for file in files:
         if file.suffix == ".html" and find_spec("jinja2") is None:
-            raise pytest.UsageError(reports.install_jinja(file.name))
+            raise pytest.UsageError(printable(reports.install_jinja(file.name)))
         if file.is_dir():
-            raise pytest.UsageError(reports.no_place(str(file), "it is a folder"))
+            raise pytest.UsageError(printable(reports.no_place(str(file), "it is a folder")))
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=file.parent):
                 pass
         except OSError as error:
             problem = error.strerror or str(error)
-            raise pytest.UsageError(reports.no_place(str(file), problem)) from None
+            raise pytest.UsageError(printable(reports.no_place(str(file), problem))) from None
 
 
 def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> str:

@@ -18,6 +18,7 @@ from pytest_layercount.messages import reports
 from pytest_layercount.report.judgement import Facts, Refused
 from pytest_layercount.report.pictures import laid_out
 from pytest_layercount.report.summary import Row, Summary
+from pytest_layercount.text import printable
 
 NARROW = 1000
 """The points that a picture may be wide and still be read when it is made to fit."""
@@ -50,6 +51,7 @@ def html(summary: Summary, versions: Mapping[str, str], drawings: Path | None = 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pytest_layercount.report", "templates"),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from pytest_layercount.text import printable
+
 Outcome = Literal["passed", "failed", "expected"]
 """``expected``: the check failed, and the test wanted it to."""
 
@@ -116,7 +118,7 @@ class Judgement:
     picture: str = ""
 
     def as_data(self) -> dict[str, Any]:
-        """Dictionaries, lists, text and numbers only."""
+        """Dictionaries, lists, printable text and numbers only: a worker can send it."""
         data: dict[str, Any] = _listed(asdict(self))
         return data
 
@@ -144,7 +146,9 @@ def _growth(data: Mapping[str, Any]) -> Growth:
 
 def _listed(tree: Any) -> Any:
     if isinstance(tree, Mapping):
-        return {name: _listed(item) for name, item in tree.items()}
+        return {printable(name): _listed(item) for name, item in tree.items()}
+    if isinstance(tree, str):
+        return printable(tree)
     if isinstance(tree, (list, tuple)):
         return [_listed(item) for item in tree]
     return tree

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pytest_layercount.messages import reports
 from pytest_layercount.report.judgement import Facts, Step
 from pytest_layercount.report.summary import Row, Summary
+from pytest_layercount.text import printable
 
 MOST = 65_535
 """The characters GitHub takes in a comment; a step summary takes more."""
@@ -119,5 +120,6 @@ def _code(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """``text`` cut, its signs written as numbers, so that none is markup or a mention."""
+    text = printable(text)
     short = text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
     return "".join(each if each.isalnum() or each in _SAFE else f"&#{ord(each)};" for each in short)

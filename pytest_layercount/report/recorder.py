@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_layercount.failure import Failed
+from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
     from pytest_layercount.report.judgement import Judgement
@@ -71,7 +72,7 @@ def properties(
 ) -> list[tuple[str, object]]:
     """The numbers of each model as properties of the test, which JUnit files show."""
     found = {
-        f"layercount.{judgement.model}.{name}": getattr(judgement.facts, name)
+        printable(f"layercount.{judgement.model}.{name}"): getattr(judgement.facts, name)
         for judgement in judgements
         if judgement.facts is not None
         for name in ("layers", "nodes", "parameters", "folded_layers")

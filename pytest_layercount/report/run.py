@@ -12,6 +12,7 @@ import pytest
 from pytest_layercount.messages import reports
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.settings import settings
+from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -101,7 +102,7 @@ class Run:
 
             terminal.show(terminalreporter, summarize(self.judgements()))
         for line in self._said:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(printable(line))
 
 
 def _files(config: pytest.Config) -> list[Path]:

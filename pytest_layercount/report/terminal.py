@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_layercount.messages import reports
+from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
     import pytest
@@ -35,7 +36,7 @@ def _table(terminal: pytest.TerminalReporter, rows: list[Row]) -> None:
     for row, line in zip(rows, lines[1:], strict=True):
         colours = {"failed": {"red": True}, "expected": {"yellow": True}}.get(row.outcome, {})
         text = f"{_aligned(line, widths)}  {reports.verdict(row)}"
-        terminal.write_line(text.rstrip(), **colours)
+        terminal.write_line(printable(text.rstrip()), **colours)
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -46,5 +47,5 @@ def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _short(cells: tuple[str, ...]) -> tuple[str, ...]:
-    name = "".join(each if each.isprintable() else "?" for each in cells[0])
+    name = printable(cells[0]).replace("\n", "?")
     return (name if len(name) <= _NAME else name[: _NAME - 1] + "…", *cells[1:])

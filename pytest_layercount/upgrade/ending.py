@@ -13,6 +13,7 @@ from pytest_layercount.errors import LayercountError
 from pytest_layercount.records.file import model_from, write_record
 from pytest_layercount.records.record import Record, by_name
 from pytest_layercount.settings import Settings
+from pytest_layercount.text import printable
 from pytest_layercount.upgrade.reference import Reference
 from pytest_layercount.upgrade.watch import ATTRIBUTE
 
@@ -49,7 +50,7 @@ class Ending:
         if self.lines:
             terminalreporter.section("layercount records")
             for line in self.lines:
-                terminalreporter.write_line(line)
+                terminalreporter.write_line(printable(line))
 
     def _written(self) -> bool:
         file = self.asked.record

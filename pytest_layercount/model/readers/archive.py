@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.files import opened
 from pytest_layercount.model.readers.load import SUFFIXES
 
 READABLE = (*SUFFIXES, ".json")
@@ -58,7 +59,7 @@ def read_configuration(path: Path) -> Saved:
     if not regular:
         raise ModelError(f"{path}: not a regular file")
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return _from_stream(path, stream)
     except _DAMAGED as error:
         raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
@@ -75,7 +76,7 @@ def configurations(path: Path) -> Iterator[Any]:
     found = []
     try:
         if path.is_file():
-            with path.open("rb") as stream:
+            with opened(path) as stream:
                 if zipfile.is_zipfile(stream):
                     found.append(_from_zip(path, stream))
             if _is_hdf5(path):
@@ -144,7 +145,7 @@ def _from_directory(path: Path) -> Saved:
     def parsed(name: str) -> Any:
         if not (path / name).is_file():
             return {}
-        with (path / name).open("rb") as stream:
+        with opened(path / name) as stream:
             return _parsed(path, name, stream.read(MOST_BYTES + 1))
 
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.files import NOT_REGULAR, irregular
 
 SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -46,6 +47,9 @@ def load_model(path: Path) -> Any:
         raise ModelError(f"{path}: expected a model saved as {', '.join(SUFFIXES)}")
     if not path.exists():
         raise ModelError(f"{path}: no such file")
+    held = irregular(path) if path.is_dir() else None if path.is_file() else path
+    if held is not None:
+        raise ModelError(f"{held}: {NOT_REGULAR}, so it is not opened")
     trusted = _TRUSTED.get()
     if not trusted:
         _refuse_stored_code(path)

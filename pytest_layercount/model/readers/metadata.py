@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.files import read_bytes
 from pytest_layercount.model.readers.archive import MOST_BYTES, Saved
 from pytest_layercount.model.readers.load import KERAS_METADATA
 
@@ -25,7 +26,7 @@ def saved_configuration(path: Path) -> Saved | None:
     try:
         if (path / KERAS_METADATA).stat().st_size > MOST_BYTES:
             return None
-        root = _root((path / KERAS_METADATA).read_bytes())
+        root = _root(read_bytes(path / KERAS_METADATA))
     except (OSError, LookupError, RecursionError, ValueError):
         return None
     config = root.get("model_config") or root
@@ -42,7 +43,7 @@ def configurations(path: Path) -> Iterator[Mapping[str, Any]]:
     """
     file = path / KERAS_METADATA
     try:
-        for number, node in _fields(file.read_bytes()):
+        for number, node in _fields(read_bytes(file)):
             text = dict(_fields(node)).get(_TEXT) if isinstance(node, bytes) else None
             if number == _NODES and isinstance(text, bytes):
                 yield json.loads(text)

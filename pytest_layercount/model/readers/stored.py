@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pytest_layercount.files import opened
 from pytest_layercount.model.readers.archive import HIGHEST_RATIO
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.sizes import parameters
@@ -118,7 +119,7 @@ def weights_in(path: Path) -> Iterator[BinaryIO | None]:
     """The HDF5 data of a saved model. In an archive it must not be compressed: Keras never does."""
     if path.is_dir():
         path = path / _WEIGHTS
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         if not zipfile.is_zipfile(stream):
             stream.seek(0)
             yield stream if stream.read(4) == b"\x89HDF" else None

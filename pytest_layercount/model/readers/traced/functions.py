@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
+from pytest_layercount.files import read_bytes
 from pytest_layercount.model.readers.load import SAVED_MODEL
 from pytest_layercount.model.readers.traced.flatten import CALLS, Flattening
 from pytest_layercount.model.readers.traced.ops import Function, Ref
@@ -152,7 +153,7 @@ def _bytes_of(file: Path) -> bytes:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise ModelError(f"{SAVED_MODEL} is larger than a protocol buffer can be")
-        return file.read_bytes()
+        return read_bytes(file)
     except OSError as error:
         raise ModelError(f"{SAVED_MODEL} cannot be read ({error.strerror})") from error
 
