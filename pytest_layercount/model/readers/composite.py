@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
-
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.readers.described import dtype_name, is_built_in
 from pytest_layercount.model.readers.dialect import Call, Dialect
 from pytest_layercount.model.readers.trace import Unseen, trace
+from pytest_layercount.model.readers.weights import array_of
 
 _ALIKE = ((None, 1, 64), (False, 3, 96))
 """What must record the same graph again: training flag, batch size, other free sizes."""
@@ -160,7 +159,7 @@ class _Recorded:
         if callable(leaf):
             raise Unseen("it hands a function to an operation")
         if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-            array = np.asarray(leaf)
+            array = array_of(leaf)
             return dtype_name(array.dtype), array.shape, array.tobytes()
         return type(leaf), repr(leaf)
 
@@ -178,7 +177,7 @@ def _as_it_was(layer: Any) -> Iterator[None]:
     """
     parts = list(layer._flatten_layers())
     before = [_State(part) for part in parts]
-    fixed = [(each, np.array(each)) for each in _untrained(layer)]
+    fixed = [(each, array_of(each).copy()) for each in _untrained(layer)]
     stand_ins = [(part, _instead(part)) for part in parts]
     for part, attributes in stand_ins:
         vars(part).update(attributes)
@@ -189,7 +188,7 @@ def _as_it_was(layer: Any) -> Iterator[None]:
             state.put_back(stand_in) for state, (_, stand_in) in zip(before, stand_ins, strict=True)
         ]
         for variable, value in fixed:
-            if np.array(variable).tobytes() != value.tobytes():
+            if array_of(variable).tobytes() != value.tobytes():
                 variable.assign(value)
                 changed.append(True)
     if any(changed):
