@@ -44,7 +44,7 @@ def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
         before = read(layer, rule.weights)
         maps = [affine for one in absorptions for affine in one.maps.values()]
         if before is not None and not any(affine.symbolic for affine in maps):
-            yield Absorbed(layer, before, _after(before, absorptions))
+            yield Absorbed(layer, before, changed(before, absorptions))
 
 
 def scaled_once(plan: Plan) -> set[int]:
@@ -69,7 +69,8 @@ def by_layer(plan: Plan) -> dict[int, list[Absorption]]:
     return found
 
 
-def _after(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
+def changed(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
+    """The float64 weights of a layer once it has taken these up."""
     new = dict(weights)
     for absorption in absorptions:
         rule = rule_for(absorption.site.layer)

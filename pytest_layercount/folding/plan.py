@@ -104,16 +104,22 @@ def plan_graph(
 def _shrink(
     wiring: Wiring, planner: _Planner, passes: tuple[str, ...]
 ) -> tuple[list[Merge], tuple[str, ...]]:
-    """Carry out ``padding`` and ``collapse`` for as long as one makes room for the other."""
+    """Carry out ``padding`` and ``collapse`` for as long as one makes room for the other.
+
+    What is left of a branched block may take up a map that no branch could have.
+    """
     merges: list[Merge] = []
     removed: tuple[str, ...] = ()
     while True:
+        late: list[Merge] = []
         gone = absorb_padding(wiring) if "padding" in passes else ()
         if "collapse" in passes:
             more, merged = collapse(wiring, planner.affine_maps())
-            merges += more
+            if more and "affine" in passes:
+                late = [Merge(one.layer, taken=one) for one in planner.run_again()]
+            merges += (*more, *late)
             gone += merged
-        if not gone:
+        if not gone and not late:
             return merges, removed
         removed += gone
 
@@ -138,7 +144,17 @@ class _Planner:
         return {layer: found for layer, found in self.maps.items() if layer not in self.folds}
 
     def run(self) -> None:
-        waiting = self._affine_layers()
+        self._run(self._affine_layers())
+
+    def run_again(self) -> list[Absorption]:
+        """Fold what can go only now; the absorptions, which come after all merges so far."""
+        before = len(self.absorptions)
+        refused = [layer for layer in self.refusals if self.wiring.calls(layer)]
+        self._run(sorted(refused, key=self._turn))
+        late, self.absorptions = self.absorptions[before:], self.absorptions[:before]
+        return late
+
+    def _run(self, waiting: list[int]) -> None:
         progress = True
         while progress:
             refused = [layer for layer in waiting if not self._fold(layer)]

@@ -219,6 +219,90 @@ def test_branches_of_different_inputs_stay(keras: Any, layers: Any) -> None:
     assert types(folded(model, passes=ALL_PASSES)).count("Conv2D") == 2
 
 
+def repvit(keras: Any, layers: Any, *, normalized: bool) -> Any:
+    """Three depthwise branches, as RepViT has them, or each with its batch norm, as MobileOne."""
+    entry = keras.Input((8, 8, 4))
+    kernels = layers.DepthwiseConv2D(3, padding="same", use_bias=False), layers.DepthwiseConv2D(1)
+    branches = [kernels[0](entry), kernels[1](entry), entry]
+    if normalized:
+        branches = [layers.BatchNormalization()(branch) for branch in branches]
+    return keras.Model(entry, layers.ReLU()(layers.BatchNormalization()(layers.Add()(branches))))
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_depthwise_branches_become_one(keras: Any, layers: Any, normalized: bool) -> None:
+    result = folded(repvit(keras, layers, normalized=normalized), passes=ALL_PASSES)
+    assert types(result) == ["InputLayer", "DepthwiseConv2D"]
+    assert not result.refusals
+    assert result.model.count_params() == 4 * 9 + 4
+
+
+def test_depthwise_branches_side_by_side(keras: Any, layers: Any) -> None:
+    def depthwise(kernel: Any, **options: Any) -> Any:
+        return layers.DepthwiseConv2D(kernel, padding="same", **options)
+
+    merged, size = ["DepthwiseConv2D"], (9, 9, 3)
+    apart = ["DepthwiseConv2D", "DepthwiseConv2D", "Add"]
+    assert beside(keras, size, depthwise(7), depthwise(3), depthwise(1), lambda x: x) == merged
+    wide = depthwise(5, depth_multiplier=2), depthwise(3, depth_multiplier=2)
+    assert beside(keras, size, *wide) == merged
+    assert beside(keras, size, depthwise(3, strides=2), depthwise(1, strides=2)) == merged
+    assert beside(keras, size, depthwise((1, 3)), depthwise((3, 1))) == apart
+    assert beside(keras, size, depthwise(3, activation="relu"), depthwise(1)) == apart
+    convolution = layers.Conv2D(3, 3, padding="same")
+    left = beside(keras, size, depthwise(3), convolution)
+    assert sorted(left) == ["Add", "Conv2D", "DepthwiseConv2D"]
+    line = [layers.DepthwiseConv1D(kernel, padding="same") for kernel in (3, 1)]
+    assert beside(keras, (9, 3), *line, lambda x: x) == ["DepthwiseConv1D"]
+
+
+def softplus_times(x: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nn.softplus(x) * x
+
+
+@pytest.mark.parametrize("first", [4, 6])
+@pytest.mark.parametrize("activation", ["relu", softplus_times])
+def test_a_row_has_the_width_and_the_activation_of_its_last_layer(
+    keras: Any, layers: Any, first: int, activation: Any
+) -> None:
+    entry = keras.Input((4,))
+    x = layers.Dense(first)(entry)
+    x = layers.Dense(5, activation=activation, name="last")(x)
+    model = keras.Model(entry, layers.Dense(3)(layers.ReLU()(x)))
+    result = folded(model, passes=("affine", "identity", "collapse"))
+    assert types(result) == ["InputLayer", "Dense", "ReLU", "Dense"]
+    last = result.model.get_layer("last")
+    assert tuple(last.output.shape) == (None, 5)
+    if callable(activation):
+        assert last.activation is activation
+
+
+def test_a_row_of_convolutions_moves_as_its_first(keras: Any, layers: Any) -> None:
+    entry = keras.Input((9, 9, 3))
+    x = layers.Conv2D(5, 3, strides=2, padding="same", use_bias=False)(entry)
+    x = layers.Conv2D(7, 1, activation="relu")(layers.Conv2D(6, 1, use_bias=False)(x))
+    result = folded(keras.Model(entry, layers.Conv2D(2, 2)(x)), passes=ALL_PASSES)
+    assert types(result) == ["InputLayer", "Conv2D", "Conv2D"]
+    assert result.model.layers[1].output.shape[1:] == (5, 5, 7)
+
+
+@pytest.mark.parametrize(("width", "merged"), [(8, False), (10, True)])
+@pytest.mark.parametrize("kind", ["DepthwiseConv2D", "Conv2D"])
+def test_no_bias_where_a_keras_adds_it_along_the_width(
+    keras: Any, layers: Any, kind: str, width: int, merged: bool
+) -> None:
+    first: dict[str, Any] = {"data_format": "channels_first"}
+    wide = {"padding": "same", "use_bias": False, **first}
+    entry = keras.Input((8, 6, width))
+    convolution = getattr(layers, kind)
+    made = convolution(3, **wide) if kind != "Conv2D" else convolution(8, 3, groups=2, **wide)
+    norm = layers.BatchNormalization(axis=1)(entry)
+    result = fold(keras.Model(entry, layers.Add()([made(entry), norm])), passes=ALL_PASSES)
+    assert ("Add" not in types(result)) is merged
+
+
 def test_linear_layers_in_a_row(keras: Any, layers: Any) -> None:
     model = keras.Sequential(
         [

@@ -7,9 +7,11 @@ In a row, where nothing stands between them::
 Side by side, where an Add sums what convolutions with the same strides make of
 the same input (Ding et al., "RepVGG" (2021), section 3.3): the smaller kernels
 are set into the largest at the place where they meet the same input, the input
-itself is a kernel that is one in the middle, an affine map of it a scaled one.
+itself is a kernel that is one in the middle, an affine map of it a scaled one. Depthwise
+convolutions side by side are merged likewise (Wang et al., "RepViT" (2024), section 3.2).
 
-A row is merged only where that does not add parameters.
+A row is merged only where that does not add parameters. It is the second layer that stays,
+with its activation, width and outputs; it moves over its input as the first one did.
 """
 
 from __future__ import annotations
@@ -17,18 +19,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.passes.inert import same_dtype
 from pytest_layercount.folding.passes.kernels import along, offset, width
+from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
+from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value
 
+if TYPE_CHECKING:
+    from pytest_layercount.folding.search import Absorption
+
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
+DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
+MOVES = ("kernel_size", "strides", "padding", "dilation_rate")
 PLAIN = {"kernel_size": 1, "strides": 1, "dilation_rate": 1}
 
 
@@ -42,17 +51,21 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class Merge:
-    """``target`` becomes itself plus ``terms`` (side by side), or itself and then ``last``."""
+    """``target`` becomes itself plus ``terms`` (side by side), or ``first`` and then itself.
+
+    With ``taken`` it takes up a map that it could not before it was merged.
+    """
 
     target: int
     terms: tuple[Term, ...] = ()
-    last: int | None = None
+    first: int | None = None
+    taken: Absorption | None = None
 
     @property
     def layers(self) -> tuple[int, ...]:
         """The layers whose weights are merged, the target among them."""
         others = [term.layer for term in self.terms if term.layer is not None]
-        return (self.target, *others, *([] if self.last is None else [self.last]))
+        return (self.target, *others, *([] if self.first is None else [self.first]))
 
 
 def collapse(
@@ -72,21 +85,24 @@ def collapse(
 def merged_weights(merge: Merge, weights: Mapping[int, Mapping[str, Array]]) -> dict[str, Array]:
     """The float64 weights of the merged layer, from those of ``merge.layers``."""
     target = weights[merge.target]
-    if merge.last is not None:
-        return _row_weights(target, weights[merge.last])
-    kernel, bias = target["kernel"].copy(), np.zeros(target["kernel"].shape[-1])
+    if merge.first is not None:
+        return _row_weights(weights[merge.first], target)
+    name = next(each for each in target if each != "bias")
+    kernel = target[name].copy()
+    depthwise = name != "kernel"
+    bias = np.zeros(math.prod(kernel.shape[-2:]) if depthwise else kernel.shape[-1])
     bias += target.get("bias", 0.0)
     for term in merge.terms:
         added: Array
         if term.layer is None:
-            added, shift = _identity_kernel(kernel, term.affine)
+            added, shift = _identity_kernel(kernel, term.affine, depthwise=depthwise)
         else:
-            added = weights[term.layer]["kernel"]
-            shift = weights[term.layer].get("bias", np.zeros(kernel.shape[-1]))
+            added = weights[term.layer][name]
+            shift = weights[term.layer].get("bias", np.zeros_like(bias))
         places = zip(term.offset, added.shape[: len(term.offset)], strict=True)
         kernel[tuple(slice(start, start + size) for start, size in places)] += added
         bias += shift
-    return {"kernel": kernel, "bias": bias}
+    return {name: kernel, "bias": bias}
 
 
 def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
@@ -98,11 +114,15 @@ def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dic
     return merged
 
 
-def _identity_kernel(like: Array, affine: Affine | None) -> tuple[Array, Array]:
+def _identity_kernel(like: Array, affine: Affine | None, *, depthwise: bool) -> tuple[Array, Array]:
     """The 1x1 kernel and bias of ``scale * x + shift``, for grouped convolutions too."""
     *_, inside, out = like.shape
-    scale, shift = (np.ones(out), np.zeros(out)) if affine is None else affine.arrays()
+    size = inside if depthwise else out
+    scale, shift = (np.ones(size), np.zeros(size)) if affine is None else affine.arrays()
     kernel = np.zeros((*[1] * (like.ndim - 2), inside, out))
+    if depthwise:
+        kernel[..., 0] = scale
+        return kernel, shift
     for channel in range(out):
         kernel[..., channel % inside, channel] = scale[channel]
     return kernel, shift
@@ -122,20 +142,18 @@ def _in_a_row(wiring: Wiring, node: int) -> Merge | None:
         return None
     if _size(first, second) > first.layer.parameters + second.layer.parameters:
         return None
-    taker, gone = wiring.graph.nodes[source.node].layer, wiring.graph.nodes[node].layer
+    gone, taker = wiring.graph.nodes[source.node].layer, wiring.graph.nodes[node].layer
     bias = bool(first.config["use_bias"] or second.config["use_bias"])
-    config = {
-        **first.config,
-        "activation": second.config["activation"],
-        "use_bias": bias,
-        width(first): second.config[width(second)],
-    }
+    if bias and (_adds_bias_elsewhere(first) or _adds_bias_elsewhere(second)):
+        return None
+    moves = {name: first.config[name] for name in MOVES if name in first.config}
+    config = {**second.config, **moves, "use_bias": bias}
     wiring.layers[taker] = replace(
         wiring.layers[taker], config=config, parameters=_size(first, second)
     )
     wiring.alter(source)
-    wiring.bypass(node)
-    return Merge(taker, last=gone)
+    wiring.bypass(source.node)
+    return Merge(taker, first=gone)
 
 
 def _row(first: Site, second: Site) -> bool:
@@ -179,7 +197,9 @@ def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) 
         return None
     before = wiring.site(target)
     number = wiring.graph.nodes[target].layer
-    gained = 0 if before.config["use_bias"] else int(before.config[width(before)])
+    if _adds_bias_elsewhere(before):
+        return None
+    gained = 0 if before.config["use_bias"] else _channels(before)
     wiring.layers[number] = replace(
         before.layer,
         config={**before.config, "use_bias": True},
@@ -213,7 +233,7 @@ def _term(
     fits = affine.axis in (None, axis) and wiring.graph.nodes[value.node].training is not True
     if axis is None or not fits or not same_dtype(wiring, value.node):
         return None
-    return Term(None, place, affine.along(axis, int(large.config[width(large)])))
+    return Term(None, place, affine.along(axis, _channels(large)))
 
 
 def _branch(wiring: Wiring, value: Value, node: int) -> bool:
@@ -229,7 +249,7 @@ def _branch(wiring: Wiring, value: Value, node: int) -> bool:
 def _mergeable(wiring: Wiring, node: int) -> bool:
     layer = wiring.layer(node)
     called = wiring.calls(wiring.graph.nodes[node].layer)
-    known = layer.type == "Dense" or layer.type in CONVOLUTIONS
+    known = layer.type == "Dense" or layer.type in (*CONVOLUTIONS, *DEPTHWISE)
     return known and layer.builtin and not wiring.seal(node) and called == (node,)
 
 
@@ -239,6 +259,19 @@ def _only_use(wiring: Wiring, value: Value, node: int) -> bool:
 
 def _kernel(wiring: Wiring, value: Value) -> int:
     return math.prod(along(wiring.site(value.node), "kernel_size"))
+
+
+def _channels(site: Site) -> int:
+    """The number of output channels."""
+    axis = channel_axis(site, site.output)
+    assert site.output is not None
+    assert axis is not None
+    return int(site.output[axis] or 0)
+
+
+def _adds_bias_elsewhere(site: Site) -> bool:
+    rule = rule_for(site.layer)
+    return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)
 
 
 def _alive(wiring: Wiring) -> list[int]:

@@ -73,5 +73,7 @@ def along(site: Site, name: str) -> tuple[int, ...]:
 
 
 def width(site: Site) -> str:
-    """What a layer calls the number of its output channels."""
+    """What a layer calls the number that decides on its output channels."""
+    if site.layer.type.startswith("Depthwise"):
+        return "depth_multiplier"
     return "units" if site.layer.type == "Dense" else "filters"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_layercount.folding.absorbed import absorb, scaled_once
+from pytest_layercount.folding.absorbed import absorb, changed, scaled_once
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.collapse import merged_weights
@@ -48,7 +48,10 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
             unfit[layer] = "overflow"
     for merge in plan.merges:
         current = {layer: _current(opened, new, layer) for layer in merge.layers}
-        new[merge.target] = merged_weights(merge, current)
+        if merge.taken is None:
+            new[merge.target] = merged_weights(merge, current)
+        else:
+            new[merge.target] = changed(current[merge.target], [merge.taken])
     for layer in merging & new.keys():
         exact, live = new[layer], opened.layers[layer]
         new[layer] = _cast(exact, live)
