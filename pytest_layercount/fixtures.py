@@ -106,7 +106,8 @@ class AssertMatchesBaseline(Protocol):
 def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     """Assert how many layers a model has.
 
-    ``max``, ``min``, ``exactly``, ``types`` (a maximum for each layer type) and
+    ``max``, ``min``, ``exactly``, ``types`` (a maximum for each layer type, for classes
+    that derive from it and for what is inside layers that stay whole too) and
     ``max_parameters``, ``max_trainable``, ``max_bytes``, ``max_depth`` and ``max_macs``
     are the limits; at least one must be given. ``count`` says
     what a layer is and ``folded=True`` judges what is left after folding. The
@@ -121,7 +122,8 @@ def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
 def assert_foldable(pytestconfig: pytest.Config) -> AssertFoldable:
     """Assert that a model's batch normalizations disappear at inference.
 
-    ``types`` names the layer types to judge instead. ``except_`` maps the paths
+    Those of classes that derive from Keras's and those inside layers that stay whole are
+    judged with them. ``types`` names the layer types to judge instead. ``except_`` maps the paths
     of layers that may stay to the reason why; an exception that no longer
     applies fails too. So does a model in which nothing is there to judge:
     it would pass for the wrong reason. That a model has no batch normalization

@@ -24,7 +24,7 @@ class Foldability:
 
     ``staying`` were refused, ``unexplained`` are left without the plan saying
     a word about them (a user's own subclass, for instance), ``unseen`` are layers of
-    which a file does not tell whether they are or hold one, and ``stale`` are
+    which it is not known whether they are or hold one, and ``stale`` are
     exceptions that no longer apply, each with what is the case instead. A layer is of
     the types asked for if its class is or derives from one, wherever it stands.
     """

@@ -132,7 +132,10 @@ def test_what_a_file_does_not_tell_is_within_no_limit(assert_layer_count, assert
         assert_layer_count(model, types={"BatchNormalization": 1})
     lines = str(failure.value).splitlines()
     assert lines[0] == "net: 1 layer may hold BatchNormalization"
-    assert lines[-1] == "a file does not tell what is inside closed: judge the model itself"
+    assert (
+        lines[-1]
+        == "what is inside cannot be seen: closed; judge the model that was saved, not its file"
+    )
     with pytest.raises(AssertionError, match="net: 1 layer may hold batch norms\n") as failure:
         assert_foldable(model)
     assert 'to accept: except_={"closed": "why", ...}' in str(failure.value)

@@ -63,7 +63,8 @@ COUNT = Words(
         "min": "exit with 1 if there are fewer",
         "exactly": "exit with 1 if there are more or fewer",
         "parameters": "exit with 1 if there are more parameters: 5000000, 300k, 5M",
-        "type": "exit with 1 if there are more layers of this type; may be repeated",
+        "type": "exit with 1 if there are more layers of this type, also inside other layers; "
+        "may be repeated",
     },
 )
 EXPLAIN = Words(

@@ -21,7 +21,7 @@ COSTS = {
     "max_depth": "calls deep",
     "max_macs": "MACs",
 }
-SEE = "judge the model itself"
+SEE = "judge the model that was saved, not its file"
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
 
@@ -99,7 +99,7 @@ def held(measured: LayerCount, violations: Sequence[Violation]) -> list[str]:
             lines.append(f"{where}: {some(paths, 3)}")
         hidden = measured.hidden_from(type_)
         if hidden:
-            lines.append(f"a file does not tell what is inside {some(hidden, 3)}: {SEE}")
+            lines.append(f"what is inside cannot be seen: {some(hidden, 3)}; {SEE}")
     if measured.held and not lines:
         lines = [f"of these, {len(measured.held)} inside layers that stay whole"]
     return cut(list(dict.fromkeys(lines)), 4)

@@ -45,7 +45,7 @@ def _fact(stays: Sequence[str], found: Foldability, types: Sequence[str]) -> str
 
 
 def _unseen(paths: Sequence[str]) -> list[str]:
-    return [f"a file does not tell what is inside {some(paths, 3)}: {SEE}"] if paths else []
+    return [f"what is inside cannot be seen: {some(paths, 3)}; {SEE}"] if paths else []
 
 
 def no_such_layer(close: Sequence[str]) -> str:

@@ -35,8 +35,7 @@ class LayerCount:
     ``held`` lists: they are inside layers that stay whole, count as those do in ``total``,
     and are judged by type like all others. It sums to ``total`` where nothing is held.
     ``by_base`` counts a layer for its class and for each that it derives from. ``closed``
-    are layers of which a file does not tell what they are and hold, and whether they
-    have weights.
+    are layers that are read without what they are and hold, and whether they have weights.
     ``parameters`` counts scalars, each variable once however often it is used, but
     for those of the layers ``unweighed``, of which a file does not tell how many they have.
     ``depth`` is the number of calls on the longest way from an input to an output;

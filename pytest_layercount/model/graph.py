@@ -49,7 +49,8 @@ class Layer:
     first; ``inside`` are the layers that it holds, where it stays whole: layers that it was
     given or that a class of the user's own makes, not what Keras's own layers are made of.
     Each layer of a model stands once, and what it weighs is counted with the layer that
-    holds it. ``closed`` says that a file does not tell what the layer is and holds.
+    holds it. ``closed`` says that only code, or a SavedModel inside, tells what the layer
+    is and holds.
     """
 
     path: str

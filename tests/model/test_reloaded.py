@@ -15,6 +15,7 @@ pytestmark = needs_keras
 
 if has_keras():
     from pytest_layercount import count_layers, explain, plan_fold, read_graph
+    from pytest_layercount.foldable import foldability
 
     keras = load_keras()
     layers = keras.layers
@@ -84,7 +85,11 @@ def test_it_is_explained_against_the_same_layers_in_keras(model: Any) -> None:
 
 
 def test_nothing_folds_in_it(model: Any) -> None:
-    assert not plan_fold(model).folds
+    plan = plan_fold(model)
+    assert not plan.folds
+    # What is inside runs as it is: nothing in it can be said to be gone.
+    assert foldability(plan, ["BatchNormalization"], {}).unseen == ("held",)
+    assert not read_graph(model).layers[1].closed
 
 
 def test_a_layer_of_tensorflow_hub(exported: Path, tmp_path: Path) -> None:

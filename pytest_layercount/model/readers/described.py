@@ -21,9 +21,15 @@ from pytest_layercount.model.readers.dialect import Dialect, replaces_call
 from pytest_layercount.model.readers.dtypes import item_size
 from pytest_layercount.model.readers.weights import size_of, variables_of
 
+RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
+_RELOADING = ("keras", "tensorflow_hub", "tf_keras")
+
 
 class Traits(NamedTuple):
-    """What all layers of a class have in common; ``holds``: they may hold others."""
+    """What all layers of a class have in common.
+
+    ``holds``: they may hold others; ``closed``: they hold a SavedModel.
+    """
 
     kind: Kind
     builtin: bool
@@ -32,6 +38,7 @@ class Traits(NamedTuple):
     operation: bool
     bases: tuple[str, ...]
     holds: bool
+    closed: bool
 
 
 @dataclass
@@ -56,6 +63,7 @@ class Describer:
                 operation=self.dialect.operation(layer) is not None,
                 bases=bases_of(cls),
                 holds=not builtin or name in GIVEN_LAYERS or is_model(cls),
+                closed=holds_saved_model(cls),
             )
         return found
 
@@ -126,6 +134,7 @@ class Describer:
             trainable_parameters=trainable,
             stored_bytes=stored or None,
             bases=traits.bases,
+            closed=traits.closed,
         )
 
 
@@ -143,6 +152,14 @@ def is_built_in(cls: type) -> bool:
 def is_model(cls: type) -> bool:
     """Whether a class is one of models."""
     return any(base.__name__ == "Model" for base in cls.__mro__)
+
+
+def holds_saved_model(cls: type) -> bool:
+    """Whether layers of a class hold a whole SavedModel."""
+    return any(
+        base.__name__ in RELOADED and base.__module__.partition(".")[0] in _RELOADING
+        for base in cls.__mro__
+    )
 
 
 def bases_of(cls: type) -> tuple[str, ...]:

@@ -12,30 +12,21 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.readers.described import holds_saved_model
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.traced import is_function, read_function
-
-_CLASSES = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
-_LIBRARIES = ("keras", "tensorflow_hub", "tf_keras")
 
 
 def with_reloaded_opened(opened: OpenModel) -> ModelGraph:
     """The graph of a model, the SavedModels in it opened where they can be."""
     found = {}
-    classes = set(filter(_holds_saved_model, set(map(type, opened.layers))))
+    classes = set(filter(holds_saved_model, set(map(type, opened.layers))))
     for number, layer in enumerate(opened.layers):
         if type(layer) in classes:
             inner = _inside(opened.graph, number, layer)
             if inner is not None:
                 found[number] = inner
     return _Splice(opened.graph, found).graph() if found else opened.graph
-
-
-def _holds_saved_model(cls: type) -> bool:
-    return any(
-        base.__name__ in _CLASSES and base.__module__.partition(".")[0] in _LIBRARIES
-        for base in cls.__mro__
-    )
 
 
 def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:

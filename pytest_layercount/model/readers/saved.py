@@ -19,6 +19,7 @@ from pytest_layercount.model.attributes import BASES, INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
+from pytest_layercount.model.readers.described import RELOADED
 from pytest_layercount.model.readers.dialect import Call
 from pytest_layercount.model.readers.dtypes import is_masked, stored_bytes
 from pytest_layercount.model.readers.live import Opening
@@ -274,8 +275,11 @@ def _bases(layer: SavedLayer) -> tuple[str, ...]:
 
 
 def _is_closed(layer: SavedLayer) -> bool:
-    """Whether only code knows what a layer is and holds; a kind of Keras's own is that kind."""
-    return not layer.builtin and not layer.bases
+    """Whether only code or a SavedModel tells what a layer is and holds.
+
+    A kind of one of Keras's own is that kind.
+    """
+    return layer.type in RELOADED if layer.builtin else not layer.bases
 
 
 def _seal(config: Mapping[str, Any]) -> str | None:
