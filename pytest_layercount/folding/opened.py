@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_layercount.folding.plan import PASSES, Plan, plan_graph
+from pytest_layercount.folding.result import Refusal
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
 from pytest_layercount.model.readers.trace import composite
+
+
+@dataclass(frozen=True)
+class Followed(OpenModel):
+    """A model with layers that could be opened and stay whole: nothing in them folds.
+
+    ``refusals`` are those of a plan for the model with all of them opened.
+    """
+
+    refusals: tuple[Refusal, ...] = ()
 
 
 def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> OpenModel:
@@ -27,8 +38,19 @@ def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> OpenMo
     if len(needed) == len(every.opened):
         return every
     some = _opened(whole, needed.__contains__) if needed else whole
-    alike = len(plan_graph(some.graph, passes=passes).folds) >= len(plan.folds)
-    return some if alike else every  # a map may have to pass through a layer to fold elsewhere
+    if len(plan_graph(some.graph, passes=passes).folds) < len(plan.folds):
+        return every  # a map has to pass through a layer to fold elsewhere
+    return Followed(some.graph, some.layers, some.model, some.opened, some.whole, plan.refusals)
+
+
+def explained(plan: Plan, opened: OpenModel) -> Plan:
+    """Say of what is inside a layer that was followed what keeps it, not where it is."""
+    known = {no.layer: no for no in opened.refusals} if isinstance(opened, Followed) else {}
+    inside = [no for no in plan.refusals if no.reason == "inside-layer" and no.layer in known]
+    if not inside:
+        return plan
+    said = {no: known[no.layer] for no in inside}
+    return replace(plan, refusals=tuple(said.get(no, no) for no in plan.refusals))
 
 
 def open_wide(whole: OpenModel) -> OpenModel:

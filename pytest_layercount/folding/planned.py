@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.opened import open_to_fold
+from pytest_layercount.folding.opened import explained, open_to_fold
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.model.graph import ModelGraph
@@ -44,7 +44,7 @@ def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = Fa
             return _plan_file(Path(model), resolve=resolve)
     opened = open_to_fold(open_model(live_model(model)))
     if not resolve:
-        return plan_graph(opened.graph)
+        return explained(plan_graph(opened.graph), opened)
     return resolved_plan(opened, Snapshot())
 
 

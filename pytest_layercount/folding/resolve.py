@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.opened import explained
 from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
 from pytest_layercount.folding.rewrite.bounds import surely_finite
@@ -42,7 +43,7 @@ def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = Fals
             opened, plan = unshare_where_it_helps(opened, plan, plan_of)
         weights, unfit = folded_weights(opened, plan)
         if not unfit:
-            return Resolved(opened, plan, weights)
+            return Resolved(opened, explained(plan, opened), weights)
         sealed.update(unfit)
 
 
@@ -55,5 +56,5 @@ def resolved_plan(opened: OpenModel, look: Look) -> Plan:
         doubtful = tuple(one for one in plan.absorptions if one.layer not in sure)
         _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
         if not unfit:
-            return plan
+            return explained(plan, opened)
         sealed.update(unfit)

@@ -182,6 +182,17 @@ if has_keras():
             self.seen = inputs.shape
             return super().call(inputs, training=training)
 
+    class Collecting(Block):
+        """Keeps a list of what it has seen."""
+
+        def __init__(self, **kwargs: Any):
+            super().__init__(**kwargs)
+            self.shapes: list[Any] = []
+
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            self.shapes.append(len(self.shapes))
+            return super().call(inputs, training=training)
+
     class Unused(Block):
         """Has a part with weights that the call leaves out."""
 
@@ -229,6 +240,7 @@ def state(model: Any) -> Any:
         [(len(part._inbound_nodes), len(part._outbound_nodes)) for part in parts],
         [sorted(vars(part)) for part in parts],
         [{key: each for key, each in vars(part).items() if type(each) in plain} for part in parts],
+        [len(getattr(part, "shapes", ())) for part in parts],
     )
 
 
@@ -329,7 +341,12 @@ def test_a_block_in_which_nothing_folds_stays_whole() -> None:
     assert result.opened == ("block",)
     assert result.after.by_type["PreActivation"] == 1
     (refusal,) = result.refusals
-    assert (refusal.layer, refusal.reason, refusal.blocker) == ("stays/bn", "inside-layer", "stays")
+    assert (refusal.layer, refusal.reason, refusal.blocker) == (
+        "stays/bn",
+        "several-consumers",
+        "block/act",
+    )
+    assert plan_of(model).refusals == plan_fold(model).refusals == (refusal,)
 
 
 WHOLE = [
@@ -341,6 +358,7 @@ WHOLE = [
     "Derived",
     "Around",
     "Remembering",
+    "Collecting",
     "Unused",
     "Drops",
 ]

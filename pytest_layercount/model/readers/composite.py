@@ -223,26 +223,23 @@ class _State:
         self.cls: Any = type(layer)
         self.attributes = dict(vars(layer))
         self.contents = {
-            key: value.copy()
+            key: [(held, held.copy()) for held in _containers(value)]
             for key, value in self.attributes.items()
-            if type(value) in (list, dict, set) and key not in _NODES
+            if key not in _NODES
         }
 
     def put_back(self, expected: Collection[str]) -> bool:
         """Whether anything was otherwise but ``expected`` and Keras's own bookkeeping."""
         now = vars(self.layer)
         changed = {key for key in now.keys() | self.attributes.keys() if self._differs(key)}
-        for key, contents in self.contents.items():
-            held = self.attributes[key]
-            if _ids(held) != _ids(contents):
-                changed.add(key)
-                held.clear()
-                held.extend(contents) if isinstance(held, list) else held.update(contents)
         for key in changed:
             if key in self.attributes:
                 now[key] = self.attributes[key]
             else:
                 del now[key]
+        for key, containers in self.contents.items():
+            refilled = [_refilled(held, contents) for held, contents in containers]
+            changed.update([key] if any(refilled) else ())
         return self.own and not changed - set(expected) <= _bookkeeping(self.cls)
 
     def _differs(self, key: str) -> bool:
@@ -251,10 +248,34 @@ class _State:
 
 
 _NODES = ("_inbound_nodes", "_outbound_nodes")
+_KINDS: tuple[Any, ...] = (list, dict, set)
+
+
+def _containers(value: Any) -> list[Any]:
+    """The lists, dictionaries or sets that an attribute is made of.
+
+    Keras 2 keeps those of the user's in a wrapper, each beside a copy of what it last held.
+    """
+    names = ("_storage", "_last_wrapped_list_snapshot")
+    if type(value).__name__ == "_DictWrapper":
+        names = ("__wrapped__", "_self_last_wrapped_dict_snapshot")
+    elif type(value).__name__ != "ListWrapper":
+        return [value] if isinstance(value, _KINDS) else []
+    return [held for name in names if isinstance(held := getattr(value, name, None), _KINDS)]
+
+
+def _refilled(held: Any, contents: Any) -> bool:
+    """Whether a container did not hold ``contents`` any more; it does now."""
+    if _ids(held) == _ids(contents):
+        return False
+    kind: Any = next(kind for kind in _KINDS if isinstance(held, kind))
+    kind.clear(held)  # what Keras 3 makes of a list would keep account of this
+    kind.extend(held, contents) if kind is list else kind.update(held, contents)
+    return True
 
 
 def _ids(held: Any) -> Any:
-    """What is in a list, dictionary or set, by identity: tensors have no truth value."""
+    """What is in a container, by identity: tensors have no truth value."""
     if isinstance(held, dict):
         return {key: id(value) for key, value in held.items()}
     return list(map(id, held)) if isinstance(held, list) else set(map(id, held))
