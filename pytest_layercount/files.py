@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
 
 NOT_REGULAR = "not a regular file"
@@ -87,4 +86,9 @@ def replaced(path: Path) -> Iterator[Path]:
         with beside(path) as made:
             yield made
     except OSError as error:
-        raise LayercountError(messages.commands.not_written(path, error)) from error
+        raise LayercountError(not_written(path, error)) from error
+
+
+def not_written(path: Path, error: OSError) -> str:
+    """A file that cannot be written."""
+    return f"{path}: cannot be written ({error.strerror or type(error).__name__})"

@@ -143,11 +143,6 @@ def other_format(suffixes: Sequence[str]) -> str:
     return f"must end with {', '.join(suffixes[:-1])} or {suffixes[-1]}"
 
 
-def not_written(path: Path, error: OSError) -> str:
-    """A file that cannot be written."""
-    return f"{path}: cannot be written ({error.strerror or type(error).__name__})"
-
-
 def not_saved(path: Path, error: Exception) -> str:
     """A model that Keras does not save."""
     said = (str(error).strip() or "nothing said").splitlines()[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.files import read_bytes, replaced
+from pytest_layercount.files import not_written, read_bytes, replaced
 from pytest_layercount.records import structure
 from pytest_layercount.records.record import ModelRecord, Numbers, Record
 from pytest_layercount.text import json_text
@@ -65,7 +65,7 @@ def write_record(record: Record, path: str | os.PathLike[str]) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordError(messages.commands.not_written(target, error)) from None
+        raise RecordError(not_written(target, error)) from None
     with replaced(target) as made:
         made.write_text(json_text(_text(to_data(record))) + "\n", encoding="utf-8", newline="\n")
 
