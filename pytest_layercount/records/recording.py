@@ -28,9 +28,9 @@ from pytest_layercount.folding.rewrite.run import Runner, fed
 from pytest_layercount.folding.rewrite.tables import derive, learns_table, parts
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.readers import live_model
+from pytest_layercount.model.readers.dialect import size_of, variables_of
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
-from pytest_layercount.model.readers.weights import size_of, variables_of
 from pytest_layercount.records.chance import undisturbed
 from pytest_layercount.records.file import write_record
 from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers, Record

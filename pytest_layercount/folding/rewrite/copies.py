@@ -18,8 +18,9 @@ from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.readers.dialect import variables_of
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import read_weights, variable, variables_of
+from pytest_layercount.model.readers.weights import read_weights, variable
 
 SATURATING = ("softmax", "sigmoid", "log_softmax", "tanh", "hard_sigmoid")
 

@@ -11,8 +11,9 @@ import numpy as np
 from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed
 from pytest_layercount.model.graph import Value, values_in
+from pytest_layercount.model.readers.dialect import variables_of
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import array_of, variables_of
+from pytest_layercount.model.readers.weights import array_of
 
 MARGIN = 4.0
 ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously

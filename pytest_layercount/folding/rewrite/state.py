@@ -13,7 +13,8 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
-from pytest_layercount.model.readers.weights import variable, variables_of
+from pytest_layercount.model.readers.dialect import variables_of
+from pytest_layercount.model.readers.weights import variable
 
 
 class Unlike(Exception):

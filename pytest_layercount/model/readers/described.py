@@ -17,9 +17,8 @@ from pytest_layercount.model.attributes import (
     attributes_of,
 )
 from pytest_layercount.model.graph import Kind, Layer
-from pytest_layercount.model.readers.dialect import Dialect, replaces_call
+from pytest_layercount.model.readers.dialect import Dialect, replaces_call, size_of, variables_of
 from pytest_layercount.model.readers.dtypes import item_size
-from pytest_layercount.model.readers.weights import size_of, variables_of
 
 RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
 _RELOADING = ("keras", "tensorflow_hub", "tf_keras")

@@ -118,3 +118,13 @@ _OPERATIONS: Mapping[str, str] = {
 
 def _version(library: str) -> str:
     return str(getattr(sys.modules.get(library), "__version__", "?"))
+
+
+def variables_of(layer: Any) -> list[Any]:
+    """The variables of a layer or model: Keras 2 lists a vocabulary among the weights, too."""
+    return [weight for weight in getattr(layer, "weights", ()) if hasattr(weight, "shape")]
+
+
+def size_of(variable: Any) -> tuple[int, ...]:
+    """The shape of a variable; sizes that are free, of a table that was learned, as 0."""
+    return tuple(int(size or 0) for size in variable.shape)

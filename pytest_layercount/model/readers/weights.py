@@ -34,16 +34,6 @@ def computing_type(layer: Any, name: str) -> str:
     return str(found)
 
 
-def variables_of(layer: Any) -> list[Any]:
-    """The variables of a layer or model: Keras 2 lists a vocabulary among the weights, too."""
-    return [weight for weight in getattr(layer, "weights", ()) if hasattr(weight, "shape")]
-
-
-def size_of(variable: Any) -> tuple[int, ...]:
-    """The shape of a variable; sizes that are free, of a table that was learned, as 0."""
-    return tuple(int(size or 0) for size in variable.shape)
-
-
 def array_of(value: Any) -> NDArray[Any]:
     """The present values of a variable or tensor, to be read only.
 
