@@ -25,6 +25,8 @@ _CONV = {
 _NORM = {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True, "trainable": True}
 CONFIGS: dict[str, dict[str, Any]] = {
     "Conv2D": _CONV,
+    **dict.fromkeys(("Conv1D", "Conv3D", "Conv2DTranspose"), _CONV),
+    "DepthwiseConv2D": {**_CONV, "depth_multiplier": 1},
     "SeparableConv2D": {**_CONV, "depth_multiplier": 2},
     "BatchNormalization": _NORM,
     "Dense": {"use_bias": True, "activation": "linear"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 
 import pytest
@@ -250,13 +251,36 @@ def test_depth_costs_no_recursion() -> None:
     assert len(plan.folds) == 2000
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "sizes"),
+    [
+        ("SeparableConv2D", "", "6"),
+        ("Conv2DTranspose", "", "6"),
+        ("DepthwiseConv2D", "", "6"),
+        ("Conv1D", "groups=2", ""),
+        ("Conv2D", "groups=2", "6"),
+        ("Conv3D", "groups=2", "5 6"),
+    ],
+)
 @pytest.mark.parametrize(("width", "refused"), [(4, ["ambiguous-axis"]), (5, [])])
-def test_a_bias_that_some_keras_adds_along_the_width(width: int, refused: list[str]) -> None:
-    first = "data_format=channels_first"
+def test_a_bias_that_some_keras_adds_along_the_width(
+    kind: str, settings: str, sizes: str, width: int, refused: list[str]
+) -> None:
     drawing = f"""
-        x: Input() -> 3 8 {width}
-        f: SeparableConv2D(x) -> 4 6 {width} {first}
-        n: BatchNormalization(f) -> 4 6 {width} axis=1
+        x: Input() -> 4 {sizes} {width}
+        f: {kind}(x) -> 4 {sizes} {width} data_format=channels_first {settings}
+        n: BatchNormalization(f) -> 4 {sizes} {width} axis=1
         return n
         """
-    assert [no.reason for no in plan_fold(graph(drawing)).refusals] == refused
+    plan = plan_fold(graph(re.sub(" +", " ", drawing)))
+    assert [no.reason for no in plan.refusals] == refused
+
+
+def test_a_convolution_of_one_group_adds_it_right_when_it_is_compiled() -> None:
+    drawing = """
+        x: Input() -> 4 6 4
+        f: Conv2D(x) -> 4 6 4 data_format=channels_first
+        n: BatchNormalization(f) -> 4 6 4 axis=1
+        return n
+        """
+    assert not plan_fold(graph(drawing)).refusals
