@@ -297,6 +297,11 @@ def test_the_fold_is_checked_and_explained(name: str) -> None:
     assert explain(model, result.model).causes[0].before == ("block",)
 
 
+def test_a_weight_that_an_operation_reads_is_no_warning(caplog: Any) -> None:
+    assert plan_fold(around(Scaled(name="block"))).folds
+    assert not caplog.records
+
+
 def test_a_dictionary_of_tensors_and_one_by_keyword() -> None:
     model = around(lambda x: Pair(name="pair")({"x": x, "y": x})["sum"])
     result = folded(model)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.model.arguments import flag_of, in_call_order
@@ -60,8 +61,16 @@ class Keras2:
         keras = sys.modules[type(_flatten(inputs)[0]).__module__.partition(".")[0]]
         return keras.Model(inputs, outputs)
 
-    def following(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        # Keras 2 warns of every weight that an operation reads, each time that it is followed.
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
