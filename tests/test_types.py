@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 import pytest_layercount
 from pytest_layercount import messages
+from pytest_layercount.cli import main
 from pytest_layercount.criteria import checked, criteria
 from pytest_layercount.folding.plan import plan_graph
 from pytest_layercount.model.count import count_graph
@@ -224,6 +226,21 @@ def test_the_command_judges_types_as_the_fixtures_do():
     text = messages.commands.count(counted, [found], folded=False)
     assert text.startswith("net: 4 BatchNormalization > max 0 (+4)\n")
     assert "2 BatchNormalization inside layers that stay whole: block/bn" in text
+
+
+def test_the_command_says_what_it_could_not_see_of_a_file(tmp_path, capsys, monkeypatch):
+    model = chain("InputLayer", "Conv2D", "BatchNormalization", CLOSED)
+    (tmp_path / "types_zoo.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    importlib.import_module("types_zoo").model = model
+    plan, counted = plan_graph(model), count_graph(model)
+    text = messages.commands.fold(counted, counted, plan, whole=False, out=None, written=False)
+    assert "what is inside cannot be seen: closed; judge" in text
+    assert main(["count", "types_zoo:model", "--type", "BatchNormalization=1"]) == 1
+    assert "net: 1 layer may hold BatchNormalization\n" in capsys.readouterr().out
+    assert main(["count", "types_zoo:model", "--type", "BatchNorms=1"]) == 2
+    assert "did you mean 'BatchNormalization'?" in capsys.readouterr().err
 
 
 def test_a_wrapper_that_folds_takes_what_it_wraps_along(assert_foldable):

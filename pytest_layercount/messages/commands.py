@@ -207,6 +207,7 @@ def fold(
             ),
             *([f"stay: {_by_type(plan.refusals)}"] if plan.refusals else []),
             *folds.reasons(plan.refusals, whole=whole),
+            *counts.unseen(after.hidden_from("BatchNormalization")),
             *([f"{wrote} {out}"] if out else []),
         ]
     )

@@ -21,7 +21,6 @@ COSTS = {
     "max_depth": "calls deep",
     "max_macs": "MACs",
 }
-SEE = "judge the model that was saved, not its file"
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
 
@@ -97,12 +96,18 @@ def held(measured: LayerCount, violations: Sequence[Violation]) -> list[str]:
         if paths:
             where = f"{len(paths)} {type_} inside layers that stay whole"
             lines.append(f"{where}: {some(paths, 3)}")
-        hidden = measured.hidden_from(type_)
-        if hidden:
-            lines.append(f"what is inside cannot be seen: {some(hidden, 3)}; {SEE}")
+        lines += unseen(measured.hidden_from(type_))
     if measured.held and not lines:
         lines = [f"of these, {len(measured.held)} inside layers that stay whole"]
     return cut(list(dict.fromkeys(lines)), 4)
+
+
+def unseen(paths: Sequence[str]) -> list[str]:
+    """Layers that are read without what is inside."""
+    if not paths:
+        return []
+    advice = "judge the model that was saved, not its file"
+    return [f"what is inside cannot be seen: {some(paths, 3)}; {advice}"]
 
 
 def _by_type(measured: LayerCount) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, some
-from pytest_layercount.messages.counts import SEE
+from pytest_layercount.layout import cut, headline, note_lines, number, page
+from pytest_layercount.messages.counts import unseen
 
 if TYPE_CHECKING:
     from pytest_layercount.foldable import Foldability
@@ -31,7 +31,7 @@ def foldable(name: str, found: Foldability, types: Sequence[str], note: str | No
         headline(name, _fact(stays, found, types)),
         *reasons(found.staying),
         *(f"not known to the plan: {path}" for path in cut(found.unexplained, 2)),
-        *_unseen(found.unseen),
+        *unseen(found.unseen),
         *_stale(found.stale),
         *note_lines(note),
         f'to accept: except_={{"{staying[0]}": "why", ...}}',
@@ -42,10 +42,6 @@ def _fact(stays: Sequence[str], found: Foldability, types: Sequence[str]) -> str
     if stays:
         return f"{len(stays)} of {found.judged} {_kind(types)} stay"
     return f"{number(len(found.unseen), 'layer')} may hold {_kind(types)}"
-
-
-def _unseen(paths: Sequence[str]) -> list[str]:
-    return [f"what is inside cannot be seen: {some(paths, 3)}; {SEE}"] if paths else []
 
 
 def no_such_layer(close: Sequence[str]) -> str:
