@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pytest_layercount.model.attributes import ATTRIBUTES
 from pytest_layercount.model.readers.dialect import canonical_operation
 from pytest_layercount.model.readers.keras3 import snake
+from pytest_layercount.model.readers.known import LAYERS, is_known_layer, is_raw_operation
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.references import Malformed
@@ -34,24 +35,7 @@ _OTHER_NAMES = {
         for n in (1, 2, 3)
     },
 }
-# Where a file names no module (HDF5), these are taken to be Keras's own.
-KNOWN = {
-    *ATTRIBUTES,
-    *_KERAS2_OPERATIONS,
-    *names("""
-    ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average Bidirectional
-    CategoryEncoding CenterCrop ConvLSTM1D ConvLSTM2D ConvLSTM3D CustomScaleLayer Discretization Dot
-    Dropout ELU
-    Functional GRU GRUCell GaussianDropout GaussianNoise HashedCrossing Hashing Identity InputLayer
-    IntegerLookup LSTM LSTMCell Lambda LayerScale LeakyReLU LocallyConnected1D LocallyConnected2D
-    Masking Maximum MelSpectrogram Minimum Multiply PReLU RNN RandomBrightness RandomContrast
-    RandomCrop RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom
-    ReversibleEmbedding
-    STFTSpectrogram Sequential SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D
-    SpatialDropout3D SpectralNormalization StackedRNNCells StochasticDepth StringLookup Subtract
-    TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed UnitNormalization
-    """),
-}
+KNOWN = LAYERS | set(ATTRIBUTES)
 """The layers of Keras, of all its versions."""
 
 
@@ -73,29 +57,42 @@ class Class(NamedTuple):
     operation: str | None = None
 
 
-def class_of(entry: Mapping[str, Any], generation: int) -> Class:
-    """What the class of ``entry`` is."""
+def class_of(entry: Mapping[str, Any], generation: int, version: tuple[int, ...] = ()) -> Class:
+    """What the class of ``entry`` is, in a file that ``version`` of Keras wrote."""
     name, config = entry.get("class_name"), entry.get("config")
-    if not isinstance(name, str) or not name or "/" in name:
+    package, _, name = name.rpartition(">") if isinstance(name, str) else ("", "", name)
+    if not isinstance(name, str) or not name or "/" in name:  # packages may have a slash
         raise Malformed(f"a layer has the class {str(name)[:40]!r}")
-    package, _, name = name.rpartition(">")
     name = _OTHER_NAMES.get(name, name)
     if package == "Custom" and name == "CustomScaleLayer":
         package = ""  # InceptionResNetV2's own, registered like a user's
-    module = entry.get("module")
     settings = config if isinstance(config, Mapping) else {}
-    if isinstance(module, str):
-        builtin = module.partition(".")[0] in _LIBRARIES
-        raw = builtin and generation == 3 and ".ops." in f"{module}."
-    else:
-        raw = not package and generation == 3 and _looks_raw(name, settings)
-        builtin = raw or (not package and name in KNOWN)
-    if raw:
-        return Class(name, True, False, canonical_operation(snake(name)))
+    builtin, raw = _origin(entry, package, name, settings, version)
+    if raw and generation == 3:
+        return Class(name, builtin, False, canonical_operation(snake(name)))
     if builtin and generation == 2 and name in _KERAS2_OPERATIONS:
         symbol = str(settings.get("function") or name)
         return Class(name, True, True, canonical_operation(symbol.rpartition(".")[2]))
     return Class(name, builtin)
+
+
+def _origin(
+    entry: Mapping[str, Any],
+    package: str,
+    name: str,
+    settings: Mapping[str, Any],
+    version: tuple[int, ...],
+) -> tuple[bool, bool]:
+    """Whether a class is Keras's own, and whether it is an operation of Keras 3 and no layer."""
+    if "module" not in entry:
+        if not package and is_raw_operation(name, settings):
+            return True, True
+        return not package and is_known_layer(name, settings, version), False
+    builtin = str(entry["module"]).partition(".")[0] in _LIBRARIES
+    if builtin:
+        return True, ".ops." in f"{entry['module']}."
+    # A layer of the user's own may leave out what all layers write, but Keras notes its shapes.
+    return False, "build_config" not in entry and not {"trainable", "dtype"} & set(settings)
 
 
 def loaded_class(entry: Mapping[str, Any]) -> type | None:
@@ -120,7 +117,7 @@ def describes_layer(entry: Any, generation: int) -> bool:
         return False
     if isinstance(config, list):
         return bool(name == "Sequential")
-    if not isinstance(config, Mapping) or "/" in name:
+    if not isinstance(config, Mapping) or "/" in name.rpartition(">")[2]:
         return False
     own = class_of(entry, generation)
     if not own.builtin:
@@ -152,10 +149,3 @@ def default_training(layer: SavedLayer) -> bool | None:
     if layer.type.startswith("Random"):
         return True
     return False if layer.type in _TRAINING_IS_FALSE else None
-
-
-def _looks_raw(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether an entry without a module is a raw operation: those cannot be trained."""
-    if name in ("Functional", "InputLayer", "Sequential"):
-        return False
-    return "trainable" not in settings and "layers" not in settings

@@ -35,8 +35,8 @@ class Parser:
     def __init__(self, config: Mapping[str, Any], version: str) -> None:
         self.config = config
         self.generation = _generation(config, version)
-        numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
-        self.keeps_lists = tuple(numbers) >= _KEEPS_LISTS
+        self.version = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+        self.keeps_lists = self.version >= _KEEPS_LISTS
         self.shared: dict[Any, SavedLayer] = {}
 
     def model(self) -> SavedLayer:
@@ -68,7 +68,7 @@ class Parser:
         return found
 
     def _layer(self, entry: Mapping[str, Any]) -> SavedLayer:
-        own = class_of(entry, self.generation)
+        own = class_of(entry, self.generation, self.version)
         config = entry.get("config")
         parts = config if isinstance(config, list) else None
         config = config if isinstance(config, dict) else {}

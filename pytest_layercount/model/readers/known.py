@@ -1,0 +1,198 @@
+"""Keras's own classes by name, for files that do not say where a class is from.
+
+HDF5 files, and what ``to_json`` of Keras 2 returns, name a class and no module: ``Attention``
+may be Keras's or the user's. The layers, operations and settings are those of Keras
+2.15 and 3.15, and of older versions as far as they are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_layercount.model.readers.names import names
+
+NEWEST = (3, 15)
+"""A later version may have settings that are not known here."""
+
+LAYERS = names("""
+    Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
+    AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add
+    AddLoss AddMetric AdditiveAttention AlphaDropout Attention AugMix AutoContrast Average
+    AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
+    CategoryEncoding CenterCrop ClassMethod Concatenate
+    ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose Conv2D Conv2DTranspose
+    Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D
+    CuDNNGRU CuDNNLSTM CustomScaleLayer CutMix Dense DenseFeatures DepthwiseConv1D
+    DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Equalization Flatten
+    FlaxLayer Functional GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D
+    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D
+    GlobalMaxPooling3D GroupNormalization GroupedQueryAttention HashedCrossing Hashing Identity
+    InputLayer InstanceMethod InstanceProperty IntegerLookup JaxLayer LSTM LSTMCell Lambda
+    LayerNormalization LayerScale LeakyReLU LocallyConnected1D LocallyConnected2D Masking
+    MaxNumBoundingBoxes MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum
+    MixUp MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN
+    RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
+    RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur
+    RandomGrayscale RandomHeight RandomHue RandomInvert RandomPerspective RandomPosterization
+    RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomWidth
+    RandomZoom ReLU RepeatVector Rescaling Reshape Resizing ReversibleEmbedding STFTSpectrogram
+    SeparableConv1D SeparableConv2D Sequential SimpleRNN SimpleRNNCell SlicingOpLambda Softmax
+    Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
+    StackedRNNCells StochasticDepth StringLookup Subtract SyncBatchNormalization TFOpLambda
+    TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed
+    TorchModuleWrapper UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
+    ZeroPadding2D ZeroPadding3D
+    """)
+_OPERATIONS = names("""
+    Abs Absolute AdaptiveAveragePool AdaptiveMaxPool Add AffineTransform All AllClose Amax Amin
+    Angle Any Append Arange Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin
+    Argpartition Argsort Array ArraySplit AssociativeScan Average AveragePool BatchNorm
+    BinaryCrossentropy Bincount BitwiseAnd BitwiseInvert BitwiseLeftShift BitwiseNot BitwiseOr
+    BitwiseRightShift BitwiseXor BroadcastTo CDist CTCDecode CTCLoss Cast
+    CategoricalCrossentropy Cbrt Ceil Celu Cholesky CholeskyInverse Clip Concatenate Cond Conj
+    Conjugate Conv ConvTranspose ConvertToTensor Copy Corrcoef Correlate Cos Cosh CountNonzero
+    CropImages Cross Cumprod Cumsum Deg2rad DepthToSpace DepthwiseConv Det Diag Diagflat
+    Diagonal Diff Digitize Divide DivideNoNan Dot DotProductAttention Dsplit Dstack Eig Eigh
+    Einsum ElasticTransform Elu EmptyLike Equal Erf Erfc Erfinv Exp Exp2 ExpandDims Expm1
+    ExtractPatches ExtractSequences FFT FFT2 Fabs FakeQuantWithMinMaxVars Flip Fliplr Flipud
+    Floor FloorDivide Fmax Fmin Fmod Fold ForiLoop Full FullLike Function GaussianBlur Gcd Gelu
+    Geomspace GetItem Glu Greater GreaterEqual HSVToRGB HardShrink HardSigmoid HardSilu
+    HardTanh Heaviside Histogram Hsplit Hstack Hypot I0 IFFT2 IRFFT ISTFT Imag InTopK Inner Inv
+    IsIn Isclose Isfinite Isinf Isnan Isneginf Isposinf Isreal JVP Kron LayerNorm Lcm Ldexp
+    LeakyRelu LeftShift Less LessEqual Linspace Log Log10 Log1p Log2 LogSigmoid LogSoftmax
+    Logaddexp Logaddexp2 Logdet LogicalAnd LogicalNot LogicalOr LogicalXor Logspace Logsumexp
+    Lstsq LuFactor Map MapCoordinates Matmul MatrixRank Max MaxPool Maximum Mean Median
+    Meshgrid Min Minimum Mish Mod Moments Moveaxis MultiHot Multiply NanToNum Nanargmax
+    Nanargmin Nancumprod Nancumsum Nanmax Nanmean Nanmedian Nanmin Nanpercentile Nanprod
+    Nanquantile Nanstd Nansum Nanvar Ndim Negative Nextafter Nonzero Norm Normalize NotEqual
+    OneHot OnesLike Outer PSNR Pad PadImages Percentile PerspectiveTransform Pinv Polar Power
+    Prod Ptp Qr Quantile RFFT RGBToGrayscale RGBToHSV RMSNorm Rad2deg Ravel ReLU Real Rearrange
+    Reciprocal Relu Relu6 Repeat Reshape Resize RightShift Roll Rot90 Round Rsqrt SSIM STFT SVD
+    SaturateCast ScaleAndTranslate Scan Scatter ScatterUpdate SearchSorted SegmentMax
+    SegmentMin SegmentProd SegmentSum Select Selu SeparableConv Sigmoid Sign Signbit Silu Sin
+    Sinc Sinh Size Slice SliceUpdate Slogdet SobelEdges SoftShrink Softmax Softplus Softsign
+    Solve SolveTriangular Sort SpaceToDepth SparseCategoricalCrossentropy SparsePlus
+    SparseSigmoid Sparsemax Split Sqrt Square Squareplus Squeeze Stack Std StopGradient
+    Subtract Sum Swapaxes Switch Take TakeAlongAxis Tan Tanh TanhShrink Tensordot Threshold
+    Tile TopK Trace Transpose Trapezoid Tril Triu TrueDivide Trunc Unfold Unique UnravelIndex
+    Unstack Vander Var Vdot VectorizedMap View ViewAsComplex ViewAsReal Vsplit Vstack Where
+    WhileLoop ZerosLike
+    """)
+# What such a layer has always written, and cannot be made without.
+_WRITTEN_BY: Mapping[str, frozenset[str]] = {
+    "activation": names("Activation"),
+    "axes": names("Dot"),
+    "axis": names("Concatenate Normalization Softmax UnitNormalization"),
+    "axis epsilon": names("""
+        BatchNormalization LayerNormalization RMSNormalization SyncBatchNormalization
+        """),
+    "cell": names("RNN"),
+    "cropping": names("Cropping1D Cropping2D Cropping3D"),
+    "dims": names("Permute"),
+    "equation": names("EinsumDense"),
+    "factor": names("""
+        RandomBrightness RandomContrast RandomHeight RandomRotation RandomWidth
+        """),
+    "filters kernel_size strides padding": names("""
+        Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D
+        ConvLSTM2D ConvLSTM3D LocallyConnected1D LocallyConnected2D SeparableConv1D
+        SeparableConv2D
+        """),
+    "function": names("Lambda"),
+    "groups axis": names("GroupNormalization"),
+    "height width": names("CenterCrop RandomCrop Resizing"),
+    "input_dim output_dim": names("Embedding ReversibleEmbedding"),
+    "kernel_size strides padding": names("DepthwiseConv1D DepthwiseConv2D"),
+    "layer": names("Bidirectional SpectralNormalization TimeDistributed"),
+    "mask_value": names("Masking"),
+    "max_value": names("ReLU"),
+    "n": names("RepeatVector"),
+    "num_bins": names("HashedCrossing Hashing"),
+    "num_heads key_dim": names("MultiHeadAttention"),
+    "num_oov_indices": names("IntegerLookup StringLookup"),
+    "num_query_heads num_key_value_heads": names("GroupedQueryAttention"),
+    "output_mode": names("CategoryEncoding"),
+    "padding": names("ZeroPadding1D ZeroPadding2D ZeroPadding3D"),
+    "pool_size strides padding": names("""
+        AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D
+        MaxPooling3D
+        """),
+    "projection_dim": names("LayerScale"),
+    "rate": names("""
+        AlphaDropout Dropout GaussianDropout SpatialDropout1D SpatialDropout2D
+        SpatialDropout3D
+        """),
+    "scale": names("Rescaling"),
+    "shared_axes": names("PReLU"),
+    "size": names("UpSampling1D UpSampling2D UpSampling3D"),
+    "standardize": names("TextVectorization"),
+    "stddev": names("GaussianNoise"),
+    "target_shape": names("Reshape"),
+    "theta": names("ThresholdedReLU"),
+    "units": names("""
+        CuDNNGRU CuDNNLSTM Dense GRU GRUCell LSTM LSTMCell SimpleRNN SimpleRNNCell
+        """),
+    "use_scale": names("AdditiveAttention Attention"),
+}
+_WRITES = {
+    layer: tuple(settings.split()) for settings, layers in _WRITTEN_BY.items() for layer in layers
+}
+_SETTINGS = names("""
+    activation activity_regularizer addition_factor adjustment aggregation all_ops alpha
+    alpha_constraint alpha_initializer alpha_regularizer antialias arguments attention_axes
+    attr_name autocast axes axis backward_layer batch_input_shape batch_shape batch_size
+    beta_constraint beta_initializer beta_regularizer bias bias_axes bias_constraint
+    bias_initializer bias_regularizer bin_boundaries bins bounding_box_format brightness_factor
+    build_input_shape call_endpoint call_training_endpoint causal cell cells center chain_depth
+    clip_limit cls_ref cls_symbol config constants contrast_factor crop_to_aspect_ratio
+    cropping data_format depth_multiplier depthwise_constraint depthwise_initializer
+    depthwise_regularizer dilation_rate dims distribution drop_path_rate dropout dtype dynamic
+    embeddings_constraint embeddings_initializer embeddings_regularizer encoding epsilon
+    equation experimental_autocast factor feature_columns fft_length filepath fill_mode
+    fill_value filters flash_attention frame_length frame_step function function_type fused
+    gamma_constraint gamma_initializer gamma_regularizer go_backwards gptq_unpacked_column_size
+    groups head_dim height height_factor hue_factor idf_weights implementation init_values
+    input_dim input_dtype input_layers input_length input_shape input_spec interpolation invert
+    is_quantized keepdims kernel_constraint kernel_initializer kernel_regularizer kernel_size
+    key_dim key_shape l1 l2 layer layers logit_soft_cap lora_alpha lora_rank mag_exp mask_token
+    mask_value mask_zero max_freq max_number max_tokens max_value mean merge_mode method_name
+    metric_name min_freq min_power mode module momentum moving_mean_initializer
+    moving_variance_initializer n name negative_slope ngrams node_def noise_shape normalize
+    num_bins num_chains num_constants num_heads num_key_value_heads num_mel_bins
+    num_oov_indices num_ops num_query_heads num_tokens offset oov_method oov_token optional
+    output_dim output_layers output_mode output_padding output_sequence_length output_shape
+    output_shape_module output_shape_type output_size pad_to_aspect_ratio pad_to_max_tokens
+    padding partition_index partitioner periodic pointwise_constraint pointwise_initializer
+    pointwise_regularizer pool_size power_iterations power_to_db preset projection_dim
+    quantization_config query_shape ragged rank rate recurrent_activation recurrent_constraint
+    recurrent_dropout recurrent_initializer recurrent_regularizer ref_power renorm
+    renorm_clipping renorm_momentum reset_after return_sequences return_state reverse_dtype
+    reverse_state_order rms_scaling salt sampling_rate saturation_factor scale
+    scale_initializer score_mode seed seed_generator sequence_length sequence_stride
+    shared_axes sigma size sparse sparse_inputs spec split standardize stateful stddev strides
+    synchronized target_shape theta threshold threshold_factor tie_weights tile_grid_size
+    time_major top_db trainable type_spec unconditional unit_forget_bias units unroll use_bias
+    use_gate use_scale value_dim value_range value_shape variance virtual_batch_size vocabulary
+    vocabulary_dtype vocabulary_size weights width width_factor window x_factor y_factor
+    zero_output_for_mask
+    """)
+
+
+def is_known_layer(name: str, settings: Mapping[str, Any], version: tuple[int, ...]) -> bool:
+    """Whether ``name`` is the class of a layer of Keras's own, and ``settings`` may be its own.
+
+    A layer of the user's that is called like one of Keras's lacks what Keras's writes, or
+    has what no layer of Keras's ever had.
+    """
+    if name not in LAYERS or not all(key in settings for key in _WRITES.get(name, ())):
+        return False
+    return version[:2] > NEWEST or _SETTINGS.issuperset(settings)
+
+
+def is_raw_operation(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether it is an operation of Keras 3: no layer, though some are called like layers.
+
+    Nothing in an operation can be trained, and it has no data type of its own.
+    """
+    return name in _OPERATIONS and not {"trainable", "dtype"} & set(settings)
