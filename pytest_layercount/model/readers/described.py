@@ -206,6 +206,6 @@ def _seal(layer: Any) -> str | None:
 
 def _own_seal(layer: Any) -> str | None:
     policy = getattr(getattr(layer, "dtype_policy", None), "name", None) or ""
-    if getattr(layer, "quantization_mode", None) or "int8" in policy or "float8" in policy:
+    if getattr(layer, "quantization_mode", None) or policy.startswith(("int8", "float8")):
         return "quantized"
     return "lora" if getattr(layer, "lora_enabled", False) else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from pytest_layercount.model.readers.encoding import ENCODERS, encoded_dtype
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
 
@@ -80,6 +81,8 @@ def dtype_of(
         keeps = keeps or nearest or layer.type in _KERAS2_KEEPS_INTEGERS
     if keeps and first and "float" not in first:
         return first
+    if layer.type in ENCODERS:
+        return encoded_dtype(layer, computes)
     return "" if layer.type == "Lambda" else computes
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers import windows
-from pytest_layercount.model.readers.dtypes import PASS_MASKS, RECURRENT
+from pytest_layercount.model.readers.dtypes import PASS_MASKS
 from pytest_layercount.model.readers.einsum import einsum
+from pytest_layercount.model.readers.encoding import ENCODERS, encoded
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.operations import broadcast
@@ -26,9 +28,14 @@ def _dense(config: Config, shape: Sizes) -> Shape:
     return (*shape[:-1], config["units"])
 
 
-def _einsum_dense(config: Config, shape: Sizes) -> Shape:
-    found = einsum(config, shape)
-    return None if found is None else found.output
+def _einsum_dense(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+    found, shape = einsum(layer.config, shapes[0]), shapes[0]
+    if found is None or found.output is None or shape is None:
+        return [None]
+    output, wanted = list(found.output), layer.config.get("output_shape")
+    if layer.generation == 3 and isinstance(wanted, list) and len(wanted) == len(output) - 1:
+        output[1:] = wanted  # Keras 3 takes a size that is left open for unknown
+    return [tuple(output)]
 
 
 def _flatten(config: Config, shape: Sizes) -> Shape:
@@ -86,26 +93,61 @@ def _dot(config: Config, shapes: list[Shape]) -> Shape:
 def _recurrent(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     shape, config = shapes[0], layer.config
     assert shape is not None
-    state = (shape[0], config["units"])
+    batch = shape[1 if config.get("time_major") else 0]
+    state = (batch, config["units"])
     result = (*shape[:2], config["units"]) if config.get("return_sequences") else state
-    states = (2 if layer.type == "LSTM" else 1) if config.get("return_state") else 0
+    states = (2 if "LSTM" in layer.type else 1) if config.get("return_state") else 0
     return [result, *[state] * states]
 
 
 def _cells(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     """An RNN of Keras's own cells."""
-    shape, cell = shapes[0], layer.config["cell"]["config"]
+    shape, cell = shapes[0], layer.config["cell"]
     assert shape is not None
-    if layer.config.get("return_state"):
-        return [None]
-    units = cell["cells"][-1]["config"]["units"] if "cells" in cell else cell["units"]
-    return [(*shape[:2], units) if layer.config.get("return_sequences") else (shape[0], units)]
+    cells = cell["config"].get("cells") or [cell]
+    sizes = [each["config"]["units"] for each in cells]
+    states = [
+        (shape[0], size)
+        for each, size in zip(cells, sizes, strict=True)
+        for _ in range(2 if each["class_name"] == "LSTMCell" else 1)
+    ]
+    steps = shape[1:2] if layer.config.get("return_sequences") else ()
+    return [(shape[0], *steps, sizes[-1]), *(states if layer.config.get("return_state") else ())]
+
+
+def _conv_lstm(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+    """A convolution at each step, and two states like its result."""
+    shape, config = shapes[0], layer.config
+    assert shape is not None
+    step = windows.conv(config, (shape[0], *shape[2:]))
+    result = (step[0], shape[1], *step[1:]) if config.get("return_sequences") else step
+    return [result, *[step] * (2 if config.get("return_state") else 0)]
+
+
+def _random_size(config: Config, shape: Sizes, axis: int) -> Sizes:
+    """RandomHeight and RandomWidth: any size comes out, along one of the last three axes."""
+    sizes = list(shape)
+    sizes[axis] = None
+    return tuple(sizes)
+
+
+def _mel_spectrogram(config: Config, shape: Sizes) -> Shape:
+    *batch, samples = shape
+    stride = config["sequence_stride"]
+    steps = None if samples is None else (samples + stride + 1) // stride
+    return (*batch, config["num_mel_bins"], steps)
+
+
+def _declared(config: Config, shape: Sizes) -> Shape:
+    """What a Lambda is said to return: for one sample."""
+    wanted = config.get("output_shape")
+    return (shape[0], *wanted) if isinstance(wanted, list) else None
 
 
 def _bidirectional(
     layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
 ) -> list[Shape]:
-    if layer.inner is None or layer.inner.type not in RECURRENT:
+    if layer.inner is None or layer.inner.type not in SEVERAL:
         return [None]
     result, *states = SEVERAL[layer.inner.type](layer.inner, shapes, kwargs)
     if result is None:
@@ -142,6 +184,7 @@ def _dot_attention(
 SAME = PASS_MASKS | names("""
     AutoContrast AugMix Equalization LayerScale Masking Normalization RMSNormalization
     RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
+    ContrastLimitedAdaptiveHistogramEqualization CutMix MixUp RandomElasticTransform
     RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
     RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
     RandomShear RandomTranslation RandomZoom Rescaling Solarization StochasticDepth
@@ -161,13 +204,18 @@ ONE: Mapping[str, Callable[[Config, Sizes], Shape]] = {
     **{f"Cropping{n}D": windows.cropped for n in _DIMENSIONS},
     **{f"UpSampling{n}D": windows.upsampled for n in _DIMENSIONS},
     **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), windows.sized),
+    **{f"LocallyConnected{n}D": windows.conv for n in (1, 2)},
     "Dense": _dense,
-    "EinsumDense": _einsum_dense,
     "Embedding": _embedding,
     "Flatten": _flatten,
+    "Lambda": _declared,
+    "MelSpectrogram": _mel_spectrogram,
     "Permute": _permute,
+    "RandomHeight": partial(_random_size, axis=-3),
+    "RandomWidth": partial(_random_size, axis=-2),
     "RepeatVector": _repeat,
     "Reshape": _reshape,
+    "ReversibleEmbedding": _embedding,
 }
 MERGES: Mapping[str, Callable[[Config, list[Shape]], Shape]] = {
     **dict.fromkeys(("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"), _merged),
@@ -176,9 +224,12 @@ MERGES: Mapping[str, Callable[[Config, list[Shape]], Shape]] = {
     "Dot": _dot,
 }
 SEVERAL: Mapping[str, Callable[[SavedLayer, list[Shape], Mapping[str, Any]], list[Shape]]] = {
-    **dict.fromkeys(("GRU", "LSTM", "SimpleRNN"), _recurrent),
+    **dict.fromkeys(("CuDNNGRU", "CuDNNLSTM", "GRU", "LSTM", "SimpleRNN"), _recurrent),
+    **{f"ConvLSTM{n}D": _conv_lstm for n in _DIMENSIONS},
+    **dict.fromkeys(ENCODERS, encoded),
     **dict.fromkeys(("GroupedQueryAttention", "MultiHeadAttention"), _attention),
     **dict.fromkeys(("AdditiveAttention", "Attention"), _dot_attention),
     "Bidirectional": _bidirectional,
+    "EinsumDense": _einsum_dense,
     "RNN": _cells,
 }

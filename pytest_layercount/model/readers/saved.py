@@ -8,6 +8,7 @@ of such a class are counted from the HDF5 data, all of them as trainable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -221,11 +222,15 @@ class _SavedOpening(Opening):
                 found.append(replace(self._inner(part, own), inside=inside))
         return tuple(found)
 
-    def _described(self, layer: SavedLayer, path: str) -> Layer:
+    def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
+        """The settings of a layer, what it wraps among them."""
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
         for name, part in zip(INNER.get(layer.type, ()), layer.parts, strict=False):
             if layer.builtin:
                 config[name] = self._inner(part, f"{path}/{part.name}")
+        return config
+
+    def _described(self, layer: SavedLayer, path: str) -> Layer:
         known = parameters(layer)
         total, trainable = known or (0, 0)
         return Layer(
@@ -233,9 +238,9 @@ class _SavedOpening(Opening):
             type=layer.type,
             kind=self._kind(layer),
             builtin=layer.builtin,
-            config=config,
+            config=self._config(layer, path),
             operation=layer.operation,
-            sealed=_seal(layer.config),
+            sealed=None if layer.type == "InputLayer" else _seal(layer.config),
             parameters=total,
             trainable_parameters=trainable,
             stored_bytes=stored_bytes(layer, total) or None,
@@ -249,7 +254,7 @@ class _SavedOpening(Opening):
             path=path,
             type=layer.type,
             builtin=layer.builtin,
-            config=settings_of(layer) if layer.builtin else {},
+            config=self._config(layer, path),
             operation=layer.operation,
             sealed=_seal(layer.config),
             bases=_bases(layer),
@@ -292,7 +297,7 @@ def _seals(tree: Any) -> Iterator[str]:
     if isinstance(tree, Mapping):
         policy = tree.get("dtype")
         name = policy.get("class_name", "") if isinstance(policy, Mapping) else policy
-        if any(mark in str(name) for mark in ("Quantized", "GPTQ", "AWQ", "int8", "float8")):
+        if re.search(r"Quantized|GPTQ|AWQ|\bint8|float8", str(name)):
             yield "quantized"
         if tree.get("lora_rank"):
             yield "lora"

@@ -10,6 +10,7 @@ from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.einsum import einsum
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.references import Malformed
+from pytest_layercount.model.readers.windows import conv
 
 Config = Mapping[str, Any]
 Shapes = tuple[Shape, ...]
@@ -88,10 +89,18 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
             return Sizes(one.trained, one.trained + 2 * one.fixed)
         return Sizes(2 * one.trained, 2 * one.fixed)
     if layer.type == "SpectralNormalization":
-        one, last = _sizes(inner, shapes), inner.config.get("filters") or inner.config["units"]
-        return Sizes(one.trained, one.fixed + int(last))
+        one = _sizes(inner, shapes)
+        return Sizes(one.trained, one.fixed + _vector(inner, shapes))
     shape = _known(shapes[0])
     return _sizes(inner, ((shape[0], *shape[2:]),))
+
+
+def _vector(layer: SavedLayer, shapes: Shapes) -> int:
+    """The last size of the kernel that a SpectralNormalization keeps a vector for."""
+    if layer.type.endswith("Transpose"):
+        return _channels(layer.config, shapes[0])
+    last = next(name for name in ("filters", "units", "output_dim") if name in layer.config)
+    return int(layer.config[last])
 
 
 def _total(parts: list[Sizes]) -> Sizes:
@@ -165,8 +174,9 @@ def _batch_norm(config: Config, shapes: Shapes) -> Sizes:
 
 def _normalized(config: Config, shapes: Shapes) -> Sizes:
     size = _spanned(config, shapes[0])
-    scale = bool(config.get("scale", True) or config.get("rms_scaling"))
-    return Sizes(size * (scale + bool(config.get("center", True))))
+    if config.get("rms_scaling"):
+        return Sizes(size)
+    return Sizes(size * (bool(config.get("scale", True)) + bool(config.get("center", True))))
 
 
 def _rms(config: Config, shapes: Shapes) -> Sizes:
@@ -204,6 +214,33 @@ def _prelu(config: Config, shapes: Shapes) -> Sizes:
     )
 
 
+def _locally_connected(config: Config, shapes: Shapes) -> Sizes:
+    """A kernel of its own for every place; the second implementation has it between all places."""
+    filters, read = int(config["filters"]), _known(shapes[0])
+    made = conv(config, read)
+    first = config.get("data_format") == "channels_first"
+    taken, given = (sizes[2:] if first else sizes[1:-1] for sizes in (read, made))
+    taps = _product(config["kernel_size"])
+    if config.get("implementation", 1) == 2:
+        taps = _product(taken)
+    elif config.get("padding") != "valid":
+        raise ValueError("at the border there are fewer")
+    places = _product(given)
+    return Sizes(
+        places * taps * _channels(config, read) * filters + _bias(config, places * filters)
+    )
+
+
+def _cudnn(gates: int) -> Callable[[Config, Shapes], Sizes]:
+    """The layers of older versions for one kind of GPU, which always have two biases."""
+
+    def sizes(config: Config, shapes: Shapes) -> Sizes:
+        units = int(config["units"])
+        return Sizes(gates * units * (_last(shapes[0]) + units + 2))
+
+    return sizes
+
+
 def _layer_scale(config: Config, shapes: Shapes) -> Sizes:
     return Sizes(int(config["projection_dim"]))
 
@@ -211,7 +248,7 @@ def _layer_scale(config: Config, shapes: Shapes) -> Sizes:
 def _recurrent(gates: int) -> Callable[[Config, Shapes], Sizes]:
     def sizes(config: Config, shapes: Shapes) -> Sizes:
         units, entries = int(config["units"]), _last(shapes[0])
-        biases = 2 if gates == 3 and config.get("reset_after", True) else 1
+        biases = 2 if gates == 3 and config.get("reset_after") else 1
         return Sizes(gates * (units * (entries + units) + _bias(config, biases * units)))
 
     return sizes
@@ -285,6 +322,9 @@ _FAMILIES: Mapping[str, Callable[[Config, Shapes], Sizes]] = {
     "AdditiveAttention": _additive_attention,
     "Attention": _dot_attention,
     "BatchNormalization": _batch_norm,
+    "CuDNNGRU": _cudnn(3),
+    "CuDNNLSTM": _cudnn(4),
+    **{f"LocallyConnected{n}D": _locally_connected for n in (1, 2)},
     "Dense": _dense,
     "EinsumDense": _einsum_dense,
     "Embedding": _embedding,
