@@ -168,6 +168,7 @@ def chained(entry: SavedLayer, layers: list[SavedLayer], shape: Shape, dtype: st
     start = tensor = SavedTensor(entry, shape, dtype or "float32")
     calls = [Call(entry, (), {}, [start], None)]
     for layer in layers:
+        _fill_in([tensor], layer.noted)
         known = called(layer, (tensor,), {}) or [Output(None)]
         outputs = [SavedTensor(layer, one.shape, one.dtype, masked=one.masked) for one in known]
         calls.append(Call(layer, (tensor,), {}, outputs, default_training(layer)))

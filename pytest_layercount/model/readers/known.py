@@ -193,6 +193,6 @@ def is_known_layer(name: str, settings: Mapping[str, Any], version: tuple[int, .
 def is_raw_operation(name: str, settings: Mapping[str, Any]) -> bool:
     """Whether it is an operation of Keras 3: no layer, though some are called like layers.
 
-    Nothing in an operation can be trained, and it has no data type of its own.
+    Nothing in an operation can be trained, and all layers with such names say if they are.
     """
-    return name in _OPERATIONS and not {"trainable", "dtype"} & set(settings)
+    return name in _OPERATIONS and "trainable" not in settings
