@@ -12,7 +12,11 @@ from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
 
 RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
-_COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
+_TRUTHS = names("""
+    all any equal greater greater_equal is_finite is_inf is_nan isfinite isinf isnan less
+    less_equal logical_and logical_not logical_or logical_xor not_equal reduce_all reduce_any
+    """)
+_COUNTS = names("argmax argmin argsort count_nonzero rank shape size")
 PASS_MASKS = names("""
     Activation ActivityRegularization AlphaDropout BatchNormalization Dense Dropout ELU
     GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization LeakyReLU
@@ -63,10 +67,7 @@ def dtype_of(
     """The data type of a call's outputs, empty where it is not known."""
     first = inputs[0].dtype
     if layer.operation is not None:
-        if layer.operation == "cast":
-            wanted = kwargs.get("dtype", args[1] if len(args) > 1 else "")
-            return wanted if isinstance(wanted, str) else ""
-        return "bool" if layer.operation in _COMPARISONS else first
+        return _of_operation(layer, args, kwargs, [tensor.dtype for tensor in inputs])
     policy = layer.config.get("dtype", "float32" if layer.builtin else "")
     if not policy:
         return ""
@@ -84,6 +85,25 @@ def dtype_of(
     if layer.type in ENCODERS:
         return encoded_dtype(layer, computes)
     return "" if layer.type == "Lambda" else computes
+
+
+def _of_operation(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[str]
+) -> str:
+    name = layer.operation
+    if name in ("cast", "one_hot", "ones", "zeros"):
+        usual = "float32" if name != "cast" else args[1] if len(args) > 1 else ""
+        wanted = kwargs.get("dtype") or usual
+        return wanted if isinstance(wanted, str) else ""
+    if name in _COUNTS:
+        large = layer.generation == 2 and name in ("argmax", "argmin", "count_nonzero")
+        wanted = kwargs.get("output_type") or kwargs.get("out_type")
+        return wanted if isinstance(wanted, str) else "int64" if large else "int32"
+    if name in ("embedding_lookup", "fill", "sequence_mask"):
+        return ""
+    if name == "where":
+        return inputs[1] if len(inputs) > 1 else ""
+    return "bool" if name in _TRUTHS else inputs[0]
 
 
 def is_masked(layer: SavedLayer, inputs: list[SavedTensor]) -> bool:

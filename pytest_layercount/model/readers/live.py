@@ -279,7 +279,8 @@ class Opening:
         if own == dtype or "float" not in dtype or "float" not in own:
             return dtype
         traits = self.describer.traits(layer)
-        return dtype if traits.kind == "input" or not traits.builtin else own
+        plain = traits.kind == "layer" and traits.builtin and not traits.operation
+        return own if plain else dtype
 
     def _name(self, layer: Any, prefix: str) -> str:
         """The layer's name; an operation that tracing made is named by what it does."""

@@ -7,30 +7,55 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.functions import FUNCTIONS, axes_of, parts_of
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedTensor, tensors_in
 
 Kwargs = Mapping[str, Any]
 
 _SAME = names("""
-    abs cast ceil clip clip_by_value cos elu erf exp floor gelu hard_sigmoid hard_silu hard_swish
-    identity leaky_relu log log1p log_softmax negative relu relu6 round rsqrt selu sigmoid sign silu
-    sin softmax softplus softsign sqrt square stop_gradient swish tanh
+    abs acos acosh adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation
+    alpha_dropout argsort asin asinh atan atanh band_part batch_normalization bias_add cast
+    cbrt ceil celu clip clip_by_norm clip_by_value copy cos cosh cumprod cumsum digamma dropout
+    elu erf erfc exp expm1 flip flip_left_right flip_up_down floor gelu hard_sigmoid hard_silu
+    hard_swish identity imag is_finite is_inf is_nan isfinite isinf isnan l2_normalize
+    leaky_relu lgamma local_response_normalization log log1p log_sigmoid log_softmax
+    logical_not lrn nan_to_num negative normalize ones_like per_image_standardization
+    random_flip_left_right random_flip_up_down real reciprocal relu relu6 reverse rint roll
+    round rsqrt selu sigmoid sign silu sin sinh softmax softplus softsign sort sqrt square
+    stop_gradient swish tan tanh zeros_like
     """)
+_CUMULATIVE = ("cumprod", "cumsum")
 _BROADCAST = names("""
-    add divide equal floor_divide greater greater_equal less less_equal logical_and logical_or
-    maximum minimum mod multiply not_equal pow power squared_difference subtract where
+    add atan2 div_no_nan divide divide_no_nan equal floor_div floor_divide floordiv floormod
+    greater greater_equal less less_equal logical_and logical_or logical_xor maximum minimum
+    mod multiply multiply_no_nan not_equal pow power squared_difference subtract where xdivy
+    xlogy
     """)
 _REDUCTIONS = {
     **dict.fromkeys(("all", "any", "max", "mean", "min", "prod", "std", "sum", "var")),
+    **dict.fromkeys(("count_nonzero", "logsumexp", "moments", "norm", "reduce_all", "reduce_any")),
+    **dict.fromkeys(("reduce_logsumexp", "reduce_std", "reduce_variance")),
     **dict.fromkeys(("reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum")),
 }
+
+
+def operation_outputs(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> list[Shape]:
+    """The shapes that an operation returns, None for each that is not known."""
+    first = operation_output(name, args, kwargs)
+    if name == "moments":
+        return [first, first]
+    if name not in ("split", "top_k", "unstack"):
+        return [first]
+    shape = tensors_in((args, kwargs))[0].shape
+    parts = None if shape is None else parts_of(name, shape, args, kwargs)
+    return [first] if parts is None else parts
 
 
 def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     """The shape that an operation returns, None where it is not known."""
     tensors = tensors_in((args, kwargs))
-    if name in _BROADCAST:
+    if name in _BROADCAST or name == "add_n":
         return broadcast([*(tensor.shape for tensor in tensors), *_constants(args, kwargs)])
     shape = tensors[0].shape
     if shape is None:
@@ -38,11 +63,13 @@ def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     several = args and isinstance(args[0], list) and len(args[0]) > 1
     if several and (name in _SAME or name in _REDUCTIONS):
         shape = (len(args[0]), *shape)  # TensorFlow stacks them
+    if name in _CUMULATIVE and "axis" in kwargs and kwargs["axis"] is None:
+        return (None,)  # Keras 3 then goes through all elements
     if name in _SAME:
         return shape
     if name in _REDUCTIONS:
         return _reduced(shape, args, kwargs)
-    find = _OTHERS.get(name)
+    find = _OTHERS.get(name) or FUNCTIONS.get(name)
     return None if find is None else find(shape, args, kwargs)
 
 
@@ -74,22 +101,20 @@ def _given(args: tuple[Any, ...], kwargs: Kwargs, *names: str) -> Any:
     return found[0] if found else args[1] if len(args) > 1 else None
 
 
-def _axes(value: Any, rank: int) -> list[int]:
-    axes = value if isinstance(value, (list, tuple)) else [value]
-    return [int(axis) % rank for axis in axes]
-
-
 def _reduced(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
-    axis = _given(args, kwargs, "axis")
-    gone = range(len(shape)) if axis is None else _axes(axis, len(shape))
-    keep = kwargs.get("keepdims", args[2] if len(args) > 2 else False)
+    axis = _given(args, kwargs, "axis", "axes")
+    gone = range(len(shape)) if axis is None else axes_of(axis, len(shape))
+    keep = kwargs.get("keepdims", kwargs.get("keep_dims", args[2] if len(args) > 2 else False))
     if keep:
         return tuple(1 if place in gone else size for place, size in enumerate(shape))
     return tuple(size for place, size in enumerate(shape) if place not in gone)
 
 
 def _reshaped(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
-    target = list(_given(args, kwargs, "newshape", "shape"))
+    wanted = _given(args, kwargs, "newshape", "shape")
+    if isinstance(wanted, SavedTensor):  # which holds as many sizes as there are axes
+        return (None,) * int(wanted.shape[0] or 0) if wanted.shape and wanted.shape[0] else None
+    target = list(wanted)
     if any(isinstance(size, SavedTensor) for size in target):
         return tuple(None if isinstance(size, SavedTensor) else size for size in target)
     if -1 in target:
@@ -101,25 +126,29 @@ def _reshaped(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwar
 
 def _transposed(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     order = _given(args, kwargs, "perm", "axes")
-    places = range(len(shape))[::-1] if order is None else _axes(order, len(shape))
+    places = range(len(shape))[::-1] if order is None else axes_of(order, len(shape))
     return tuple(shape[place] for place in places)
 
 
 def _expanded(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
-    (place,) = _axes(_given(args, kwargs, "axis"), len(shape) + 1)
+    (place,) = axes_of(_given(args, kwargs, "axis"), len(shape) + 1)
     return (*shape[:place], 1, *shape[place:])
 
 
 def _squeezed(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     axis = _given(args, kwargs, "axis")
     gone = [n for n, size in enumerate(shape) if size == 1] if axis in (None, []) else None
-    gone = _axes(axis, len(shape)) if gone is None else gone
+    gone = axes_of(axis, len(shape)) if gone is None else gone
     return tuple(size for place, size in enumerate(shape) if place not in gone)
 
 
 def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     spec = _given(args, kwargs, "slice_spec", "key")
     parts = list(spec) if isinstance(spec, (list, tuple)) else [spec]
+    if parts.count(Ellipsis) == 1:
+        named = sum(part is not None for part in parts) - 1
+        place = parts.index(Ellipsis)
+        parts[place : place + 1] = [slice(None)] * (len(shape) - named)
     if any(part is not None and not isinstance(part, (int, slice)) for part in parts):
         return None
     rest = list(shape)
@@ -137,7 +166,7 @@ def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) 
 
 def _joined(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     shapes = [tensor.shape for tensor in tensors_in(args[0] if args else kwargs)]
-    (axis,) = _axes(_given(args, kwargs, "axis") or 0, len(shape))
+    (axis,) = axes_of(_given(args, kwargs, "axis") or 0, len(shape))
     sizes = [None if each is None else each[axis] for each in shapes]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     return (*shape[:axis], total, *shape[axis + 1 :])

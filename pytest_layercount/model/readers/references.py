@@ -119,6 +119,8 @@ def _plain(value: Any, name: str, layer: SavedLayer) -> Any:
     if isinstance(value, dict):
         if set(value) == {"start", "stop", "step"}:
             return slice(value["start"], value["stop"], value["step"])
+        if value.get("class_name") == "__ellipsis__":
+            return Ellipsis
         return {key: _plain(item, "", layer) for key, item in value.items()}
     if isinstance(value, list):
         if name in ("x", "y") and layer.operation in _BINARY:

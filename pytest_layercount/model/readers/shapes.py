@@ -19,7 +19,7 @@ from pytest_layercount.model.readers.network import (
     tensors_in,
     tensors_of_call,
 )
-from pytest_layercount.model.readers.operations import operation_output
+from pytest_layercount.model.readers.operations import operation_outputs
 
 _LARGEST = 1 << 40
 _MOST_SHAPES = 64
@@ -48,14 +48,17 @@ def outputs_of(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, An
         return _through(layer, inputs)
     if not inputs:
         return [Output(None)]
+    if layer.operation is not None and layer.generation == 3:
+        # Keras 3 keeps in the operation what Keras 2 writes at its call.
+        kwargs = {**{key: value for key, value in layer.config.items() if key != "name"}, **kwargs}
     try:
         shapes = _shapes(layer, args, kwargs, inputs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         shapes = [None]
     dtype = dtype_of(layer, args, kwargs, inputs)
-    masked = is_masked(layer, inputs)
+    masked, ranked = is_masked(layer, inputs), layer.operation == "top_k"
     return [
-        Output(shape_from(shape), dtype, masked and number == 0)
+        Output(shape_from(shape), "int32" if ranked and number else dtype, masked and number == 0)
         for number, shape in enumerate(shapes)
     ]
 
@@ -64,7 +67,7 @@ def _shapes(
     layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[SavedTensor]
 ) -> list[Shape]:
     if layer.operation is not None:
-        return [operation_output(layer.operation, args, kwargs)]
+        return operation_outputs(layer.operation, args, kwargs)
     if not layer.builtin:
         return [None]
     shapes = [tensor.shape for tensor in inputs]
