@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -314,3 +316,68 @@ def test_a_function_of_tensorflow(name: str, tmp_path: Path) -> None:
     ]
     model = keras.Model(entry, ends)
     assert_same(model, saved(model, tmp_path, ".h5"))
+
+
+@pytest.mark.skipif(GENERATION == 3, reason="Keras 3 writes no configuration beside a SavedModel")
+def test_a_saved_model_that_keeps_the_configuration_inside(tmp_path: Path) -> None:
+    """As TensorFlow 2.0 to 2.4 wrote it; Keras still loads it."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    protobuf = importlib.import_module(f"{keras.__name__}.protobuf.saved_metadata_pb2")
+    entry = keras.Input((4,))
+    x = layers.BatchNormalization()(layers.Dense(3)(entry))
+    model = keras.Model(entry, layers.Dense(2)(layers.Add()([x, x])))
+    model.save(str(tmp_path / "model"))
+    beside, graph = tmp_path / "model/keras_metadata.pb", tmp_path / "model/saved_model.pb"
+    metadata = protobuf.SavedMetadata.FromString(beside.read_bytes())
+    beside.unlink()
+    whole = saved_model_pb2.SavedModel.FromString(graph.read_bytes())
+    objects = whole.meta_graphs[0].object_graph_def.nodes
+    for node in metadata.nodes:
+        objects[node.node_id].user_object.metadata = node.metadata
+        objects[node.node_id].user_object.identifier = node.identifier
+    graph.write_bytes(whole.SerializeToString())
+    loaded = keras.models.load_model(str(tmp_path / "model"), compile=False)
+    assert count_layers(tmp_path / "model").total == len(loaded.layers) == len(model.layers)
+    assert_same(model, tmp_path / "model")
+
+
+@pytest.mark.skipif(GENERATION == 3, reason="Keras 3 has no such layers")
+def test_losses_and_metrics_that_were_added(tmp_path: Path) -> None:
+    entry = keras.Input((4,))
+    x = layers.Dense(3)(entry)
+    model = keras.Model(entry, layers.BatchNormalization()(layers.Dense(2)(x)))
+    model.add_loss(keras.backend.mean(x))
+    model.add_metric(keras.backend.sum(x), name="total")
+    for suffix in (".h5", ".keras"):
+        path = saved(model, tmp_path, suffix)
+        assert read_graph(path).top == read_graph(model).top
+        assert count_layers(path).by_type == count_layers(model).by_type
+        loaded = keras.models.load_model(path, compile=False)
+        assert count_layers(path, count="top").total == len(loaded.layers)
+
+
+def test_a_gru_of_before_keras_2_2(tmp_path: Path) -> None:
+    """Its configuration does not say how the reset gate is applied: before the product."""
+    h5py = pytest.importorskip("h5py")
+    gru = {
+        "name": "gru",
+        "batch_input_shape": [None, 6, 4],
+        "units": 5,
+        "activation": "tanh",
+        "recurrent_activation": "hard_sigmoid",
+        "use_bias": True,
+        "return_sequences": False,
+        "return_state": False,
+        "go_backwards": False,
+        "implementation": 0,
+        "trainable": True,
+    }
+    config = {"class_name": "Sequential", "config": [{"class_name": "GRU", "config": gru}]}
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config).encode()
+        file.attrs["keras_version"] = b"2.1.6"
+    counted = count_layers(path)
+    assert counted.parameters == 3 * (5 * (4 + 5) + 5)
+    assert counted.unweighed == ()

@@ -18,7 +18,8 @@ _TRUTHS = names("""
     """)
 _COUNTS = names("argmax argmin argsort count_nonzero rank shape size")
 PASS_MASKS = names("""
-    Activation ActivityRegularization AlphaDropout BatchNormalization Dense Dropout ELU
+    Activation ActivityRegularization AddLoss AddMetric AlphaDropout BatchNormalization Dense
+    Dropout ELU
     GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization LeakyReLU
     MultiHeadAttention PReLU ReLU Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
     ThresholdedReLU TimeDistributed UnitNormalization

@@ -14,6 +14,7 @@ from pytest_layercount.model.readers.network import (
     Network,
     SavedLayer,
     SavedTensor,
+    added,
     in_keras_order,
     tensors_in,
     tensors_of_call,
@@ -62,14 +63,15 @@ class Joining:
         goals = [self._key(reference, end=True) for reference in references_in(self.goals)]
         try:
             order, keras_order = in_keras_order(goals, parents, entries)
+            more = added(keras_order, parents) if self.generation == 2 else []
         except Cycle as cycle:
             raise Malformed(f"the layer {cycle} needs its own result") from None
-        made = {key: self._made(key) for key in order}
+        made = {key: self._made(key) for key in (*order, *more)}
         inputs = replaced(self.starts, lambda leaf: self._tensor(leaf, end=True))
         outputs = replaced(self.goals, lambda leaf: self._tensor(leaf, end=True))
         return Network(
             layers=list(self.layers.values()),
-            calls=[made[key] for key in keras_order],
+            calls=[made[key] for key in (*keras_order, *more)],
             inputs=inputs,
             outputs=outputs,
             entries=tensors_in(inputs),

@@ -140,42 +140,48 @@ _WRITES = {
 }
 _SETTINGS = names("""
     activation activity_regularizer addition_factor adjustment aggregation all_ops alpha
-    alpha_constraint alpha_initializer alpha_regularizer antialias arguments attention_axes
-    attr_name autocast axes axis backward_layer batch_input_shape batch_shape batch_size
-    beta_constraint beta_initializer beta_regularizer bias bias_axes bias_constraint
+    alpha_constraint alpha_initializer alpha_regularizer antialias arguments
+    attention_axes attr_name autocast axes axis backward_layer batch_input_shape batch_shape
+    batch_size beta_constraint beta_initializer beta_regularizer bias bias_axes bias_constraint
     bias_initializer bias_regularizer bin_boundaries bins bounding_box_format brightness_factor
-    build_input_shape call_endpoint call_training_endpoint causal cell cells center chain_depth
-    clip_limit cls_ref cls_symbol config constants contrast_factor crop_to_aspect_ratio
-    cropping data_format depth_multiplier depthwise_constraint depthwise_initializer
-    depthwise_regularizer dilation_rate dims distribution drop_path_rate dropout dtype dynamic
-    embeddings_constraint embeddings_initializer embeddings_regularizer encoding epsilon
-    equation experimental_autocast factor feature_columns fft_length filepath fill_mode
-    fill_value filters flash_attention frame_length frame_step function function_type fused
-    gamma_constraint gamma_initializer gamma_regularizer go_backwards gptq_unpacked_column_size
-    groups head_dim height height_factor hue_factor idf_weights implementation init_values
-    input_dim input_dtype input_layers input_length input_shape input_spec interpolation invert
-    is_quantized keepdims kernel_constraint kernel_initializer kernel_regularizer kernel_size
-    key_dim key_shape l1 l2 layer layers logit_soft_cap lora_alpha lora_rank mag_exp mask_token
-    mask_value mask_zero max_freq max_number max_tokens max_value mean merge_mode method_name
-    metric_name min_freq min_power mode module momentum moving_mean_initializer
-    moving_variance_initializer n name negative_slope ngrams node_def noise_shape normalize
-    num_bins num_chains num_constants num_heads num_key_value_heads num_mel_bins
-    num_oov_indices num_ops num_query_heads num_tokens offset oov_method oov_token optional
-    output_dim output_layers output_mode output_padding output_sequence_length output_shape
-    output_shape_module output_shape_type output_size pad_to_aspect_ratio pad_to_max_tokens
-    padding partition_index partitioner periodic pointwise_constraint pointwise_initializer
-    pointwise_regularizer pool_size power_iterations power_to_db preset projection_dim
-    quantization_config query_shape ragged rank rate recurrent_activation recurrent_constraint
-    recurrent_dropout recurrent_initializer recurrent_regularizer ref_power renorm
-    renorm_clipping renorm_momentum reset_after return_sequences return_state reverse_dtype
-    reverse_state_order rms_scaling salt sampling_rate saturation_factor scale
-    scale_initializer score_mode seed seed_generator sequence_length sequence_stride
-    shared_axes sigma size sparse sparse_inputs spec split standardize stateful stddev strides
-    synchronized target_shape theta threshold threshold_factor tie_weights tile_grid_size
-    time_major top_db trainable type_spec unconditional unit_forget_bias units unroll use_bias
-    use_gate use_scale value_dim value_range value_shape variance virtual_batch_size vocabulary
-    vocabulary_dtype vocabulary_size weights width width_factor window x_factor y_factor
-    zero_output_for_mask
+    build_input_shape call_endpoint call_training_endpoint causal cell cell_clip cells center
+    chain_depth class_name clip_limit cls_ref cls_symbol config constants contrast_factor
+    crop_to_aspect_ratio cropping crosses crossing_dim data_format depth_multiplier
+    depthwise_constraint depthwise_initializer depthwise_regularizer device dilation_rate dims
+    distribution dnn_model drop_path_rate dropout dropout_fn dropout_fn_module dropout_fn_type
+    dtype dynamic embeddings_constraint embeddings_initializer embeddings_regularizer encoding
+    epsilon equation expand_dims experimental_autocast factor feature_columns feature_names
+    features fft_length filepath fill_mode fill_value filters flash_attention forget_bias
+    frame_length frame_step function function_type fused gamma_constraint gamma_initializer
+    gamma_regularizer go_backwards gptq_unpacked_column_size groups hashing_dim head_dim height
+    height_factor hue_factor idf_weights implementation inbound_nodes init_values initializer
+    input_dim input_dtype input_keep_prob input_layers input_length input_shape input_size
+    input_spec interpolation invert is_quantized keepdims kernel_constraint kernel_initializer
+    kernel_regularizer kernel_size key_dim key_shape kwargs l1 l2 layer layers linear_model
+    logit_soft_cap lora_alpha lora_rank losses mag_exp mask mask_module mask_token mask_type
+    mask_value mask_zero max_freq max_ndim max_number max_tokens max_value mean merge_mode
+    method_name metric_name min_freq min_ndim min_power mode model module momentum
+    moving_mean_initializer moving_variance_initializer n name ndim negative_slope ngrams
+    node_def noise_shape normalize num_bins num_chains num_constants num_discretization_bins
+    num_heads num_key_value_heads num_mel_bins num_oov_indices num_ops num_proj num_proj_shards
+    num_query_heads num_tokens num_unit_shards num_units offset oov_method oov_token optional
+    output_dim output_keep_prob output_layers output_mode output_padding output_sequence_length
+    output_shape output_shape_module output_shape_type output_size pad_to_aspect_ratio
+    pad_to_max_tokens padding partition_index partitioner periodic pointwise_constraint
+    pointwise_initializer pointwise_regularizer pool_size power_iterations power_to_db
+    preprocessor preset proj_clip projection_dim quantization_config query_shape ragged rank
+    rate recurrent_activation recurrent_constraint recurrent_dropout recurrent_initializer
+    recurrent_regularizer ref_power renorm renorm_clipping renorm_momentum reset_after
+    residual_fn residual_fn_module residual_fn_type return_sequences return_state reuse
+    reverse_dtype reverse_state_order rho rms_scaling salt sampling_rate saturation_factor
+    scale scale_initializer scaling score_mode seed seed_generator sequence_length
+    sequence_stride shape shared_axes sigma size sliding_window sparse sparse_inputs spec split
+    standardize state_is_tuple state_keep_prob stateful stddev strides synchronized
+    target_shape theta threshold threshold_factor tie_weights tile_grid_size time_major top_db
+    total_loss_mean trainable type_spec unconditional unit_forget_bias units unroll use_bias
+    use_gate use_peepholes use_scale value_dim value_range value_shape variance
+    variational_recurrent virtual_batch_size vocabulary vocabulary_dtype vocabulary_size
+    weights width width_factor window x_factor y_factor zero_output_for_mask
     """)
 
 

@@ -1,7 +1,8 @@
 """What Keras 2 writes beside a SavedModel: the configuration that the model was made from.
 
-``keras_metadata.pb`` is a protocol buffer of two levels. Only the fields needed are
-picked out of it, so that neither TensorFlow nor a schema is needed.
+``keras_metadata.pb`` is a protocol buffer of two levels; before TensorFlow 2.5 its texts stood
+in ``saved_model.pb``, with the objects that they describe. Only the fields needed are
+picked out, so that neither TensorFlow nor a schema is needed.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from typing import Any
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import read_bytes
 from pytest_layercount.model.readers.archive import MOST_BYTES, Saved
-from pytest_layercount.model.readers.load import KERAS_METADATA
+from pytest_layercount.model.readers.load import KERAS_METADATA, SAVED_MODEL
 
 _NODES = 1
 _PATH, _TEXT = 3, 5
+_WAY_TO_ROOT = (2, 7, 1, 4, 3)
+"""Fields of ``saved_model.pb``: graph, objects, the first of them, Keras's part of it, its text."""
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def saved_configuration(path: Path) -> Saved | None:
     """The configuration of the Keras 2 model in a SavedModel; None where there is none."""
+    beside = (path / KERAS_METADATA).exists()
+    file = path / (KERAS_METADATA if beside else SAVED_MODEL)
     try:
-        if (path / KERAS_METADATA).stat().st_size > MOST_BYTES:
+        if file.stat().st_size > MOST_BYTES:
             return None
-        root = _root(read_bytes(path / KERAS_METADATA))
-    except (OSError, LookupError, RecursionError, ValueError):
+        root = _root(read_bytes(file)) if beside else _first_object(read_bytes(file))
+    except (OSError, LookupError, RecursionError, TypeError, ValueError):
         return None
     config = root.get("model_config") or root
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
@@ -58,10 +63,21 @@ def _root(raw: bytes) -> Mapping[str, Any]:
             continue
         said = dict(_fields(node))
         if said.get(_PATH) == b"root":
-            text = said[_TEXT]
-            found = json.loads(text, object_hook=_listed) if isinstance(text, bytes) else {}
-            return found if isinstance(found, dict) else {}
+            return _parsed(said[_TEXT])
     return {}
+
+
+def _first_object(raw: bytes) -> Mapping[str, Any]:
+    """What is said of the model itself in the graph of objects, where it is the first."""
+    for wanted in _WAY_TO_ROOT:
+        found = (value for number, value in _fields(raw) if number == wanted)
+        raw = next((value for value in found if isinstance(value, bytes)), b"{}")
+    return _parsed(raw)
+
+
+def _parsed(text: int | bytes) -> Mapping[str, Any]:
+    found = json.loads(text, object_hook=_listed) if isinstance(text, bytes) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _listed(entry: dict[str, Any]) -> Any:

@@ -112,6 +112,22 @@ def in_keras_order(
     return unused + finished, sorted(depths, key=lambda key: -depths[key])
 
 
+def added(known: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
+    """The calls that no output needs, in the order in which Keras 2 adds them to a model.
+
+    ``add_loss`` and ``add_metric`` make them. Each comes after what it takes, and all after
+    the calls that are ``known``.
+
+    Raises:
+        Cycle: some of them need one another.
+    """
+    depths = dict.fromkeys(known, 0)
+    more = [key for key in _finished(list(parents), parents) if key not in depths]
+    for key in more:
+        depths[key] = 1 + max((depths[parent] for parent in parents[key]), default=0)
+    return sorted(more, key=lambda key: depths[key])
+
+
 def _finished(ends: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
     """What ``ends`` need, each call after those whose results it takes."""
     done: dict[Key, None] = {}
