@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import FunctionType
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from pytest_layercount.folding.rewrite.likeness import is_function, looks_at, same_function
+from pytest_layercount.folding.rewrite.tables import parts
 
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 
@@ -67,16 +71,80 @@ def custom_objects(layer: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if not _built_in(value)}
 
 
-def keep_functions(old: Any, new: Any, changes: Mapping[str, Any]) -> None:
-    """Give a copy the user's own functions: by its name one may pass for Keras's.
+def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
+    """What ``make`` makes of the configuration of ``live``.
 
-    A layer's own methods are none of these, though Keras 3 wraps ``build`` in a
-    function that belongs to one instance.
+    Where that cannot be, as no configuration holds a lambda, without functions: a copy is
+    given them by :func:`keep_functions`.
     """
-    for name, value in vars(old).items():
-        own = isinstance(value, FunctionType) and not _built_in(value) and name not in changes
-        if own and not hasattr(type(old), name) and vars(new).get(name) is not value:
-            setattr(new, name, value)
+    functions = [value for part in parts(live) for _, value in functions_of(part)]
+    try:
+        # Keras warns of a lambda before it fails.
+        if not any("<lambda>" in str(getattr(each, "__name__", "")) for each in functions):
+            return make(live.get_config())
+    except Exception:
+        if not functions:
+            raise
+    return _without_functions(live, make)
+
+
+def _without_functions(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
+    with _functions_set_aside(live):
+        config = live.get_config()
+    return make(config)
+
+
+@contextmanager
+def _functions_set_aside(live: Any) -> Iterator[None]:
+    """While a layer is asked for its configuration, it and its parts name no function by value."""
+    aside: list[tuple[dict[str, Any], str, Any]] = []
+    for part in parts(live):
+        for name, value in functions_of(part):
+            if "activations" not in str(getattr(value, "__module__", "")):
+                aside.append((vars(part), name, value))
+    library = sys.modules[next(_library(base) for base in type(live).__mro__ if _library(base))]
+    try:
+        for attributes, name, _ in aside:
+            training = name.endswith(("initializer", "regularizer", "constraint"))
+            attributes[name] = None if training else library.activations.linear
+        yield
+    finally:
+        for attributes, name, value in aside:
+            attributes[name] = value
+
+
+def functions_of(part: Any) -> list[tuple[str, Any]]:
+    """The functions that a layer keeps, by attribute; its own methods are none of these.
+
+    Keras 3 wraps ``build`` in a function that belongs to one instance.
+    """
+    return [
+        (name, value)
+        for name, value in vars(part).items()
+        if is_function(value) and not hasattr(type(part), name)
+    ]
+
+
+def keep_functions(old: Any, new: Any, changed: frozenset[str]) -> bool:
+    """Give a copy the functions themselves, not what has their names; whether any was another.
+
+    What a layer makes for itself of the same lines stays its own: it may look at that layer.
+    """
+    kept = False
+    for source, target in zip(parts(old), parts(new), strict=False):
+        for name, value in functions_of(source):
+            there = vars(target).get(name)
+            if name in changed or there is value or same_function(value, there):
+                continue
+            if not looks_at(value, old):
+                setattr(target, name, value)
+                kept = True
+    return kept
+
+
+def _library(cls: type) -> str:
+    library = cls.__module__.partition(".")[0]
+    return library if library in ("keras", "tf_keras") else ""
 
 
 def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:

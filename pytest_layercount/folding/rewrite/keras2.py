@@ -12,8 +12,8 @@ from tensorflow import TensorSpec, name_scope, nest
 
 from pytest_layercount.folding.rewrite.copying import (
     custom_objects,
-    keep_functions,
     lambda_arguments,
+    made_again,
     set_numbers,
     with_changes,
     with_dtype,
@@ -38,12 +38,15 @@ class Keras2Writer:
             return _copy_operation(live, name)
         if type(live) is self.keras.layers.Lambda:
             return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
-        config = {**with_changes(live.get_config(), changes), "name": name}
-        if dtype is not None:
-            config = with_dtype(config, dtype)
+
+        def make(kept: dict[str, Any]) -> Any:
+            config = {**with_changes(kept, changes), "name": name}
+            if dtype is not None:
+                config = with_dtype(config, dtype)
+            return type(live).from_config(config)
+
         with self.keras.utils.custom_object_scope(custom_objects(live)):
-            new = type(live).from_config(config)
-        keep_functions(live, new, changes)
+            new = made_again(live, make)
         set_numbers(new, changes)
         return new
 

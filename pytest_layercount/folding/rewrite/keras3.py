@@ -12,8 +12,8 @@ from keras import tree
 
 from pytest_layercount.folding.rewrite.copying import (
     custom_objects,
-    keep_functions,
     lambda_arguments,
+    made_again,
     set_numbers,
     with_changes,
     with_dtype,
@@ -34,12 +34,15 @@ class Keras3Writer:
             return _copy_operation(live, name)
         if type(live) is keras.layers.Lambda:
             return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
-        config = {**with_changes(live.get_config(), changes), "name": name}
-        if dtype is not None:
-            config = with_dtype(config, dtype)
+
+        def make(kept: dict[str, Any]) -> Any:
+            config = {**with_changes(kept, changes), "name": name}
+            if dtype is not None:
+                config = with_dtype(config, dtype)
+            return _from_config(live, config)
+
         with keras.saving.custom_object_scope(custom_objects(live)):
-            new = _from_config(live, config)
-        keep_functions(live, new, changes)
+            new = made_again(live, make)
         set_numbers(new, changes)
         return new
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_layercount.errors import ModelError, first_line
@@ -90,7 +90,9 @@ class Copies:
                 raise ModelError(uncopied(layer, error)) from error
             self.live[number] = new
             if layer.kind == "layer":
-                self.states[number] = State(old, new, self.weights.get(source, {}))
+                weights = self.weights.get(source, {})
+                changed, loosely = frozenset(_names(changes)), self.dtype is not None
+                self.states[number] = State(old, new, weights, changed, loosely)
         return self.live[number]
 
     def settle(self, number: int) -> bool:
@@ -147,6 +149,13 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
         for key, new in after.items()
         if before.get(key) != new
     }
+
+
+def _names(changes: Mapping[str, Any]) -> Iterator[str]:
+    for name, change in changes.items():
+        yield name
+        if isinstance(change, Mapping):
+            yield from _names(change)
 
 
 def _unlike(layer: Layer, unlike: Unlike) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.rewrite.copying import keep_functions
+from pytest_layercount.folding.rewrite.likeness import difference
 from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
 from pytest_layercount.model.readers.dialect import variables_of
 from pytest_layercount.model.readers.weights import variable
@@ -25,14 +27,24 @@ class State:
     """The state that ``new``, a copy of ``old`` that has not been called, is to have.
 
     ``weights`` are new values by name, where they are not those of ``old``; the
-    variables may keep these arrays, which belong to nobody else.
+    variables may keep these arrays, which belong to nobody else. ``changed`` names
+    attributes that a fold sets otherwise; see :func:`difference` for ``loosely``.
     Values are known in advance by the names that the layer makes its variables
     under; :meth:`settle`, after the first call, goes by what is known for
     certain, and assigns whatever turned out otherwise.
     """
 
-    def __init__(self, old: Any, new: Any, weights: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        old: Any,
+        new: Any,
+        weights: Mapping[str, Array],
+        changed: frozenset[str] = frozenset(),
+        loosely: bool = False,
+    ) -> None:
         self.old, self.new, self.weights = old, new, weights
+        self.changed, self.loosely = changed, loosely
+        keep_functions(old, new, changed)
         self.begun: dict[int, Any] = {}
         self.told = [type(part) for part in parts(new)]
         if learns_table(old):
@@ -44,7 +56,7 @@ class State:
         """Whether any variable had to be assigned; afterwards all are as they should be.
 
         Raises:
-            Unlike: the two have other variables.
+            Unlike: the two have other variables or attributes.
         """
         vars(self.new).pop("add_weight", None)
         targets = [(self._target(name), array) for name, array in self.weights.items()]
@@ -55,7 +67,12 @@ class State:
             if self.begun.get(id(target)) is not value:
                 target.assign(_tensor(value, target.dtype))
                 late = True
-        return self._learned() or late
+        late = keep_functions(self.old, self.new, self.changed) or late
+        late = self._learned() or late
+        unlike = difference(self.old, self.new, self.changed | self._rewritten(), self.loosely)
+        if unlike:
+            raise Unlike(unlike)
+        return late
 
     def _learned(self) -> bool:
         """See to what is not in variables: tables of parts made by the first call, and the like."""
@@ -63,6 +80,13 @@ class State:
         if late:
             copy_tables(self.old, self.new)
         return derive(self.new) or late
+
+    def _rewritten(self) -> set[str]:
+        """The attributes with the new weights, and those that a Normalization derives from them."""
+        names = {name.rpartition(".")[2] for name in self.weights}
+        return (
+            names | {"mean", "variance"} if names and hasattr(self.new, "finalize_state") else names
+        )
 
     def _target(self, name: str) -> Any:
         target = variable(self.new, name)

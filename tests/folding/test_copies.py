@@ -1,0 +1,313 @@
+"""A copy is the model: what its layers hold, or a refusal that names the layer."""
+
+from __future__ import annotations
+
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_layercount import fold
+from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.rewrite.state import State, Unlike
+from tests.folding.harness import Kit
+
+
+@pytest.fixture
+def kit(kit: Kit) -> Kit:
+    kit.keras.backend.set_floatx("float32")
+    return kit
+
+
+def squared(tensor: Any) -> Any:
+    return tensor * tensor
+
+
+def relu(tensor: Any) -> Any:
+    """Called like one of Keras's, and another."""
+    return tensor * tensor + 1.0
+
+
+def own_layer(kit: Kit) -> Any:
+    """A class whose configuration forgets all that it is made with."""
+
+    class Own(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        mean = 0.0
+
+        def __init__(self, **constants: Any) -> None:
+            kept = {key: constants.pop(key) for key in ("name", "dtype") if key in constants}
+            constants.pop("trainable", None)
+            super().__init__(**kept)
+            self.constants = constants.get("constants", [1.0])
+            self.table = constants.get("table", {"a": 1.0})
+            self._array = constants.get("array", np.ones(4, "float32"))
+            self.word = constants.get("word", "same")
+            self.function = constants.get("function", squared)
+            self.settings = constants.get("settings", SimpleNamespace(scale=1.0))
+            self.optional = constants.get("optional")
+            self.calls = 0
+
+        def call(self, inputs: Any) -> Any:
+            self.calls += 1
+            self.last = inputs
+            factor = self.constants[0] * self.table["a"] * self.settings.scale
+            return self.function(inputs - self.mean) * factor * self._array
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+        def get_config(self) -> Any:
+            return super().get_config()
+
+    return Own
+
+
+def model_with(kit: Kit, layer: Any) -> Any:
+    """The layer, behind a batch norm that folds."""
+    model = kit.chain(
+        (4,),
+        kit.Dense(4, name="dense"),
+        kit.bn(),
+        kit.ReLU(),
+        layer,
+        kit.Dense(2, name="head"),
+    )
+    random = np.random.default_rng(0)
+    for name in ("dense", "bn", "head"):
+        own = model.get_layer(name)
+        own.set_weights([random.uniform(0.5, 1.5, each.shape) for each in own.get_weights()])
+    return model
+
+
+def assert_folds(model: Any, times: int = 1) -> Any:
+    inputs = np.random.default_rng(1).normal(size=(5, 4)).astype("float32")
+    wanted = np.asarray(model(inputs))
+    result = fold(model)
+    assert len(result.folds) == times
+    np.testing.assert_allclose(np.asarray(result.model(inputs)), wanted, rtol=1e-4, atol=1e-4)
+    return result
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        {"constants": [2.0]},
+        {"constants": [1.0, 2.0]},
+        {"table": {"a": 3.0}},
+        {"array": np.full(4, 2.0, "float32")},
+        {"word": "other"},
+        {"settings": SimpleNamespace(scale=2.0)},
+        {"optional": 3},
+    ],
+    ids=str,
+)
+def test_a_constant_that_the_configuration_forgets(kit: Kit, forgotten: Any) -> None:
+    model = model_with(kit, own_layer(kit)(name="own", **forgotten))
+    (name,) = forgotten
+    with pytest.raises(ModelError, match=f"layer 'own' of type Own .*its _?{name} is .*get_config"):
+        fold(model)
+
+
+def test_what_a_call_leaves_behind_is_no_constant(kit: Kit) -> None:
+    layer = own_layer(kit)(name="own")
+    model = model_with(kit, layer)
+    model(np.ones((2, 4), "float32"))
+    layer.note = "nobody reads this"
+    assert_folds(model)
+
+
+def test_an_attribute_set_after_construction(kit: Kit) -> None:
+    layer = own_layer(kit)(name="own")
+    model = model_with(kit, layer)
+    layer.mean = 3.0
+    with pytest.raises(ModelError, match=r"'own' of type Own .*its mean is 0\.0, not 3\.0"):
+        fold(model)
+
+
+def test_constants_of_keras_own_layers(kit: Kit) -> None:
+    layer = kit.LayerNormalization(name="own")
+    model = model_with(kit, layer)
+    layer.epsilon = 2.0  # its configuration says so
+    assert_folds(model)
+    layer.epsilon = np.float32(2.0)
+    layer.get_config = lambda: {"name": "own", "epsilon": 1.0}
+    with pytest.raises(ModelError, match=r"'own' of type LayerNormalization .*epsilon"):
+        fold(model)
+
+
+def test_a_function_that_the_configuration_forgets_is_kept(kit: Kit) -> None:
+    layer = own_layer(kit)(name="own", function=relu)
+    result = assert_folds(model_with(kit, layer))
+    assert result.model.get_layer("own").function is relu
+
+
+def test_a_call_that_was_replaced(kit: Kit) -> None:
+    layer = kit.Activation("tanh", name="own")
+    model = model_with(kit, layer)
+    layer.call = lambda inputs, *args, **kwargs: inputs * 3.0
+    with pytest.raises(ModelError, match=r"'own' .*call\(\) was replaced on the instance"):
+        fold(model)
+
+
+class Callable:
+    """An object that can be called."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, tensor: Any) -> Any:
+        return tensor * tensor * self.factor
+
+
+FUNCTIONS = {
+    "lambda": lambda tensor: tensor * 3.0 + tensor * tensor,
+    "partial": functools.partial(lambda tensor, power: tensor**power, power=2),
+    "function": squared,
+    "named like Keras's": relu,
+    "object": Callable(2.0),
+}
+
+
+def operation(kit: Kit) -> Any:
+    import tensorflow as tf
+
+    return kit.keras.ops.square if kit.generation == 3 else tf.nn.relu6
+
+
+@pytest.mark.parametrize("kind", [*FUNCTIONS, "operation"])
+@pytest.mark.parametrize("where", ["Dense", "Activation", "cell", "TimeDistributed"])
+def test_functions_as_activations_are_kept(
+    kit: Kit, kind: str, where: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    function = operation(kit) if kind == "operation" else FUNCTIONS[kind]
+    if where == "Dense":
+        layers = [kit.Dense(4, activation=function)]
+    elif where == "Activation":
+        layers = [kit.Activation(function)]
+    elif where == "cell":
+        layers = [kit.Reshape((4, 1)), kit.SimpleRNN(4, activation=function)]
+    else:
+        inner = kit.TimeDistributed(kit.Dense(1, activation=function))
+        layers = [kit.Reshape((4, 1)), inner, kit.Flatten()]
+    model = model_with(kit, kit.keras.Sequential(layers))
+    recwarn.clear()
+    result = fold(model)
+    assert not [each for each in recwarn if "lambda" in str(each.message)]
+    assert function in [
+        getattr(part, "activation", None) for part in result.model._flatten_layers()
+    ]
+    assert_folds(model)
+
+
+def test_functions_that_only_training_asks(kit: Kit) -> None:
+    def ones(shape: Any, dtype: Any = None, **_: Any) -> Any:
+        return np.ones(shape, "float32")
+
+    layer = kit.Dense(
+        4,
+        kernel_initializer=ones,
+        kernel_regularizer=lambda weights: 0.0,
+        bias_constraint=lambda weights: weights,
+        name="own",
+    )
+    result = assert_folds(model_with(kit, layer))
+    copied = result.model.get_layer("own")
+    assert copied.kernel_regularizer is layer.kernel_regularizer
+    assert copied.bias_constraint is layer.bias_constraint
+
+
+def test_a_function_that_looks_at_its_layer_is_not_handed_on(kit: Kit) -> None:
+    class Own(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, factor: float = 1.0, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.factor = factor
+            self.function = lambda tensor: tensor * self.factor
+
+        def call(self, inputs: Any) -> Any:
+            return self.function(inputs)
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "factor": self.factor}
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    layer = Own(2.0, name="own")
+    model = model_with(kit, layer)
+    folded = assert_folds(model).model
+    inputs = np.ones((1, 4), "float32")
+    before = np.asarray(folded(inputs))
+    layer.factor = 5.0
+    assert np.array_equal(np.asarray(folded(inputs)), before)
+    layer.function = lambda tensor: tensor + layer.factor
+    with pytest.raises(ModelError, match=r"'own' of type Own .*its function is"):
+        fold(model)
+
+
+def stack(kit: Kit) -> Any:
+    """A class whose configuration forgets how many layers it has."""
+
+    class Stack(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, kinds: tuple[str, ...] = ("Dense",), **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            made = {"Dense": lambda: kit.Dense(4), "ReLU": kit.ReLU}
+            self.inside = [made[kind]() for kind in kinds]
+
+        def build(self, shape: Any) -> None:
+            for layer in self.inside:
+                layer.build(shape)
+            super().build(shape)
+
+        def call(self, inputs: Any) -> Any:
+            for layer in self.inside:
+                inputs = layer(inputs)
+            return inputs
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+        def get_config(self) -> Any:
+            return super().get_config()
+
+    return Stack
+
+
+def test_parts_that_the_configuration_forgets(kit: Kit) -> None:
+    model = model_with(kit, stack(kit)(("Dense", "Dense"), name="own"))
+    with pytest.raises(ModelError, match=r"'own' of type Stack .*its variables are"):
+        fold(model)
+    model = model_with(kit, stack(kit)(("Dense", "ReLU"), name="own"))
+    with pytest.raises(ModelError, match=r"'own' of type Stack .*holds 1 layers, not 2"):
+        fold(model)
+    assert_folds(model_with(kit, stack(kit)(name="own")))
+
+
+def test_a_constant_of_a_part(kit: Kit) -> None:
+    layer = stack(kit)(name="own")
+    model = model_with(kit, layer)
+    layer.inside[0].use_bias = False
+    with pytest.raises(ModelError, match=r"'own' .*in its part '.*', its use_bias is True"):
+        fold(model)
+
+
+def test_variables_without_a_counterpart_are_never_left_at_random(kit: Kit) -> None:
+    """With as many parts and other variables, or other shapes, nothing may be guessed."""
+    shape = (None, 4)
+    old, new = kit.Dense(4, name="old"), kit.Dense(4, use_bias=False, name="new")
+    for layer in (old, new):
+        layer.build(shape)
+    with pytest.raises(Unlike, match="variables are kernel"):
+        State(old, new, {}).settle()
+    wide = kit.Dense(5, name="wide")
+    wide.build(shape)
+    with pytest.raises(Unlike, match="variables are kernel"):
+        State(old, wide, {}).settle()
+    pair, single = (kit.keras.Sequential([kit.Dense(4) for _ in range(n)]) for n in (2, 1))
+    for layer in (pair, single):
+        layer.build(shape)
+    with pytest.raises(Unlike, match="variables are kernel"):
+        State(pair, single, {}).settle()
+    with pytest.raises(Unlike, match="variables are kernel"):
+        State(single, pair, {}).settle()
