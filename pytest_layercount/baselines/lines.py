@@ -7,6 +7,7 @@ many lines up it stands, and not at all if it is the line above.
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,14 +69,22 @@ class _Writer:
         if layer.operation is not None:
             home = self._counted if layer.kind == "layer" else "ops"
             return f"{home}.{_identifier(layer.operation)}"
-        config: dict[str, Any] = without_defaults(layer.config)
+        config: dict[str, Any] = _shown(layer)
         if entry:
             config["number"] = entry
-        shown = ", ".join(f"{name}={self.literal(value, 0)}" for name, value in config.items())
+        shown = ", ".join(self._given(name, value) for name, value in config.items())
         return f"{'' if layer.builtin else 'own.'}{_identifier(layer.type)}({shown})"
+
+    def _given(self, name: str, value: Any) -> str:
+        """A setting as Python would give it; those of users may have any name."""
+        if name.isidentifier() and not keyword.iskeyword(name):
+            return f"{name}={self.literal(value, 0)}"
+        return f"**{{{name!r}: {self.literal(value, 0)}}}"
 
     def call(self, node: Node, layer: Layer, line: int) -> str:
         kwargs = {name: value for name, value in node.kwargs.items() if value is not None}
+        if layer.operation is not None and layer.settings is not None:
+            kwargs = _of_operation(layer) | kwargs
         plain = not node.args if layer.kind == "input" else self._reads_above(node.args, line)
         if plain and not kwargs and layer.operation is None:
             return ""
@@ -117,15 +126,42 @@ def _scalar(value: Any) -> str:
     return "..." if value is Ellipsis else "other"
 
 
+def _shown(layer: Layer) -> dict[str, Any]:
+    """What is said of a layer: of its settings all that are not as usual."""
+    others = {**(layer.settings or {})}
+    if others.get("axis") == -1:
+        del others["axis"]
+    return dict(sorted({**without_defaults(layer.config), **others}.items()))
+
+
+def _of_operation(layer: Layer) -> dict[str, Any]:
+    """What an operation of Keras 3 was made with; Keras 2 calls functions with all of it."""
+    found = {**layer.config, **(layer.settings or {})}
+    return {
+        name: value for name, value in found.items() if value is not None and value is not False
+    }
+
+
 def _with_axes(layer: Layer, node: Node) -> Layer:
     """The last axis as -1, and the one axis of a batch normalization not in a list."""
-    axis, shape = layer.config.get("axis"), node.shapes[0] if node.shapes else None
-    if axis is None or shape is None:
+    shape = node.shapes[0] if node.shapes else None
+    if shape is None or not layer.builtin:
         return layer
+    config = {**layer.config, **_axes(layer.type, layer.config, len(shape))}
+    if layer.settings is None:
+        return replace(layer, config=config)
+    settings = {**layer.settings, **_axes(layer.type, layer.settings, len(shape))}
+    return replace(layer, config=config, settings=settings)
+
+
+def _axes(type_: str, config: Mapping[str, Any], rank: int) -> dict[str, Any]:
+    axis = config.get("axis")
     axes = axis if isinstance(axis, tuple) else (axis,)
-    counted = tuple(-1 if one == len(shape) - 1 else one for one in axes)
-    listed = isinstance(axis, tuple) and not layer.type.endswith("BatchNormalization")
-    return replace(layer, config={**layer.config, "axis": counted if listed else counted[0]})
+    if axis is None or not all(type(one) is int for one in axes):
+        return {}
+    counted = tuple(-1 if one == rank - 1 else one for one in axes)
+    listed = isinstance(axis, tuple) and not type_.endswith("BatchNormalization")
+    return {"axis": counted if listed else counted[0]}
 
 
 def _identifier(name: str) -> str:

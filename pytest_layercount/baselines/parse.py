@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.defaults import with_defaults
+from pytest_layercount.model.attributes import ATTRIBUTES, INNER, SETTINGS
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
 
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
@@ -39,13 +40,18 @@ class _Wrong(ValueError):
     """What is wrong with a line, where there is more to say than that it is none."""
 
 
-def parse(keras: str, sequential: bool, seen: Seen, lines: Sequence[str], first: int) -> ModelGraph:
+def parse(
+    keras: str, sequential: bool, seen: Seen, lines: Sequence[str], first: int, *, whole: bool
+) -> ModelGraph:
     """The graph that ``lines`` say, the first of them line number ``first`` of its file.
+
+    ``whole`` says that they show all settings of the layers.
 
     Raises:
         Malformed: what stands there is no such graph.
     """
-    reader = _Reader("operation" if seen != "graph" or keras.startswith("Keras 3") else "layer")
+    kind: Kind = "operation" if seen != "graph" or keras.startswith("Keras 3") else "layer"
+    reader = _Reader(kind, whole=whole)
     for number, line in enumerate(lines):
         try:
             reader.read(line)
@@ -70,8 +76,9 @@ def parse(keras: str, sequential: bool, seen: Seen, lines: Sequence[str], first:
 class _Reader:
     """The graph so far; ``operations`` says what kind low-level operations are."""
 
-    def __init__(self, operations: Kind) -> None:
-        self.operations = operations
+    def __init__(self, operations: Kind, *, whole: bool) -> None:
+        self.operations, self.whole = operations, whole
+        self.none: dict[str, Any] | None = {} if whole else None
         self.layers: list[Layer] = []
         self.nodes: list[Node] = []
         self.entries: list[tuple[int, int]] = []
@@ -123,6 +130,7 @@ class _Reader:
                 parameters=parameters,
                 trainable_parameters=facts.get("trained", parameters),
                 stored_bytes=facts.get("bytes", 4 * parameters),
+                settings=layer.settings,
             )
         )
         return len(self.layers) - 1
@@ -132,9 +140,10 @@ class _Reader:
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute):
             owner, name = tree.func.value, tree.func.attr
             if _is_name(owner, "ops"):
-                return Layer(name, name, kind=self.operations, operation=name), tree
+                kind = self.operations
+                return Layer(name, name, kind, operation=name, settings=self.none), tree
             if _is_name(owner, "layers"):
-                return Layer(name, name, operation=name), tree
+                return Layer(name, name, operation=name, settings=self.none), tree
             if name == "layer" and not _is_name(owner, "own"):
                 return self.nodes[self._value(owner).node].layer, tree
         if isinstance(tree, ast.Attribute) and tree.attr == "layer":
@@ -155,13 +164,18 @@ class _Reader:
             raise _Wrong(messages.baselines.NOT_A_LINE)
         if tree.args:
             raise _Wrong(messages.baselines.NOT_A_LINE)
-        given = {str(word.arg): self._value(word.value) for word in tree.keywords}
+        given: dict[str, Any] = {}
+        for word in tree.keywords:
+            value = self._value(word.value)
+            given |= value if word.arg is None else {word.arg: value}
+        read = {} if own else {name: given.pop(name) for name in _read_names(type_) & set(given)}
         return Layer(
             path=type_,
             type=type_,
             kind="input" if type_ == "InputLayer" else "layer",
             builtin=not own,
-            config=given if own else with_defaults(type_, given),
+            config={} if own else with_defaults(type_, read),
+            settings=given if self.whole else None,
         )
 
     def _value(self, tree: ast.expr) -> Any:
@@ -192,6 +206,12 @@ class _Reader:
         if int(found[1]) > len(self.nodes):
             raise _Wrong(messages.baselines.ABOVE_THE_FIRST)
         return Value(len(self.nodes) - int(found[1]))
+
+
+def _read_names(type_: str) -> set[str]:
+    """The settings that readers put into ``Layer.config``, and the number of an input."""
+    asked = (name for name, _ in SETTINGS.get(type_, ()))
+    return {*ATTRIBUTES.get(type_, ()), *INNER.get(type_, ()), *asked, "number"}
 
 
 def _is_name(tree: ast.expr, name: str) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.lines import lines
 from pytest_layercount.baselines.numbers import METRICS, numbers
 from pytest_layercount.baselines.parse import Malformed, parse
-from pytest_layercount.model.graph import ModelGraph, Seen
+from pytest_layercount.model.graph import Layer, ModelGraph, Seen
 from pytest_layercount.text import printable
 
-_TITLE = "# pytest-layercount baseline 1"
+_TITLE = "# pytest-layercount baseline 2"
+_OLD_TITLE = "# pytest-layercount baseline 1"
+"""Until then a line showed only what decides about folding."""
 _NOTES = (
     "# A line for each call of a layer, which reads the line above where it does not say:",
     "# up3 is what stands three lines above, up3.layer the layer that is called there.",
@@ -46,16 +48,31 @@ class Baseline:
     judged: str
     graph: ModelGraph
     numbers: Mapping[str, int]
+    whole: bool = True
 
 
-def baseline(test: str, name: str, judged: str, graph: ModelGraph) -> Baseline:
+def baseline(
+    test: str, name: str, judged: str, graph: ModelGraph, *, whole: bool = True
+) -> Baseline:
     """The baseline that ``graph`` would have: what reading its file will give.
 
     Only so are a model and its baseline told apart by nothing but what the file says.
+    Without ``whole`` it is what a file of the old format says.
     """
-    body = parse(graph.keras, graph.sequential, graph.seen, lines(graph), 1)
+    if not whole:
+        graph = replace(graph, layers=tuple(map(_without_settings, graph.layers)))
+    body = parse(graph.keras, graph.sequential, graph.seen, lines(graph), 1, whole=whole)
     test, name = (printable(" ".join(text.splitlines())) for text in (test, name))
-    return Baseline(test, name, judged, body, numbers(body) | {"top": len(graph.top)})
+    return Baseline(test, name, judged, body, numbers(body) | {"top": len(graph.top)}, whole)
+
+
+def _without_settings(layer: Layer) -> Layer:
+    inner = {
+        name: _without_settings(part)
+        for name, part in layer.config.items()
+        if isinstance(part, Layer)
+    }
+    return replace(layer, settings=None, config={**layer.config, **inner})
 
 
 def written(baseline: Baseline) -> str:
@@ -79,7 +96,7 @@ def read(text: str) -> Baseline:
         Malformed: it does not; the error says in which line.
     """
     found = text.splitlines()
-    if not found or found[0] != _TITLE:
+    if not found or found[0] not in (_TITLE, _OLD_TITLE):
         raise Malformed(1, messages.baselines.not_a_baseline(_TITLE))
     start = next((n for n, line in enumerate(found) if n and not line.startswith("#") and line), 0)
     end = next((n for n in range(start, len(found)) if not found[n]), len(found))
@@ -88,14 +105,15 @@ def read(text: str) -> Baseline:
     if head["model"] not in _KINDS:
         raise Malformed(start + 1 + _KEYS.index("model"), messages.baselines.not_a_kind(_KINDS))
     sequential, seen = _KINDS[head["model"]]
-    graph = parse(head["keras"], sequential, seen, body, end + 2)
+    whole = found[0] == _TITLE
+    graph = parse(head["keras"], sequential, seen, body, end + 2, whole=whole)
     given = {name: _number(head[name], start + 1 + _KEYS.index(name)) for name in METRICS}
     counted = numbers(graph) | {name: given[name] for name in _UNREAD}
     for name in _CHECKED:
         if counted[name] != given[name]:
             line = start + 1 + _KEYS.index(name)
             raise Malformed(line, messages.baselines.does_not_add_up(name, counted[name]))
-    return Baseline(head["test"], head["name"], head["judged"], graph, counted)
+    return Baseline(head["test"], head["name"], head["judged"], graph, counted, whole)
 
 
 def _kind(graph: ModelGraph) -> str:

@@ -59,6 +59,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{these} counted as layers in the first model, operations of the second are not",
         "{these} counted as layers in the second model, operations of the first are not",
     ),
+    "other-weights": (
+        "the weights are not the folded ones: {these}",
+        "the weights are not the folded ones: {these}",
+    ),
     "outputs": ("the same layers, but other outputs", "the same layers, but other outputs"),
     "padding": (
         "{these} gone: the convolutions pad",

@@ -12,13 +12,16 @@ from functools import cached_property
 
 import numpy as np
 
-from pytest_layercount.compare.causes import Cause
+from pytest_layercount.compare.causes import Cause, Concerned, cause
 from pytest_layercount.compare.partition import FOLDED
 from pytest_layercount.compare.source import Source
 from pytest_layercount.folding.absorbed import absorbed_weights
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.rules import rule_for
+
+_Pair = tuple[int, int]
+"""A layer of either model."""
 
 AGREE = 1e-4
 """Of the largest weight. Folding in float32 costs 1e-6, a training step far more than this."""
@@ -27,19 +30,40 @@ AGREE = 1e-4
 def confirmed(
     causes: Iterable[Cause], one: Source, two: Source, pairs: Iterable[tuple[int, int]]
 ) -> tuple[Cause, ...]:
-    """``causes``, those of folds with what the weights say. ``pairs`` are nodes."""
+    """``causes``, those of folds with what the weights say. ``pairs`` are nodes.
+
+    Layers whose weights are not the folded ones are a cause of their own: who expects the
+    fold does not expect these.
+    """
     found = tuple(causes)
     if one.read is None or two.read is None or not any(each.code in FOLDED for each in found):
         return found
     layers = {(one.graph.nodes[here].layer, two.graph.nodes[there].layer) for here, there in pairs}
     forth, back = dict(layers), {there: here for here, there in layers}
     sides = (_Side(one), _Side(two))
-    return tuple(
-        each
-        if each.code not in FOLDED
-        else replace(each, confirmed=_judged(each, sides, forth, back))
-        for each in found
+    told = [_judged(each, sides, forth, back) if each.code in FOLDED else {} for each in found]
+    judged = tuple(
+        replace(each, confirmed=_verdict(said)) if each.code in FOLDED else each
+        for each, said in zip(found, told, strict=True)
     )
+    wrong = sorted({pair for said in told for pair, agree in said.items() if agree is False})
+    return (*judged, *[_other_weights(sides, wrong)] * bool(wrong))
+
+
+def _verdict(said: Mapping[_Pair, bool | None]) -> bool | None:
+    """Whether all agree; None if one does not say."""
+    return None if None in said.values() else all(said.values())
+
+
+def _other_weights(sides: tuple[_Side, _Side], wrong: Iterable[_Pair]) -> Cause:
+    before, after = (
+        [
+            Concerned(side.graph.layers[pair[place]].path, side.graph.layers[pair[place]].type, 0)
+            for pair in wrong
+        ]
+        for place, side in enumerate(sides)
+    )
+    return cause("other-weights", before, after)
 
 
 class _Side:
@@ -82,22 +106,23 @@ class _Side:
 
 
 def _judged(
-    cause: Cause, sides: tuple[_Side, _Side], forth: Mapping[int, int], back: Mapping[int, int]
-) -> bool | None:
-    """Whether the weights agree with all folds of ``cause``; None if one cannot be told."""
-    said: list[bool | None] = []
-    for paths, mine, other, partner in (
-        (cause.before, sides[0], sides[1], forth),
-        (cause.after, sides[1], sides[0], back),
-    ):
+    fold: Cause, sides: tuple[_Side, _Side], forth: Mapping[int, int], back: Mapping[int, int]
+) -> dict[_Pair, bool | None]:
+    """Whether the weights agree with the folds of a cause, by layers; None if one cannot tell."""
+    said: dict[_Pair, bool | None] = {}
+    for side, paths, partner in ((0, fold.before, forth), (1, fold.after, back)):
+        mine, other = sides[side], sides[1 - side]
         for path in paths:
             keepers = list(mine.keepers(path))
-            said += [None] * (not keepers)
+            if not keepers:
+                said[-1, -1] = None
             for keeper in keepers:
                 there = partner.get(keeper)
                 known = None if there is None else other.weights(there)
-                said.append(_agree(mine.weights(keeper), known))
-    return None if None in said else all(said)
+                place = -1 if there is None else there
+                pair = (place, keeper) if side else (keeper, place)
+                said[pair] = _agree(mine.weights(keeper), known)
+    return said
 
 
 def _agree(one: Mapping[str, Array] | None, two: Mapping[str, Array] | None) -> bool | None:

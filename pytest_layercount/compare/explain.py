@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.compare.causes import Cause, in_order
@@ -11,7 +11,7 @@ from pytest_layercount.compare.diff import align
 from pytest_layercount.compare.openings import openings
 from pytest_layercount.compare.pairing import partition
 from pytest_layercount.compare.partition import Change, Partition
-from pytest_layercount.compare.plain import Plain, plain
+from pytest_layercount.compare.plain import Plain, Way, plain
 from pytest_layercount.compare.source import Source, source_of
 from pytest_layercount.compare.tally import Tally
 from pytest_layercount.model.count import Count, LayerCount, count_graph
@@ -92,13 +92,31 @@ def _compared(one: ModelGraph, two: ModelGraph) -> _Comparison:
     """The two in their plain forms and what became of their nodes.
 
     The forms are tried that leave least unexplained: a folded model may have lost a
-    part of what would be gathered in the other.
+    part of what would be gathered in the other, and a copy of a shared layer taken up
+    what could not fold into the layer itself.
     """
-    forms = plain(one), plain(two)
+    way = Way(whole=_is_known(one) and _is_known(two), spelled=_is_alike(one, two))
+    forms = plain(one, way), plain(two, way)
     tried = [_compared_as(*forms)]
-    if _loose_ends(tried[0][2]) and any(form.gathered for form in forms):
-        tried.append(_compared_as(plain(one, gather=False), plain(two, gather=False)))
+    others = []
+    if any(form.gathered for form in forms):
+        others.append(replace(way, gather=False))
+    if any(len(calls) > 1 for graph in (one, two) for calls in graph.calls.values()):
+        others.append(replace(way, unshare=True))
+    if _loose_ends(tried[0][2]):
+        tried += [_compared_as(plain(one, other), plain(two, other)) for other in others]
     return min(tried, key=lambda each: _loose_ends(each[2]))
+
+
+def _is_known(graph: ModelGraph) -> bool:
+    """Whether all settings of all layers are known."""
+    return all(layer.settings is not None for layer in graph.layers)
+
+
+def _is_alike(one: ModelGraph, two: ModelGraph) -> bool:
+    """Whether both are of one generation of Keras, and as it has them."""
+    generations = {graph.keras.startswith("Keras 3") for graph in (one, two)}
+    return len(generations) == 1 and one.seen == two.seen == "graph"
 
 
 def _compared_as(one: Plain, two: Plain) -> _Comparison:

@@ -52,6 +52,11 @@ class Form:
         self._instead: dict[Value, Value] = {}
         self._next = len(graph.nodes)
 
+    def unshare(self) -> None:
+        """Give every call a layer of its own."""
+        for number, item in self.items.items():
+            item.owner = (item.owner, number)
+
     def resolved(self, value: Value) -> Value:
         """What stands in for ``value`` now."""
         while value in self._instead:

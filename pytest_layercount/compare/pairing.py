@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_layercount.compare.changes import absorbed_changes, changes
+from pytest_layercount.compare.changes import (
+    absorbed_changes,
+    changes,
+    lost_activations,
+    merged,
+)
 from pytest_layercount.compare.heads import replaced_heads
+from pytest_layercount.compare.moves import with_moved
 from pytest_layercount.compare.partition import FOLDED, Group, Partition
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.compare.regions import regions
-from pytest_layercount.compare.vocabulary import is_preprocessing
+from pytest_layercount.compare.vocabulary import ACTIVATION, is_preprocessing
 from pytest_layercount.model.graph import Layer
 
 _BY_NOTE = ("hard-swish", "hard-sigmoid", "separable", "activations-fused")
@@ -36,6 +42,7 @@ def partition(one: Plain, two: Plain, matched: dict[int, int]) -> Partition:
 class _Pairing:
     def __init__(self, one: Plain, two: Plain, matched: dict[int, int]) -> None:
         self.plains = (one, two)
+        matched = with_moved(one, two, matched)
         self.heads = replaced_heads(one, two, matched)
         self.matched = {here: there for here, there in matched.items() if here not in self.heads[0]}
         matched = self.matched
@@ -61,10 +68,15 @@ class _Pairing:
                 self.result.groups.append(Group(code, mine, others, detail))
             else:
                 self.result.group(code, mine, others)
-        self.result.changed = [
-            *changes(*self.plains, self.matched, folded),
-            *absorbed_changes(*self.plains, self.absorbed, folded),
-        ]
+        back = {there: here for here, there in self.matched.items()}
+        self.result.changed = merged(
+            [
+                *changes(*self.plains, self.matched, folded),
+                *lost_activations(*self.plains, self.matched, self.alone[0], 0),
+                *lost_activations(*self.plains, back, self.alone[1], 1),
+                *absorbed_changes(*self.plains, self.absorbed, folded),
+            ]
+        )
         for side in (0, 1):
             self._follow(side)
         return self.result
@@ -119,8 +131,7 @@ class _Pairing:
     def _stands_apart(self, lost: _Lost) -> bool:
         """Pair a node taken up in one model with the same standing beside the partner."""
         mine, other = self.plains[lost.side], self.plains[1 - lost.side]
-        near = [source for source, _ in other.view.reads[lost.partner]]
-        for step in [*near, *other.readers[lost.partner]]:
+        for step in self._near(lost.partner, 1 - lost.side):
             item = other.items[step]
             alike = [_what(other.layer(unit)) for unit in item.units] == [
                 _what(mine.layer(lost.node))
@@ -133,6 +144,20 @@ class _Pairing:
                     self.result.lose(code, [node], 1 - lost.side)
                 return True
         return False
+
+    def _near(self, start: int, side: int) -> Iterator[int]:
+        """The steps before and after, also behind an activation that only this model has."""
+        plain = self.plains[side]
+        for following in (
+            lambda step: [s for s, _ in plain.view.reads[step]],
+            plain.readers.__getitem__,
+        ):
+            pending = following(start)
+            while pending:
+                step = pending.pop(0)
+                yield step
+                if step in self.alone[side] and plain.view.loose[step] == ACTIVATION:
+                    pending += following(step)
 
     def _pair_units(self, here: int, there: int) -> None:
         one, two = self.plains[0].items[here], self.plains[1].items[there]

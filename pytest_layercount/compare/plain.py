@@ -24,6 +24,7 @@ class Plain:
     configs: tuple[dict[str, Any], ...]
     view: View
     counts_operations: bool
+    spelled: bool = False
 
     @cached_property
     def readers(self) -> list[list[int]]:
@@ -45,28 +46,46 @@ class Plain:
         return self.graph.layer_of(node)
 
     def path(self, step: int) -> str:
-        """Where in the model a step is; empty if no layer of the model stands there."""
+        """Where in the model a step is, or the layer that it is a part of."""
         nodes = self.items[step].nodes
-        return self.layer(nodes[0]).path if nodes else ""
+        return self.layer(nodes[0]).path if nodes else self.owner(step).path
+
+    def owner(self, step: int) -> Layer:
+        """The layer that a step is a part of."""
+        return self.graph.layers[self.items[step].call.layer]
 
 
-def plain(graph: ModelGraph, *, gather: bool = True) -> Plain:
-    """The plain form of ``graph``.
+@dataclass(frozen=True)
+class Way:
+    """How a model is brought into its plain form.
 
     Without ``gather``, activations written out as arithmetic stay so: folding may
-    have taken a part of one of them away.
+    have taken a part of one of them away. With ``unshare`` every call of a layer has a
+    layer of its own, as folding may have given it. ``whole`` and ``spelled`` are those of
+    :func:`.vocabulary.configuration`.
     """
+
+    gather: bool = True
+    unshare: bool = False
+    whole: bool = True
+    spelled: bool = False
+
+
+def plain(graph: ModelGraph, way: Way) -> Plain:
+    """The plain form of ``graph``."""
     form = Form(graph)
+    if way.unshare:
+        form.unshare()
     for rewrite in BEFORE:
-        if gather or rewrite is not gather_hard_activations:
+        if way.gather or rewrite is not gather_hard_activations:
             rewrite(form)
     absorb(form)
     for rewrite in AFTER:
         rewrite(form)
-    return _viewed(form)
+    return _viewed(form, way)
 
 
-def _viewed(form: Form) -> Plain:
+def _viewed(form: Form, way: Way) -> Plain:
     order = form.order()
     places = {number: place for place, number in enumerate(order)}
 
@@ -74,7 +93,7 @@ def _viewed(form: Form) -> Plain:
         return places[value.node], value.index
 
     items = tuple(form.items[number] for number in order)
-    configs = tuple(map(configuration, items))
+    configs = tuple(configuration(one, whole=way.whole, spelled=way.spelled) for one in items)
     loose: tuple[Hashable, ...] = tuple(map(kind, items))
     view = View(
         strict=tuple(map(strict, items, configs)),
@@ -84,4 +103,4 @@ def _viewed(form: Form) -> Plain:
         outputs=tuple(map(moved, form.outputs)),
         entries=tuple(places[number] for number in form.entries),
     )
-    return Plain(form.graph, items, configs, view, form.counts_operations)
+    return Plain(form.graph, items, configs, view, form.counts_operations, way.spelled)

@@ -12,12 +12,13 @@ removed, added         everything else
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_layercount.compare.diff import Reads
 from pytest_layercount.compare.heads import Heads
 from pytest_layercount.compare.plain import Plain
-from pytest_layercount.compare.vocabulary import is_arithmetic, is_preprocessing
+from pytest_layercount.compare.vocabulary import ACTIVATION, is_arithmetic, is_preprocessing
 
 
 class Region(NamedTuple):
@@ -55,7 +56,7 @@ def regions(
         prepares = _prepares(plain, left)
         left = [step for step in left if step not in prepares]
         tail = [step for step in left if step in tails[side]]
-        code = "" if tails[1 - side] else _end(plain, other, known)
+        code = "" if tails[1 - side] else _end(plain, other, known, tail)
         headless |= code == "head" and bool(tail)
         if code:
             left = [step for step in left if step not in tails[side]]
@@ -91,14 +92,15 @@ def _tail(plain: Plain, alone: Collection[int]) -> set[int]:
     return found
 
 
-def _end(plain: Plain, other: Plain, known: dict[int, int]) -> str:
-    """Why ``plain`` goes on where ``other`` does not."""
+def _end(plain: Plain, other: Plain, known: dict[int, int], tail: Collection[int]) -> str:
+    """Why ``plain`` goes on with ``tail`` where ``other`` does not; an activation is no head."""
     outputs = {step for step, _ in plain.view.outputs}
     others = {step for step, _ in other.view.outputs}
     if any(known.get(step) in others for step in outputs):
         return "auxiliary-outputs" if len(outputs) > len(others) else ""
     stops = {there for here, there in known.items() if here not in outputs}
-    return "head" if others <= stops else ""
+    more = any(plain.view.loose[step] != ACTIVATION for step in tail)
+    return "head" if more and others <= stops else ""
 
 
 def _rows(plain: Plain, alone: Sequence[int], side: int) -> Iterator[tuple[str, str, list[int]]]:
@@ -152,10 +154,29 @@ def _ends(
     one: Plain, two: Plain, matched: dict[int, int], before: Collection[int], after: Collection[int]
 ) -> Iterator[Region]:
     """The same steps, but returned or given otherwise."""
-    mine = [(matched.get(step), index) for step, index in one.view.outputs if step not in before]
-    others = [(step, index) for step, index in two.view.outputs if step not in after]
+    back = {there: here for here, there in matched.items()}
+    found = [_end_of(one, end, matched) for end in one.view.outputs]
+    mine = [(matched.get(step), index) for step, index in found if step not in before]
+    found = [_end_of(two, end, back) for end in two.view.outputs]
+    others = [(step, index) for step, index in found if step not in after]
     if mine != others:
         yield Region("outputs", "", [], [])
     given = [matched[step] for step in one.view.entries if step in matched]
     if given != [step for step in two.view.entries if step not in after]:
         yield Region("inputs", "", [], [])
+
+
+def _end_of(plain: Plain, end: Reads, known: Mapping[int, int]) -> Reads:
+    """An output, or what it is made of where only an activation stands between.
+
+    That activation, or a normalization behind it, is a difference that is said already.
+    """
+    step, index = end
+    while step not in known and _may_stand_between(plain, step):
+        step, index = plain.view.reads[step][0]
+    return step, index
+
+
+def _may_stand_between(plain: Plain, step: int) -> bool:
+    layer = plain.items[step].layer
+    return plain.view.loose[step] == ACTIVATION or layer.is_a("BatchNormalization")

@@ -45,6 +45,21 @@ def _meant(layer: Layer) -> Layer:
     )
 
 
+def name_functions(form: Form) -> None:
+    """Users' functions are told apart by their names, which folding does not ask for."""
+    for item in form.items.values():
+        item.layer = _named(item.layer)
+
+
+def _named(layer: Layer) -> Layer:
+    settings = layer.settings or {}
+    names = {key: settings[key] for key in layer.config if key in settings}
+    parts = {key: _named(part) for key, part in layer.config.items() if isinstance(part, Layer)}
+    if not (names or parts):
+        return layer
+    return replace(layer, config={**layer.config, **names, **parts})
+
+
 def gather_hard_activations(form: Form) -> None:
     """Hard sigmoids and hard swishes written out become one item each."""
     readers = form.readers()
@@ -99,7 +114,7 @@ def _gather(form: Form, number: int, name: str, note: str, parts: list[int]) -> 
     gone = [form.items.pop(part) for part in parts]
     units = [unit for part in gone for unit in part.units] + item.units
     form.items[number] = Item(
-        Layer("", "Activation", config={"activation": name}),
+        Layer("", "Activation", config={"activation": name}, settings={}),
         replace(item.call, args=(source,), kwargs={}),
         (note, item.owner),
         units,
@@ -115,7 +130,7 @@ def split_activations(form: Form) -> None:
         last = item.layer.type.startswith(_WITH_ACTIVATION) and "LSTM" not in item.layer.type
         if known and last and name not in (None, "linear"):
             activation = Item(
-                Layer("", "Activation", config={"activation": name}),
+                Layer("", "Activation", config={"activation": name}, settings={}),
                 item.call,
                 ("activation", item.owner),
                 note="activations-fused",
@@ -207,6 +222,7 @@ def _both_shapes(pool: Item) -> list[tuple[int | None, ...]]:
 
 
 BEFORE: tuple[Callable[[Form], None], ...] = (
+    name_functions,
     tell_meanings_apart,
     gather_hard_activations,
     split_activations,

@@ -14,7 +14,8 @@ from typing import Any
 from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.model.attributes import ATTRIBUTES
-from pytest_layercount.model.graph import Layer, map_tree
+from pytest_layercount.model.graph import Layer, Value, map_tree
+from pytest_layercount.model.plain_settings import COMPARABLE
 
 ACTIVATION = "activation"
 
@@ -50,6 +51,7 @@ _ACTIVATIONS = frozenset(
 _ARITHMETIC = frozenset({"add", "divide", "maximum", "minimum", "multiply", "power", "subtract"})
 COMMUTATIVE = frozenset({"add", "average", "maximum", "minimum", "multiply"})
 _NOT_STRUCTURE = frozenset({"trainable", "virtual_batch_size"})
+_NOT_STRICT = frozenset({"inside", "use_bias", *COMPARABLE})
 
 PREPROCESSING = frozenset(
     {
@@ -124,16 +126,28 @@ def function(item: Item) -> str | None:
     return "softmax" if layer.type == "Softmax" else None
 
 
-def configuration(item: Item) -> dict[str, Any]:
-    """What an item computes with, as two models that are alike agree on it."""
+def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> dict[str, Any]:
+    """What an item computes with, as two models that are alike agree on it.
+
+    ``whole`` asks for all settings that are known, not only for those of ``attributes.py``.
+    ``spelled`` says that both models are of one generation of Keras: only then do the same
+    arguments of an operation look the same.
+    """
     layer, call = item.layer, item.call
+    others = _others(layer, _rank(item)) if whole else {}
     if layer.kind == "input":
         shape = call.shapes[0] if call.shapes else None
-        return {"shape": None if shape is None else shape[1:], "dtype": "".join(call.dtypes[:1])}
+        seen = {"shape": None if shape is None else shape[1:], "dtype": "".join(call.dtypes[:1])}
+        return {**others, **seen}
+    given = {"arguments": arguments} if spelled and (arguments := _arguments(item)) else {}
     name = function(item)
     if name is not None:
-        return {"activation": name}
-    found = {} if layer.operation else _plain(layer, _rank(item))
+        told = others if layer.operation is None or spelled else {}
+        return {**told, **given, "activation": name}
+    if layer.operation is None:
+        found = _plain(layer, _rank(item), whole=whole) | given
+    else:
+        found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
     if layer.operation in _ARITHMETIC:
         found |= {f"constant {place}": number for place, number in enumerate(constants(item))}
     elif layer.operation is None and layer.type not in ATTRIBUTES and layer.parameters:
@@ -143,7 +157,34 @@ def configuration(item: Item) -> dict[str, Any]:
         found["target_shape"] = shape[1:]
     if call.training is True and not _is_fixed(layer):
         found["training"] = True
+        if layer.config.get("trainable") is False:
+            found["trainable"] = False  # then a batch normalization uses its statistics after all
     return found
+
+
+def _arguments(item: Item) -> tuple[Any, ...]:
+    """What a call is given besides tensors, but for the numbers of arithmetic."""
+    if item.layer.operation in _ARITHMETIC:
+        return ()
+    found: list[Any] = []
+    for name, value in (*enumerate(item.call.args), *sorted(item.call.kwargs.items())):
+        leaves: list[Any] = []
+        map_tree(value, leaves.append)
+        told = [_argument(leaf) for leaf in leaves if not isinstance(leaf, Value)]
+        if any(leaf is not None and leaf is not False for leaf in told):
+            found.append((name, *told))
+    return tuple(found)
+
+
+def _argument(leaf: Any) -> Any:
+    if isinstance(leaf, slice):
+        return ("slice", *map(_argument, (leaf.start, leaf.stop, leaf.step)))
+    if leaf is None or leaf is Ellipsis or isinstance(leaf, (int, str)):
+        return leaf
+    if isinstance(leaf, Real):
+        return float(f"{float(leaf):.6g}")
+    shape = getattr(leaf, "shape", None)
+    return f"{type(leaf).__name__} {shape}" if shape is not None else type(leaf).__name__
 
 
 def _is_fixed(layer: Layer) -> bool:
@@ -161,7 +202,7 @@ def constants(item: Item) -> list[float]:
 
 def strict(item: Item, config: Mapping[str, Any]) -> Hashable:
     """The same for items alike but for a bias, which folding may add."""
-    kept = sorted((key, repr(value)) for key, value in config.items() if key != "use_bias")
+    kept = sorted((key, repr(value)) for key, value in config.items() if key not in _NOT_STRICT)
     return (kind(item), *kept)
 
 
@@ -170,20 +211,36 @@ def _rank(item: Item) -> int | None:
     return None if shape is None else len(shape)
 
 
-def _plain(layer: Layer, rank: int | None) -> dict[str, Any]:
-    """A layer's attributes without those that say nothing."""
-    found = {}
+def _plain(layer: Layer, rank: int | None, *, whole: bool) -> dict[str, Any]:
+    """A layer's settings without those that say nothing."""
+    found = _others(layer, rank) if whole else {}
     for key, value in layer.config.items():
-        said = _said(key, value, rank)
+        said = _said(key, value, rank, whole=whole)
         if key not in _NOT_STRUCTURE and said is not None and said is not False:
+            found[key] = said
+    if whole and layer.inside and not layer.builtin:
+        found["inside"] = tuple(_said("", part, None, whole=True) for part in layer.inside)
+    return found
+
+
+def _others(layer: Layer, rank: int | None) -> dict[str, Any]:
+    """The settings that are not in ``layer.config``, as two models that are alike say them."""
+    found = {}
+    for key, value in (layer.settings or {}).items():
+        said = _said(key, value, rank, whole=True) if layer.builtin else value
+        if said is not None and not (key == "axis" and said == _last(rank)):
             found[key] = said
     return found
 
 
-def _said(key: str, value: Any, rank: int | None) -> Any:
+def _last(rank: int | None) -> int:
+    return -1 if rank is None else rank - 1
+
+
+def _said(key: str, value: Any, rank: int | None, *, whole: bool) -> Any:
     if isinstance(value, Layer):
-        return (value.type, tuple(sorted(_plain(value, None).items(), key=repr)))
-    if key == "axis":
+        return (value.type, tuple(sorted(_plain(value, None, whole=whole).items(), key=repr)))
+    if key == "axis" and _is_axes(value):
         axes = value if isinstance(value, (list, tuple)) else (value,)
         known = [axis + rank if axis is not None and axis < 0 and rank else axis for axis in axes]
         return known[0] if len(known) == 1 else tuple(known)
@@ -195,3 +252,8 @@ def _said(key: str, value: Any, rank: int | None) -> Any:
     if isinstance(value, list):
         return tuple(value)
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _is_axes(value: Any) -> bool:
+    axes = value if isinstance(value, (list, tuple)) else (value,)
+    return all(axis is None or type(axis) is int for axis in axes)

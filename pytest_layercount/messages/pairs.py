@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 CAUSES = 6
 """How many causes of a difference a failure lists at most."""
 
-_WEIGHTS = {
-    None: "",
-    True: ", as the weights confirm",
-    False: ", but the weights are not the folded ones",
-}
+_CONFIRMED = ", as the weights confirm"
 
 
 def not_same_structure(found: Difference, note: str | None = None) -> str:
@@ -70,7 +66,7 @@ def all_differences(found: Difference, *, whole: bool) -> list[str]:
 def _causes(causes: Sequence[Cause], *, whole: bool = False) -> list[str]:
     lines = []
     for cause in causes:
-        said = _WEIGHTS[cause.confirmed]
+        said = _CONFIRMED if cause.confirmed else ""
         lines.append(f"{cause.delta:+6d} {cause.code}: {cause.message}{said}")
         if whole:
             lines += [f"       - {path}" for path in cause.before if path]

@@ -144,7 +144,7 @@ def normalise(value: Any) -> Any:
     if type(value).__module__ == "numpy" and hasattr(value, "ndim"):
         return tuple(normalise(item) for item in value) if value.ndim else value[()]
     if callable(value):
-        return value.__name__ if _is_own_function(value) else "custom"
+        return value.__name__ if is_own_function(value) else "custom"
     return value
 
 
@@ -154,7 +154,7 @@ def _attribute(layer: Any, name: str) -> Any:
     return getattr(layer, f"_{name}", None) if value is _PLAIN else value
 
 
-def _is_own_function(value: Any) -> bool:
+def is_own_function(value: Any) -> bool:
     """Whether ``value`` is what Keras or TensorFlow itself defines under its name."""
     name, module = getattr(value, "__name__", ""), str(getattr(value, "__module__", ""))
     if module.partition(".")[0] not in ("keras", "tensorflow", "tf_keras"):

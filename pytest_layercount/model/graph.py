@@ -51,6 +51,8 @@ class Layer:
     Each layer of a model stands once, and what it weighs is counted with the layer that
     holds it. ``closed`` says that only code, or a SavedModel inside, tells what the layer
     is and holds.
+    ``settings`` are all others that have an effect (see ``model/plain_settings.py``), None
+    where they are not known.
     """
 
     path: str
@@ -68,6 +70,7 @@ class Layer:
     bases: tuple[str, ...] = ()
     inside: tuple[Layer, ...] = ()
     closed: bool = False
+    settings: Mapping[str, Any] | None = None
 
     def is_a(self, type_: str) -> bool:
         """Whether it is of this class, or of one that derives from it."""

@@ -98,8 +98,16 @@ def _layer_data(layer: Layer) -> dict[str, Any]:
         "sealed": layer.sealed,
         "parameters": layer.parameters,
         "trainable": layer.trainable_parameters,
+        "settings": _settings_data(layer.settings),
     }
     return {name: value for name, value in found.items() if value != _USUAL.get(name)}
+
+
+def _settings_data(settings: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The settings, None where they are not known: not the same as none."""
+    if settings is None:
+        return None
+    return {name: _written(value) for name, value in sorted(settings.items())}
 
 
 _USUAL: Mapping[str, Any] = {"kind": "layer", "builtin": True, "config": {}, "parameters": 0}
@@ -118,7 +126,14 @@ def _layer(data: Mapping[str, Any], name: str) -> Layer:
         sealed=data.get("sealed"),
         parameters=data.get("parameters", 0),
         trainable_parameters=data.get("trainable", 0),
+        settings=_settings(data.get("settings")),
     )
+
+
+def _settings(data: Any) -> dict[str, Any] | None:
+    if data is None:
+        return None  # a record of before they were written
+    return {key: _frozen(_read(value)) for key, value in data.items()}
 
 
 def _node_data(node: Node) -> dict[str, Any]:

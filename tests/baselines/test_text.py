@@ -55,7 +55,7 @@ def residual() -> ModelGraph:
 def test_the_whole_text_of_a_model(residual):
     assert text_of(residual) == (
         """\
-# pytest-layercount baseline 1
+# pytest-layercount baseline 2
 # A line for each call of a layer, which reads the line above where it does not say:
 # up3 is what stands three lines above, up3.layer the layer that is called there.
 
@@ -149,8 +149,8 @@ GOOD = text_of(chain("InputLayer", "Dense", "Dense"))
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
-        ("# pytest-layercount baseline 1", "# something else", 1, "a baseline begins with"),
-        ("baseline 1", "baseline 2", 1, "a baseline begins with"),
+        ("# pytest-layercount baseline 2", "# something else", 1, "a baseline begins with"),
+        ("baseline 2", "baseline 3", 1, "a baseline begins with"),
         ("keras: Keras 3.15.0\n", "", 8, "must say 'keras: ...'"),
         ("layers: 3", "layers: three", 10, "must give a whole number"),
         ("layers: 3", "layers: 4", 10, "says another number of layers than the lines below"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount import explain, fold
+from pytest_layercount.structure import difference
 from tests.conftest import needs_keras
 from tests.kerases import load_keras
 
@@ -46,9 +47,11 @@ def models() -> tuple[Any, Any]:
 
 
 def found(one: Any, two: Any) -> list[bool | None]:
-    (there,) = explain(one, two).causes
-    (back,) = explain(two, one).causes
+    there, *others = explain(one, two).causes
+    back, *more = explain(two, one).causes
     assert (there.code, there.delta, back.delta) == ("batch-norms-folded", -4, 4)
+    wrong = [] if there.confirmed in (True, None) else ["other-weights"]
+    assert [cause.code for cause in others] == [cause.code for cause in more] == wrong
     return [there.confirmed, back.confirmed]
 
 
@@ -68,6 +71,14 @@ def test_weights_agree_or_do_not(models, tmp_path, suffix):
         if suffix:
             models[1].save(two)
         assert found(one, two) == [False, False]
+        explanation = explain(one, two)
+        accepted = difference(explanation, ["batch-norms-folded"])
+        assert [cause.code for cause in accepted.causes] == ["other-weights"]
+        assert not accepted.good
+        (_, wrong) = explanation.causes
+        first = models[1].layers[1].name
+        assert (wrong.delta, wrong.before, wrong.after) == (0, (first,), (first,))
+        assert wrong.message == "the weights are not the folded ones: 1 Conv2D"
     finally:
         models[1].layers[1].set_weights(kernel)
 

@@ -124,7 +124,7 @@ def test_what_the_weights_say_of_a_fold():
     explanation = explain(classifier(), folded())
     for confirmed, said in (
         (True, "folded into neighbouring layers, as the weights confirm"),
-        (False, "folded into neighbouring layers, but the weights are not the folded ones"),
+        (False, "folded into neighbouring layers"),
     ):
         causes = (replace(explanation.causes[0], confirmed=confirmed),)
         found = Difference(explanation, causes, (), ())

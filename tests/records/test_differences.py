@@ -37,7 +37,7 @@ PLANTED = {
         "changed",
         "{norm}: epsilon 0.001 -> 1e-05",
     ),
-    "reversed pair": (reversed_pair, "added", "1 MaxPooling2D only in the second model"),
+    "reversed pair": (reversed_pair, "changed", "{act}: inputs ("),
 }
 NAMES = {
     "plain": {"conv": "stem", "norm": "norm", "act": "act"},

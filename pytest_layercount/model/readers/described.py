@@ -17,6 +17,7 @@ from pytest_layercount.model.attributes import (
     attributes_of,
 )
 from pytest_layercount.model.graph import Kind, Layer
+from pytest_layercount.model.plain_settings import live_settings, within
 from pytest_layercount.model.readers.dialect import Dialect, replaces_call, size_of, variables_of
 from pytest_layercount.model.readers.dtypes import item_size
 
@@ -112,9 +113,11 @@ class Describer:
         traits = self.traits(layer)
         name = type(layer).__name__
         config = attributes_of(layer) if traits.configured else {}
+        settings = live_settings(layer, config, builtin=traits.builtin)
         for inner_name in INNER.get(name, ()) if traits.configured else ():
             inner = getattr(layer, inner_name)
-            config[inner_name] = self._describe(inner, f"{path}/{inner.name}", [], tied)
+            made = self._describe(inner, f"{path}/{inner.name}", [], tied)
+            config[inner_name] = within(name, made)
         parameters = trainable = stored = 0
         for variable in own:
             size, each = _scalars(variable)
@@ -132,6 +135,7 @@ class Describer:
             parameters=parameters,
             trainable_parameters=trainable,
             stored_bytes=stored or None,
+            settings=settings,
             bases=traits.bases,
             closed=traits.closed,
         )

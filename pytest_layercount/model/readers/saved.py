@@ -18,6 +18,7 @@ from typing import Any
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.attributes import BASES, INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
+from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
 from pytest_layercount.model.readers.described import RELOADED
@@ -227,10 +228,11 @@ class _SavedOpening(Opening):
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
         for name, part in zip(INNER.get(layer.type, ()), layer.parts, strict=False):
             if layer.builtin:
-                config[name] = self._inner(part, f"{path}/{part.name}")
+                config[name] = within(layer.type, self._inner(part, f"{path}/{part.name}"))
         return config
 
     def _described(self, layer: SavedLayer, path: str) -> Layer:
+        config = self._config(layer, path)
         known = parameters(layer)
         total, trainable = known or (0, 0)
         return Layer(
@@ -238,25 +240,28 @@ class _SavedOpening(Opening):
             type=layer.type,
             kind=self._kind(layer),
             builtin=layer.builtin,
-            config=self._config(layer, path),
+            config=config,
             operation=layer.operation,
             sealed=None if layer.type == "InputLayer" else _seal(layer.config),
             parameters=total,
             trainable_parameters=trainable,
             stored_bytes=stored_bytes(layer, total) or None,
             weighed=known is not None,
+            settings=stored_settings(layer.type, layer.config, config, builtin=layer.builtin),
             bases=_bases(layer),
             closed=_is_closed(layer),
         )
 
     def _inner(self, layer: SavedLayer, path: str) -> Layer:
+        config = self._config(layer, path)
         return Layer(
             path=path,
             type=layer.type,
             builtin=layer.builtin,
-            config=self._config(layer, path),
+            config=config,
             operation=layer.operation,
             sealed=_seal(layer.config),
+            settings=stored_settings(layer.type, layer.config, config, builtin=layer.builtin),
             bases=_bases(layer),
             closed=_is_closed(layer),
         )
