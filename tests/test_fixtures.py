@@ -350,7 +350,13 @@ def test_wrong_folds_are_failures(assert_equivalent_after_fold, monkeypatch):
         name="scores", difference=0.5, limit=1e-12, magnitude=1.0, equivalent=False
     )
     compared = SimpleNamespace(
-        equivalent=False, outputs=(output,), worst=output, first="conv", dtype="float64", seed=3
+        equivalent=False,
+        outputs=(output,),
+        worst=output,
+        first="conv",
+        dtype="float64",
+        seed=3,
+        cause="",
     )
     result = SimpleNamespace(
         before=SimpleNamespace(model="net"), folds=(1,), removed=(), refusals=()

@@ -3,15 +3,19 @@
 Both models are rebuilt in float64, where a correct fold and a wrong one part:
 what is left of a correct one is the rounding of its weights. How much that may
 be is not a constant but measured on this model: its weights are moved at
-random by half a unit in the last place, and a value may differ by at most
+random by half a unit in the last place, and a channel may differ by at most
 four times what that does to it.
 
 Where the layers of the two models correspond, as those of a model and its fold
 do, every layer is also compared on its own, on random inputs of its own.
+
+Beside the copies both models are run as they are, and held to each other and to
+the copies: see :mod:`pytest_layercount.folding.beside`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,19 +23,37 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.folding.beside import (
+    Chosen,
+    Finding,
+    Sides,
+    chosen_inputs,
+    held_to_copy,
+    held_together,
+)
 from pytest_layercount.folding.correspond import Correspondence, corresponding, kept
 from pytest_layercount.folding.fold import FoldResult, fold_opened
-from pytest_layercount.folding.inputs import candidate_inputs
+from pytest_layercount.folding.inputs import wide_inputs
 from pytest_layercount.folding.opened import open_as, open_to_fold
+from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rewrite.copies import (
-    input_specs,
-    randomised_copy,
+    plain_copy,
+    randomise,
     rounding_unit,
     untrained_layers,
 )
 from pytest_layercount.folding.rewrite.layers import unique_names
-from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
-from pytest_layercount.folding.rewrite.run import flat_inputs, output_names
+from pytest_layercount.folding.rewrite.measure import (
+    Bench,
+    Gap,
+    Measurement,
+    Start,
+    worse,
+    worst_of,
+)
+from pytest_layercount.folding.rewrite.original import Original
+from pytest_layercount.folding.rewrite.run import output_names
+from pytest_layercount.folding.rewrite.specs import input_specs
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, values_in
 from pytest_layercount.model.readers import live_model
@@ -41,7 +63,7 @@ from pytest_layercount.model.readers.load import trusting_stored_code
 
 @dataclass(frozen=True)
 class OutputDifference:
-    """One value of both models. All numbers are absolute and largest over the value."""
+    """One value of both models, by its worst channel. All numbers are absolute."""
 
     name: str
     difference: float
@@ -61,7 +83,8 @@ class Equivalence:
     ``layers`` are the layers whose output differs while their inputs agree, by
     path, in the order of the model. ``compared`` is the number of layer outputs
     compared so; a layer that was copied is compared by its weights. ``dtype`` is
-    the type in which both models were run.
+    the type in which copies of both models were run. ``cause`` is a sentence where
+    these agree and the models themselves do not, each run as it is.
     """
 
     outputs: tuple[OutputDifference, ...]
@@ -69,6 +92,7 @@ class Equivalence:
     compared: int
     dtype: str
     seed: int
+    cause: str = ""
 
     @property
     def equivalent(self) -> bool:
@@ -109,13 +133,19 @@ def check_fold(
         ModelError: as ``fold`` and ``check_equivalence``.
     """
     with trusting_stored_code(trust_stored_code):
-        opened = open_to_fold(open_model(live_model(model)))
-    fresh = bool(untrained_layers(opened))
-    if fresh:
-        copy = with_custom_rules(open_model(randomised_copy(opened, seed)))
-        opened = _named_like(copy, opened)
+        given = open_to_fold(open_model(live_model(model)))
+    original = Original(given)
+    chosen = chosen_inputs(original, inputs, seed)
+    if not untrained_layers(given):
+        result = fold_opened(given)
+        return FoldCheck(result, _compared(given, result, chosen, seed), randomised=False)
+    copy = plain_copy(given)
+    finding = held_to_copy(original, Original(open_model(copy)), chosen)
+    randomise(given, copy, seed)
+    opened = _named_like(with_custom_rules(open_model(copy)), given)
     result = fold_opened(opened)
-    return FoldCheck(result, _compared(opened, result, inputs, seed), fresh)
+    found = _compared(opened, result, chosen, seed, is_copy=True)
+    return FoldCheck(result, _with_finding(found, finding), randomised=True)
 
 
 def _named_like(copy: OpenModel, original: OpenModel) -> OpenModel:
@@ -143,7 +173,7 @@ def check_equivalence(
 
     Both are given the same inputs: ``inputs`` in the form that ``model`` takes,
     or seeded ones made from its input specification. Outputs are compared
-    before a last softmax, sigmoid or tanh, which would hide differences.
+    before a last softmax, sigmoid or tanh, which would hide differences, and after it.
 
     If ``other`` is a model folded from ``model`` with the default passes, or the
     result of any ``fold``, the models are also compared layer by layer; so are
@@ -151,86 +181,129 @@ def check_equivalence(
 
     Raises:
         ModelError: one of them is not a model, their inputs or outputs do not
-            correspond, or the outputs are not finite.
+            correspond, ``inputs`` are not what the model takes, or the outputs
+            are not finite.
     """
     with trusting_stored_code(trust_stored_code):
         read = open_model(live_model(model))
         other = live_model(other) if isinstance(other, (str, Path)) else other
     folded = isinstance(other, FoldResult)
     one = open_as(read, other.opened) if folded else open_to_fold(read)
-    return _compared(one, other, inputs, seed)
+    part = kept(one, other.plan) if folded else one
+    return _compared(one, other, chosen_inputs(Original(one), inputs, seed, part), seed)
 
 
-def _compared(one: OpenModel, other: Any, inputs: Any, seed: int) -> Equivalence:
-    plan = None
+def _compared(
+    whole: OpenModel, other: Any, chosen: Chosen, seed: int, *, is_copy: bool = False
+) -> Equivalence:
+    plan, one = None, whole
     if isinstance(other, FoldResult):
         plan, other = other.plan, other.model
-        one = kept(one, plan)
+        one = kept(whole, plan)
     two = open_to_fold(open_model(live_model(other)))
     _check_ends(one, two)
-    bench, outputs, segments = _measured(one, two, corresponding(one, two, plan), inputs, seed)
-    if not all(np.isfinite(gap.magnitude) for gap in outputs):
+    entries, exits = (_places(whole, what, plan) for what in ("inputs", "outputs"))
+    inputs = [chosen.arrays[number] for number in entries]
+    bench, start, measured = _measured(one, two, corresponding(one, two, plan), inputs, seed)
+    outputs = _outputs(one, bench, [measured.ends, *_wide_ends(bench, one, inputs, seed)])
+    layers = [layer for layer in _layers(one, bench, measured) if not layer.equivalent]
+    found = Equivalence(outputs, tuple(layers), bench.compared, bench.dtype or "its own type", seed)
+    if not found.equivalent:
+        return found
+    sides = Sides(Original(whole), Original(two), entries, exits, bench, start, measured)
+    return _with_finding(found, held_together(sides, chosen, is_copy=is_copy))
+
+
+def _outputs(
+    one: OpenModel, bench: Bench, measured: list[list[Gap]]
+) -> tuple[OutputDifference, ...]:
+    """The outputs at their worst, of all that was measured of them."""
+    gaps: dict[int, Gap] = {}
+    for ends in measured:
+        for place, gap in zip(bench.places, ends, strict=True):
+            gaps[place] = worse(gaps[place], gap) if place in gaps else gap
+    if not all(np.isfinite(gap.magnitude).all() for gap in gaps.values()):
         raise ModelError(
             f"the outputs of model {one.graph.name!r} are not finite, so nothing can be "
             "compared; check its weights, or give realistic inputs="
         )
-    names = output_names(one)
-    paths = [one.graph.layer_of(value.node).path for value, _ in bench.changed]
-    layers = [_difference(path, gap) for path, gap in zip(paths, segments, strict=True)]
-    return Equivalence(
-        outputs=tuple(_difference(name, gap) for name, gap in zip(names, outputs, strict=True)),
-        layers=tuple(layer for layer in layers if not layer.equivalent),
-        compared=len(bench.pairs),
-        dtype=bench.dtype or "its own type",
-        seed=seed,
-    )
+    return tuple(_difference(name, gaps[place]) for place, name in enumerate(output_names(one)))
+
+
+def _layers(one: OpenModel, bench: Bench, measured: Measurement) -> list[OutputDifference]:
+    gaps: dict[str, Gap] = {}
+    for (value, _), gap in zip(bench.changed, measured.segments, strict=True):
+        path = one.graph.layer_of(value.node).path
+        gaps[path] = worse(gaps[path], gap) if path in gaps else gap
+    return [_difference(path, gap) for path, gap in gaps.items()]
+
+
+def _with_finding(found: Equivalence, finding: Finding | None) -> Equivalence:
+    """The same, unless the models themselves say otherwise and their copies did not."""
+    if finding is None or not found.equivalent:
+        return found
+    outputs = list(found.outputs)
+    for place, gap in finding.outputs.items():
+        outputs[place] = _difference(outputs[place].name, gap)
+    layers = () if finding.layer is None else (_difference(*finding.layer),)
+    return replace(found, outputs=tuple(outputs), layers=layers, cause=finding.cause)
+
+
+def _places(whole: OpenModel, what: str, plan: Plan | None) -> list[int]:
+    """Which inputs or outputs of the model ``plan`` keeps; all without one."""
+    values = list(values_in(getattr(whole.graph, what)))
+    if plan is None:
+        return list(range(len(values)))
+    numbers = {plan.values[v]: n for n, v in enumerate(values) if v in plan.values}
+    return [numbers[value] for value in values_in(getattr(plan.graph, what))]
 
 
 def _measured(
-    one: OpenModel, two: OpenModel, found: Correspondence, given: Any, seed: int
-) -> tuple[Bench, list[Gap], list[Gap]]:
+    one: OpenModel, two: OpenModel, found: Correspondence, inputs: list[Any], seed: int
+) -> tuple[Bench, Start, Measurement]:
     """Both models and their gaps: in float64, or as they are where that cannot be.
 
     A layer may insist on its own type, and TensorFlow has no float64 kernel for
     some operations (AveragePooling3D on a CPU).
     """
-    candidates = _candidates(one, given, seed)
     unit = max(rounding_unit(one.model), rounding_unit(two.model))
 
-    def measured(dtype: str | None) -> tuple[Bench, list[Gap], list[Gap]]:
+    def measured(dtype: str | None) -> tuple[Bench, Start, Measurement]:
         bench = Bench(one, two, *found, dtype)
-        start = _start(bench, candidates, one.graph.name)
-        return bench, *bench.measure(start, unit, seed)
+        start = bench.start(inputs)
+        return bench, start, bench.measure(start, unit, seed)
 
-    try:
+    with suppress(Exception):  # whatever such a layer raises
         return measured("float64")
-    except Exception:  # noqa: BLE001  whatever such a layer raises
+    try:
         return measured(None)
+    except Exception as error:
+        raise ModelError(
+            f"copies of {one.graph.name!r} and {two.graph.name!r} cannot be run as the models can "
+            f"({first_line(error)})"
+        ) from error
 
 
-def _start(bench: Bench, candidates: list[list[Any]], name: str) -> Start:
-    """A start on the first of ``candidates`` that the model can be run on at all."""
-    error: Exception | None = None
-    for inputs in candidates:
-        try:
-            return bench.start(inputs)
-        except Exception as failed:  # noqa: BLE001  whatever its layers raise
-            error = failed
-    assert error is not None  # there is always a candidate
-    raise ModelError(
-        f"model {name!r} cannot be run on inputs made from its specification "
-        f"({first_line(error)}); give some with inputs="
-    ) from error
-
-
-def _candidates(one: OpenModel, given: Any, seed: int) -> list[list[Any]]:
-    if given is not None:
-        return [flat_inputs(one, given)]
-    return candidate_inputs(input_specs(one), lambda: np.random.default_rng(seed))
+def _wide_ends(bench: Bench, one: OpenModel, inputs: list[Any], seed: int) -> list[list[Gap]]:
+    """The gaps at the outputs on integers from all of their type, where the model takes these."""
+    arrays = wide_inputs(input_specs(one), inputs, np.random.default_rng(seed))
+    if arrays is None:
+        return []
+    unit = max(rounding_unit(opened.model) for opened in bench.opened)
+    try:
+        ends = bench.measure(bench.start(arrays), unit, seed).ends
+    except Exception:  # noqa: BLE001  what looks something up raises for most integers
+        return []
+    return [ends] if all(np.isfinite(gap.magnitude).all() for gap in ends) else []
 
 
 def _difference(name: str, gap: Gap) -> OutputDifference:
-    return OutputDifference(name, gap.difference, gap.limit, gap.magnitude)
+    """The numbers of the worst channel."""
+    ratio, channel = worst_of(gap)
+    difference = float(gap.difference[channel]) if np.isfinite(ratio) else float("inf")
+    return OutputDifference(
+        name, difference, float(gap.limit[channel]), float(gap.magnitude[channel])
+    )
 
 
 def _check_ends(one: OpenModel, two: OpenModel) -> None:

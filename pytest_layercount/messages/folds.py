@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.result import Refusal
 
+OURS = "layers that this package brings are meant to fold exactly: please report it"
+
 REASONS = 3
 """How many reasons a failure explains at most."""
 
@@ -113,5 +115,6 @@ def not_equivalent(name: str, check: FoldCheck, note: str | None = None) -> str:
         f"compared in {result.dtype}, seed {result.seed}{copy}",
         *note_lines(note),
         f"to look closer: pytest_layercount.fold(model).folds ({len(check.result.folds)} folds)",
-        "layers that this package brings are meant to fold exactly: please report it",
+        result.cause
+        or "layers that this package brings are meant to fold exactly: please report it",
     )

@@ -17,14 +17,9 @@ import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.inputs import candidate_inputs
-from pytest_layercount.folding.rewrite.copies import (
-    copies_of,
-    input_specs,
-    movable,
-    rounding_unit,
-)
-from pytest_layercount.folding.rewrite.measure import DRAWS
+from pytest_layercount.folding.rewrite.copies import copies_of, movable, rounding_unit
 from pytest_layercount.folding.rewrite.run import Runner, fed
+from pytest_layercount.folding.rewrite.specs import input_specs
 from pytest_layercount.folding.rewrite.tables import derive, learns_table, parts
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.readers import live_model
@@ -36,6 +31,9 @@ from pytest_layercount.records.file import write_record
 from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers, Record
 from pytest_layercount.records.seeded import Stable, sample, seeded_weight, uniform
 from pytest_layercount.records.structure import canonical
+
+DRAWS = 4
+"""How often the noise of an output is measured."""
 
 MOST = 256
 """How many values of an output are kept."""
@@ -223,7 +221,8 @@ def _near(array: Any, unit: float, seed: Sequence[int]) -> Any:
 def _apart(one: Any, two: Any) -> float:
     if one.dtype.kind not in "fiub" or not one.size:
         return 0.0
-    gap = np.abs(one.astype(np.float64) - two.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # of what is infinite in both
+        gap = np.abs(one.astype(np.float64) - two.astype(np.float64))
     return float(np.max(np.where(np.isnan(gap), 0, gap)))
 
 

@@ -5,65 +5,111 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_layercount.folding.inputs import InputSpec
 from pytest_layercount.folding.rewrite.build import build_model
-from pytest_layercount.folding.rewrite.copying import FLOATS
 from pytest_layercount.folding.rewrite.layers import Copies
 from pytest_layercount.folding.rewrite.tables import derive, learns_table
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
+from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.inert import Inert
+from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.dialect import variables_of
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import read_weights, variable
 
+UNITS = {"float64": 2.0**-50, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+"""Half the spacing, relative to 1, of the numbers of a type; of float64 eight roundings."""
+
 SATURATING = ("softmax", "sigmoid", "log_softmax", "tanh", "hard_sigmoid")
 
 
-def copies_of(opened: OpenModel, *, dtype: str | None) -> Copies:
+class End(NamedTuple):
+    """One output: the ``value``, and the one ``before`` a last activation that saturates.
+
+    ``activation`` says which that is, so that two models can be compared before it if it
+    is the same in both.
+    """
+
+    value: Value
+    before: Value | None = None
+    activation: tuple[Any, ...] = ()
+
+
+class Measured(Copies):
+    """Copies to measure on: values are known before last activations and after them.
+
+    ``finishes`` are activations inside of layers that were taken out of the copies: a
+    layer with one has a second output, which is what it computes without.
+    """
+
+    def __init__(self, opened: OpenModel, dtype: str | None) -> None:
+        graph, self.ends = measurable(opened.graph)
+        super().__init__(opened, graph, tuple(range(len(graph.layers))), {}, dtype)
+        self.finishes: dict[int, Callable[[Any], Any]] = {
+            number: opened.layers[number].activation
+            for number, (old, new) in enumerate(zip(opened.graph.layers, graph.layers, strict=True))
+            if old is not new
+        }
+
+
+def copies_of(opened: OpenModel, *, dtype: str | None) -> Measured:
     """Copies of the layers of ``opened`` to measure on, computing in ``dtype``."""
-    graph = measurable(opened.graph)
-    return Copies(opened, graph, tuple(range(len(graph.layers))), {}, dtype)
+    return Measured(opened, dtype)
 
 
-def measurable(graph: ModelGraph) -> ModelGraph:
-    """``graph`` without what hides differences between two models.
+def measurable(graph: ModelGraph) -> tuple[ModelGraph, list[End]]:
+    """``graph`` without what hides differences between two models, and its ends.
 
-    Last activations that saturate are left out, and layers that draw random
-    numbers because they are called with ``training=True`` are switched off.
+    Its outputs are what last activations that saturate are applied to, and layers that draw
+    random numbers because they are called with ``training=True`` are switched off.
     """
     layers = list(graph.layers)
-    outputs = map_tree(graph.outputs, lambda leaf: _unsaturated(graph, layers, leaf))
+    ends = [_end(graph, layers, value) for value in values_in(graph.outputs)]
+    before = {end.value: end.before for end in ends if end.before is not None}
+    outputs = map_tree(graph.outputs, lambda leaf: before.get(leaf, leaf))
     nodes = tuple(_quiet(graph, node) for node in graph.nodes)
-    return replace(graph, layers=tuple(layers), nodes=nodes, outputs=outputs, sequential=False)
+    changed = replace(graph, layers=tuple(layers), nodes=nodes, outputs=outputs, sequential=False)
+    return changed, ends
 
 
-def _unsaturated(graph: ModelGraph, layers: list[Layer], value: Any) -> Any:
-    if not isinstance(value, Value) or not graph.layer_of(value.node).builtin:
-        return value
-    number = graph.nodes[value.node].layer
-    layer = layers[number]
-    alone = len(graph.nodes[value.node].inputs) == 1
-    if alone and (layer.type == "Softmax" or layer.operation in SATURATING):
-        return graph.nodes[value.node].inputs[0]
-    if layer.config.get("activation") not in SATURATING:
-        return value
-    if layer.type == "Activation":
-        return graph.nodes[value.node].inputs[0]
-    used = [other for node in graph.nodes for other in node.inputs if other == value]
-    if layer.type == "Dense" and not used and len(graph.calls[number]) == 1:
-        layers[number] = replace(layer, config={**layer.config, "activation": "linear"})
-    return value
+def _end(graph: ModelGraph, layers: list[Layer], value: Value) -> End:
+    node = graph.nodes[value.node]
+    layer = graph.layers[node.layer]
+    function = layer.config.get("activation")
+    if not layer.builtin or layer.kind == "input":
+        return End(value)
+    if layer.type == "Softmax" or layer.operation in SATURATING:
+        function = layer.operation or "softmax"
+    elif function not in SATURATING:
+        return End(value)
+    elif isinstance(rule_for(layer), (Weighted, EinsumDense)):
+        layers[node.layer] = replace(layer, config={**layer.config, "activation": "linear"})
+        return End(value, Value(value.node, 1), (function, -1))
+    elif layer.type != "Activation":
+        return End(value)
+    if len(node.inputs) != 1:
+        return End(value)
+    axis = node.kwargs.get("axis", layer.config.get("axis", -1))
+    return End(value, node.inputs[0], (function, axis))
 
 
 def _quiet(graph: ModelGraph, node: Node) -> Node:
-    random = isinstance(rule_for(graph.layers[node.layer]), Inert)
-    return replace(node, training=None) if random and node.training else node
+    return replace(node, training=None) if _is_random(graph, node) else node
+
+
+def _is_random(graph: ModelGraph, node: Node) -> bool:
+    return bool(node.training) and isinstance(rule_for(graph.layers[node.layer]), Inert)
+
+
+def random_calls(graph: ModelGraph) -> list[tuple[tuple[str, str], str]]:
+    """The calls that draw random numbers at inference: what the layer does, and its path."""
+    random = [graph.layers[node.layer] for node in graph.nodes if _is_random(graph, node)]
+    return [((layer.type, repr(sorted(layer.config.items()))), layer.path) for layer in random]
 
 
 def untrained_layers(opened: OpenModel) -> list[int]:
@@ -79,7 +125,19 @@ def untrained_layers(opened: OpenModel) -> list[int]:
 
 
 def randomised_copy(opened: OpenModel, seed: int) -> Any:
-    """A copy whose untrained batch normalizations have random statistics.
+    """A copy whose untrained batch normalizations have random statistics."""
+    copy = plain_copy(opened)
+    randomise(opened, copy, seed)
+    return copy
+
+
+def plain_copy(opened: OpenModel) -> Any:
+    """A copy in the model's own data types, with its weights."""
+    return build_model(opened, opened.graph, tuple(range(len(opened.layers))), {})
+
+
+def randomise(opened: OpenModel, copy: Any, seed: int) -> None:
+    """Give the copy of a model random statistics where the model was never trained.
 
     gamma is uniform in 0.5 .. 1.5, a third of it negative; variance uniform in
     0.5 .. 2; beta and mean are normal with deviation 0.3. Zero biases of other
@@ -87,13 +145,17 @@ def randomised_copy(opened: OpenModel, seed: int) -> Any:
     """
     numbers = set(untrained_layers(opened))
     random = np.random.default_rng(seed)
-    weights: dict[int, dict[str, Any]] = {}
+    copied = {layer.name: layer for layer in copy.layers}
+    names = Copies(opened, opened.graph, tuple(range(len(opened.layers))), {}).names
     for number, live in enumerate(opened.layers):
+        drawn: dict[str, Any] = {}
         if number in numbers:
-            weights[number] = _random_statistics(live, random)
+            drawn = _random_statistics(live, random)
         elif _zero_bias(live):
-            weights[number] = {"bias": random.normal(0, 0.1, tuple(live.bias.shape))}
-    return build_model(opened, opened.graph, tuple(range(len(opened.layers))), weights)
+            drawn = {"bias": random.normal(0, 0.1, tuple(live.bias.shape))}
+        for name, value in drawn.items():
+            if copied[names[number]] is not live:
+                variable(copied[names[number]], name).assign(value)  # type: ignore[union-attr]
 
 
 def _zero_bias(live: Any) -> bool:
@@ -153,7 +215,7 @@ def movable(copies: Copies, unit: float) -> Iterator[Callable[[int], None]]:
     layers = {
         number: Movable(layer)
         for number, layer in enumerate(copies.live)
-        if hasattr(layer, "weights")
+        if hasattr(layer, "weights") and layer is not copies.original(number)
     }
 
     def move(seed: int) -> None:
@@ -175,33 +237,13 @@ def _moved(value: Any, unit: float, random: np.random.Generator) -> Any:
     part -= np.float32(0.5)
     part *= np.float32(2 * unit)
     moved = part.astype(np.float64)
-    moved *= value
-    moved += value
+    with np.errstate(invalid="ignore"):  # of what is infinite
+        moved *= value
+        moved += value
     return moved.astype(value.dtype, copy=False)
 
 
 def rounding_unit(model: Any) -> float:
     """Half the spacing, relative to 1, of the coarsest type that weights are stored in."""
-    units = {"float64": 2.0**-50, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
     stored = {str(getattr(weight.dtype, "name", weight.dtype)) for weight in variables_of(model)}
-    return max((units[name] for name in stored if name in units), default=2.0**-24)
-
-
-def input_specs(opened: OpenModel) -> list[InputSpec]:
-    """What the model's inputs take, in the order of ``model.inputs``."""
-    return [_spec(opened, value) for value in values_in(opened.graph.inputs)]
-
-
-def _spec(opened: OpenModel, value: Value) -> InputSpec:
-    graph = opened.graph
-    readers = [graph.nodes[i].layer for i, node in enumerate(graph.nodes) if value in node.inputs]
-    sizes = [getattr(opened.layers[number], "input_dim", None) for number in readers]
-    limits = [size for size in sizes if isinstance(size, int)]
-    dtype = graph.dtype(value)
-    return InputSpec(
-        name=graph.layer_of(value.node).name,
-        shape=graph.shape(value) or (None,),
-        dtype=dtype if dtype not in FLOATS else "float64",
-        limit=min(limits, default=2),
-        pixels=any(graph.layers[number].type == "Rescaling" for number in readers),
-    )
+    return max((UNITS[name] for name in stored if name in UNITS), default=2.0**-24)

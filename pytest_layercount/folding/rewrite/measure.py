@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.copies import copies_of, movable
-from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed
-from pytest_layercount.model.graph import Value, values_in
+from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
+from pytest_layercount.model.graph import ModelGraph, Value, values_in
 from pytest_layercount.model.readers.dialect import variables_of
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import array_of
 
 MARGIN = 4.0
-ROUNDING = 2.0**-40  # of the largest value: what float64 itself may add, generously
-DRAWS = 4  # how often the noise is measured at most: a single draw may be small by chance
+ROUNDING = 2.0**-40  # of a channel's largest value: what float64 itself may add, generously
+CANCELLED = 2.0**-49  # of the largest value of all: float64 where a channel cancels to nothing
+DRAWS = 8  # how often the noise is measured at most: a single draw may be small by chance
+ROWS = 2**16  # of an embedding at a time
+
+Pair = tuple[Value, Value]
+"""A value of the first model, and the one of the other that should equal it."""
 
 
 class Gap(NamedTuple):
-    """At one value: the largest difference, the largest noise and the largest magnitude."""
+    """At one value, for each channel: the largest difference, noise and magnitude."""
 
-    difference: float
-    noise: float
-    magnitude: float
+    difference: Array
+    noise: Array
+    magnitude: Array
 
     @property
-    def limit(self) -> float:
-        """The largest difference that rounding explains."""
-        tiny = float(np.finfo(np.float64).tiny)
-        return max(MARGIN * self.noise, ROUNDING * self.magnitude, tiny)
+    def limit(self) -> Array:
+        """The largest difference that rounding explains.
+
+        A channel whose noise happens to be small has that of most others, for its size.
+        """
+        floor = np.maximum(ROUNDING * self.magnitude, CANCELLED * self.magnitude.max(initial=0.0))
+        noise = MARGIN * self.usual_noise
+        return np.asarray(np.maximum(np.maximum(noise, floor), np.finfo(np.float64).tiny))
+
+    @property
+    def usual_noise(self) -> Array:
+        """The noise of each channel, or that of half of the channels of about its size."""
+        usual = self.noise.copy()
+        sizes = np.where(self.magnitude > 0, np.frexp(self.magnitude)[1] // 2, np.iinfo(int).min)
+        for size in np.unique(sizes):
+            alike = sizes == size
+            usual[alike] = np.maximum(usual[alike], np.median(self.noise[alike]))
+        return usual
+
+    @property
+    def explained(self) -> bool:
+        """Whether the noise measured so far explains the difference."""
+        return bool(np.all(self.difference <= self.limit))
+
+    def louder(self, noise: Array) -> Gap:
+        """The same with at least this noise."""
+        return self._replace(noise=np.fmax(self.noise, noise))
 
 
 @dataclass(frozen=True)
@@ -43,14 +73,24 @@ class Start:
     random: Tensors
 
 
+class Measurement(NamedTuple):
+    """The gaps at the ends and at the changed pairs of a bench, and the other model's outputs."""
+
+    ends: list[Gap]
+    segments: list[Gap]
+    outputs: Tensors
+
+
 class Bench:
     """Copies of the layers of two models, to be run on the same inputs.
 
     ``pairs`` and ``first`` are a :class:`Correspondence`. As a whole, both models run
-    from the same inputs to their outputs. Segment by segment, every paired value is
-    replaced by the same random tensor in both, so that each layer is compared on
-    healthy inputs of its own: in an untrained network the signal fades with depth,
-    and faults fade with it.
+    from the same inputs to their outputs, which are compared before a last activation and
+    after it. Segment by segment, every paired value is replaced by the same random tensor
+    in both, so that each layer is compared on healthy inputs of its own: in an untrained
+    network the signal fades with depth, and faults fade with it.
+
+    ``places`` are the numbers of the outputs that ``ends`` belong to.
     """
 
     def __init__(
@@ -64,39 +104,48 @@ class Bench:
         self.dtype = dtype
         self.opened = (one, two)
         self.one, self.two = (copies_of(opened, dtype=dtype) for opened in (one, two))
-        self.ends = list(
-            zip(values_in(self.one.graph.outputs), values_in(self.two.graph.outputs), strict=True)
-        )
+        self.ends: list[Pair] = []
+        self.places: list[int] = []
+        for place, (a, b) in enumerate(zip(self.one.ends, self.two.ends, strict=True)):
+            if a.before is not None and b.before is not None and a.activation == b.activation:
+                self.ends.append((a.before, b.before))
+                self.places.append(place)
+            self.ends.append((a.value, b.value))
+            self.places.append(place)
         entries = set(values_in(self.two.graph.inputs))
-        returned = set(values_in(two.graph.outputs))  # those may be without their activation now
-        pairs = {t: o for t, o in pairs.items() if t not in returned}
-        pairs.update((t, first.get(o, o)) for o, t in self.ends)
+        pairs = {**pairs, **{t: first.get(o, o) for o, t in self.ends}}
         ordered = sorted(pairs.items(), key=_order)
         self.pairs = [(o, t) for t, o in ordered if t not in entries]
         self.copied = {t for _, t in self.pairs if self._is_copy(t, pairs, first)}
         self._runners = (Runner(self.one), Runner(self.two))
 
     @property
-    def changed(self) -> list[tuple[Value, Value]]:
+    def changed(self) -> list[Pair]:
         """The pairs that are not made by the same layer, with the same weights, from pairs."""
         return [(o, t) for o, t in self.pairs if t not in self.copied]
+
+    @property
+    def compared(self) -> int:
+        """How many values are compared, those within a layer not counted."""
+        nodes = self.two.graph.nodes
+        return sum(t.index < max(1, len(nodes[t.node].shapes)) for _, t in self.pairs)
 
     def start(self, inputs: Sequence[Any]) -> Start:
         """The first model's side of the measurement; raises whatever its layers raise."""
         read = self._read()
         seeds = {o: seed for seed, (o, _) in enumerate(self.pairs) if o in read}
-        ends = [o for o, _ in self.ends]
+        ends = {o for o, _ in self.ends}
         outputs, random = {}, {}
         runner = self._runners[0]
-        for value, tensor in runner.run(fed(self.one, inputs), {*ends, *seeds}):
+        for value, tensor in runner.run(fed(self.one, inputs), ends | seeds.keys()):
             if value in seeds:
                 random[value] = _replaced(tensor, seeds[value])
             if value in ends:
                 outputs[value] = tensor
         return Start(inputs, outputs, random)
 
-    def measure(self, start: Start, unit: float, seed: int) -> tuple[list[Gap], list[Gap]]:
-        """The gaps at the outputs, and at ``self.changed`` on random inputs of each.
+    def measure(self, start: Start, unit: float, seed: int) -> Measurement:
+        """The gaps at ``self.ends``, and at ``self.changed`` on random inputs of each.
 
         The noise is what the other model's outputs do when its weights are moved
         by up to ``unit`` of their size. It is measured until it explains every
@@ -104,25 +153,66 @@ class Bench:
         """
         (one, two), feeds = self._runners, fed(self.two, start.inputs)
         there = {t: start.random[o] for o, t in self.pairs if o in start.random}
-        ends, changed = [t for _, t in self.ends], [t for _, t in self.changed]
-        outputs = dict(two.run(feeds, ends))
-        segments = dict(two.run(feeds, changed, there))
-        gaps = {t: _gap(start.outputs[o], outputs[t]) for o, t in self.ends}
-        parts: dict[Value, Gap] = {}
+        changed = self.changed
+        outputs = dict(two.run(feeds, {t for _, t in self.ends}))
+        segments = dict(two.run(feeds, [t for _, t in changed], there))
+        gaps = {(o, t): _gap(start.outputs[o], outputs[t], self._channels(t)) for o, t in self.ends}
+        parts: dict[Pair, Gap] = {}
         twins: dict[Value, list[Value]] = {}
-        for o, t in self.changed:
+        for o, t in changed:
             twins.setdefault(o, []).append(t)
         for o, tensor in one.run(fed(self.one, start.inputs), twins, start.random):
-            parts.update((t, _gap(tensor, segments[t])) for t in twins[o])
+            for t in twins[o]:
+                parts[o, t] = _gap(tensor, segments[t], self._channels(t))
         with movable(self.two, unit) as move:
             for draw in range(DRAWS):
                 left, parts_left = _open(gaps), _open(parts)
                 if not (left or parts_left):
                     break
                 move(seed + draw)
-                _louder(gaps, outputs, two.run(feeds, left))
-                _louder(parts, segments, two.run(feeds, parts_left, there))
-        return [gaps[t] for t in ends], [parts[t] for t in changed]
+                self._louder(gaps, outputs, two.run(feeds, left))
+                self._louder(parts, segments, two.run(feeds, parts_left, there))
+        for pair in changed:
+            if parts[pair].explained:
+                for gap in self._rows(pair, start, there, unit, parts[pair].noise):
+                    parts[pair] = worse(parts[pair], gap)
+        return Measurement(
+            [gaps[pair] for pair in self.ends], [parts[pair] for pair in changed], outputs
+        )
+
+    def _louder(
+        self, gaps: dict[Pair, Gap], before: Tensors, moved: Iterable[tuple[Value, Any]]
+    ) -> None:
+        """Raise the noise of ``gaps`` to what the ``moved`` values differ from those before."""
+        for value, tensor in moved:
+            array = np.asarray(tensor)
+            if _is_number(array):
+                noise = apart(np.asarray(before[value]), array, self._channels(value))
+                for pair in [pair for pair in gaps if pair[1] == value]:
+                    gaps[pair] = gaps[pair].louder(noise)
+
+    def _channels(self, there: Value) -> int:
+        """The axis of the channels of a value of the other model."""
+        return channel_axis(self.two.graph, there)
+
+    def _rows(
+        self, pair: Pair, start: Start, there: Tensors, unit: float, noise: Array
+    ) -> Iterator[Gap]:
+        """The gaps of a segment that looks rows of a table up, on all of its rows."""
+        one = _lookup(self._runners[0], fed(self.one, start.inputs), start.random, pair[0])
+        two = _lookup(self._runners[1], fed(self.two, start.inputs), there, pair[1])
+        if one is None or two is None or one.rows != two.rows or one.all_seen():
+            return
+        axis = self._channels(pair[1])
+        for first in range(0, one.rows, ROWS):
+            rows = np.arange(first, min(first + ROWS, one.rows))
+            theirs = two.run(rows)
+            gap = _gap(one.run(rows), theirs, axis).louder(noise)
+            with movable(self.two, unit) as move:
+                for draw in range(0 if gap.explained else DRAWS):
+                    move(draw)
+                    gap = gap.louder(apart(np.asarray(theirs), np.asarray(two.run(rows)), axis))
+            yield gap
 
     def _read(self) -> set[Value]:
         """The values of the first model that segments begin with."""
@@ -134,7 +224,7 @@ class Bench:
     def _is_copy(
         self, there: Value, pairs: Mapping[Value, Value], first: Mapping[Value, Value]
     ) -> bool:
-        one, two = self.one.graph, self.two.graph
+        one, two = (opened.graph for opened in self.opened)
         a, b = one.nodes[pairs[there].node], two.nodes[there.node]
         layer, other = one.layers[a.layer], two.layers[b.layer]
         if [pairs.get(value) for value in b.inputs] != [first.get(v, v) for v in a.inputs]:
@@ -142,6 +232,53 @@ class Bench:
         if (layer.type, layer.config) != (other.type, other.config):
             return False
         return _same_weights(*(o.layers[n.layer] for o, n in zip(self.opened, (a, b), strict=True)))
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """A segment of one model that looks up rows of one table, by the integers ``ids``."""
+
+    runner: Runner
+    feeds: Tensors
+    forced: Tensors
+    wanted: Value
+    ids: Value
+    rows: int
+
+    def all_seen(self) -> bool:
+        """Whether the inputs look up every row as it is."""
+        return np.unique(self._present()).size >= self.rows
+
+    def run(self, rows: Any) -> Any:
+        """What the segment makes of these rows; what else it reads is repeated as needed."""
+        import tensorflow as tf
+
+        present = self._present()
+        batch = -(-rows.size // max(1, math.prod(present.shape[1:])))
+        ids = np.resize(rows, (batch, *present.shape[1:])).astype(present.dtype)
+        forced: Tensors = {self.ids: tf.convert_to_tensor(ids)}
+        known = self.feeds | self.forced
+        for value in boundary(self.runner.graph, [self.wanted], known.keys() | {self.ids}):
+            if value != self.ids:
+                tensor = known[value]
+                forced[value] = tf.gather(tensor, np.arange(batch) % max(1, tensor.shape[0]))
+        return dict(self.runner.run(self.feeds, [self.wanted], forced))[self.wanted]
+
+    def _present(self) -> Any:
+        made = dict(self.runner.run(self.feeds, [self.ids], self.forced))
+        return np.asarray(made[self.ids])
+
+
+def _lookup(runner: Runner, feeds: Tensors, forced: Tensors, wanted: Value) -> _Lookup | None:
+    """The segment that ends in ``wanted``, if it looks up one table and only once."""
+    graph = runner.graph
+    numbers = leading_to(graph, [wanted], feeds.keys() | forced.keys())
+    tables = [n for n in numbers if graph.layer_of(n).type == "Embedding"]
+    if len(tables) != 1 or len(graph.nodes[tables[0]].inputs) != 1:
+        return None
+    [ids] = graph.nodes[tables[0]].inputs
+    rows = getattr(runner.copies.original(graph.nodes[tables[0]].layer), "input_dim", None)
+    return _Lookup(runner, feeds, forced, wanted, ids, rows) if isinstance(rows, int) else None
 
 
 def _same_weights(one: Any, two: Any) -> bool:
@@ -152,52 +289,79 @@ def _same_weights(one: Any, two: Any) -> bool:
     return all(np.array_equal(array_of(weight), array_of(other)) for weight, other in both)
 
 
-def _open(gaps: Mapping[Value, Gap]) -> set[Value]:
-    """Where the noise measured so far does not explain the difference."""
-    return {value for value, gap in gaps.items() if not gap.difference <= gap.limit}
+def _open(gaps: Mapping[Pair, Gap]) -> set[Value]:
+    """The values of the other model where the noise so far does not explain the difference."""
+    return {there for (_, there), gap in gaps.items() if not gap.explained}
 
 
-def _louder(gaps: dict[Value, Gap], before: Tensors, moved: Iterator[tuple[Value, Any]]) -> None:
-    """Raise the noise of ``gaps`` to what the ``moved`` values differ from those ``before``."""
-    for value, tensor in moved:
-        gap, array = gaps[value], np.asarray(tensor)
-        if _is_number(array):
-            noise = _apart(np.asarray(before[value]), array)
-            gaps[value] = gap._replace(noise=max(gap.noise, noise))
+def worse(one: Gap, other: Gap) -> Gap:
+    """Of two gaps the one further beyond its limit."""
+    return one if worst_of(one)[0] >= worst_of(other)[0] else other
 
 
-def _gap(one: Any, two: Any) -> Gap:
-    """The gap of two tensors; any difference between strings or truth values counts as 1."""
-    a, b = np.asarray(one), np.asarray(two)
+def worst_of(gap: Gap) -> tuple[float, int]:
+    """How many limits the worst channel is off, and which it is."""
+    ratio = np.nan_to_num(gap.difference / gap.limit, nan=np.inf)
+    channel = int(np.argmax(ratio)) if ratio.size else 0
+    return float(ratio.max(initial=0.0)), channel
+
+
+def channel_axis(graph: ModelGraph, value: Value) -> int:
+    """The axis of the channels of ``value``: the last, or that of the model's convolutions."""
+    shape = graph.shape(value)
+    first = any(layer.config.get("data_format") == "channels_first" for layer in graph.layers)
+    return 1 if first and shape is not None and len(shape) > 2 else -1
+
+
+def _gap(one: Any, two: Any, axis: int) -> Gap:
+    return gap_of(np.asarray(one), np.asarray(two), axis)
+
+
+def gap_of(a: Any, b: Any, axis: int) -> Gap:
+    """The gap of two arrays; any difference between strings or truth values counts as 1."""
+    if a.shape != b.shape or _is_number(a) != _is_number(b):
+        return Gap(np.array([np.inf]), np.zeros(1), np.ones(1))
     if not _is_number(a):
-        return Gap(float(np.any(a != b)), 0.0, 1.0)
+        return Gap(np.array([float(np.any(a != b))]), np.zeros(1), np.ones(1))
     wide = _wide(a)
-    return Gap(_apart(a, b), 0.0, _largest(wide, lambda: np.isnan(wide) & np.isnan(_wide(b))))
+    magnitude = _by_channel(wide, axis, lambda: np.isnan(wide) & np.isnan(_wide(b)))
+    if wide.size and not np.isfinite(wide).any():
+        magnitude = np.full_like(magnitude, np.inf)  # nothing to compare
+    return Gap(apart(a, b, axis), np.zeros_like(magnitude), magnitude)
 
 
-def _apart(one: Any, two: Any) -> float:
+def apart(one: Any, two: Any, axis: int) -> Array:
+    """The largest difference in each channel."""
     a, b = _wide(one), _wide(two)
     with np.errstate(invalid="ignore"):
-        return _largest(a - b, lambda: np.isnan(a) & np.isnan(b))
+        return _by_channel(a - b, axis, lambda: np.isnan(a) & np.isnan(b))
 
 
-def _largest(array: Any, left_out: Callable[[], Any]) -> float:
-    """The largest magnitude. NaN counts, except where ``left_out`` says.
+def _by_channel(array: Array, axis: int, left_out: Callable[[], Any]) -> Array:
+    """The largest magnitude in each channel. NaN counts, except where ``left_out`` says.
 
     A random input may lie outside an operation's domain, in both models alike.
     """
-    largest = float(np.abs(array).max(initial=0.0))
-    if not np.isnan(largest):
+    largest = _largest(array, axis)
+    if not np.isnan(largest).any():
         return largest
-    return float(np.abs(np.where(left_out(), 0.0, array)).max(initial=0.0))
+    return _largest(np.where(left_out(), 0.0, array), axis)
+
+
+def _largest(array: Array, axis: int) -> Array:
+    if array.ndim < 2:  # no channels, only samples
+        return np.array([np.abs(array).max(initial=0.0)], np.float64)
+    others = tuple(number for number in range(array.ndim) if number != axis % array.ndim)
+    largest: Array = np.abs(array).max(axis=others, initial=0.0)
+    return largest
 
 
 def _is_number(array: Any) -> bool:
     return array.dtype.kind not in "bOSU"
 
 
-def _wide(array: Any) -> Any:
-    return array.astype(np.float64, copy=False)
+def _wide(array: Any) -> Array:
+    return np.asarray(array, np.float64)
 
 
 def _replaced(tensor: Any, seed: int) -> Any:

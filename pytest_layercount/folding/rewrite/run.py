@@ -7,13 +7,10 @@ many times longer than running them a few times.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rewrite.layers import Copies
+from pytest_layercount.folding.rewrite.copies import Measured
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -23,7 +20,7 @@ Tensors = dict[Value, Any]
 class Runner:
     """Calls the layers of ``copies`` as the model calls them in ``model(x)``."""
 
-    def __init__(self, copies: Copies) -> None:
+    def __init__(self, copies: Measured) -> None:
         self.copies, self.graph = copies, copies.graph
         self.compiled: dict[int, Any] = {}
 
@@ -40,7 +37,7 @@ class Runner:
         """
         forced, made = forced or {}, dict(feeds)
         yield from ((value, made[value]) for value in wanted if value in made)
-        numbers = _leading_to(self.graph, wanted, made.keys() | forced.keys())
+        numbers = leading_to(self.graph, wanted, made.keys() | forced.keys())
         readers = Counter(value for n in numbers for value in self.graph.nodes[n].inputs)
 
         def seen(leaf: Any) -> Any:
@@ -55,7 +52,12 @@ class Runner:
         for number in numbers:
             node = self.graph.nodes[number]
             args, kwargs = map_tree(node.args, seen), map_tree(node.kwargs, seen)
-            for index, tensor in enumerate(self._call(number, args, kwargs)):
+            tensors = self._call(number, args, kwargs)
+            finish = self.copies.finishes.get(node.layer)
+            if finish is not None:
+                before = Value(number, 1)
+                tensors = [finished(finish, forced.get(before, tensors[0])), tensors[0]]
+            for index, tensor in enumerate(tensors):
                 value = Value(number, index)
                 if readers[value]:
                     made[value] = tensor
@@ -65,7 +67,8 @@ class Runner:
     def _call(self, number: int, args: Any, kwargs: Any) -> list[Any]:
         node = self.graph.nodes[number]
         layer = self.copies[node.layer]
-        call = self._compiled if _only_compiled(self.graph.layers[node.layer]) else self._plainly
+        compiled = only_compiled(self.graph.layers[node.layer], layer)
+        call = self._compiled if compiled else self._plainly
         tensors = call(number, layer, args, kwargs)
         if self.copies.settle(node.layer):  # until now it had other weights
             tensors = call(number, layer, args, kwargs)
@@ -107,9 +110,27 @@ class Runner:
             if not layer.built:
                 layer.build(tuple(args[0].shape))
             call, node = self.copies.writer.call, self.graph.nodes[number]
-            function = tf.function(lambda args, kwargs: call(layer, node, args, kwargs))
-            self.compiled[number] = function
-        return list(self.compiled[number](args, kwargs))
+
+            def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
+                left = iter(masks)
+                inputs = map_tree((args, kwargs), lambda leaf: _with_mask(leaf, next(left)))
+                made = call(layer, node, *inputs)
+                return made, [_mask(tensor) for tensor in made]
+
+            self.compiled[number] = tf.function(masked, autograph=False)
+        masks: list[Any] = []  # a function of TensorFlow's would lose them
+        map_tree((args, kwargs), lambda leaf: masks.append(_mask(leaf)))
+        return list(map(_with_mask, *self.compiled[number](args, kwargs, masks)))
+
+
+def _mask(tensor: Any) -> Any:
+    return getattr(tensor, "_keras_mask", None)
+
+
+def _with_mask(tensor: Any, mask: Any) -> Any:
+    if mask is not None:
+        tensor._keras_mask = mask
+    return tensor
 
 
 def _name(leaf: Any) -> str | None:
@@ -117,15 +138,27 @@ def _name(leaf: Any) -> str | None:
     return getattr(dtype, "name", None)
 
 
-def _only_compiled(layer: Layer) -> bool:
-    """Whether Keras 3 computes something else, or takes very long, when it is not compiled."""
+def finished(finish: Callable[[Any], Any], tensor: Any) -> Any:
+    """What the last activation makes of what a layer computes without it."""
+    return _with_mask(finish(tensor), _mask(tensor))
+
+
+def only_compiled(layer: Layer, live: Any) -> bool:
+    """Whether Keras 3 computes something else, or takes very long, when it is not compiled.
+
+    A recurrent layer calls its cell once for each step, operation by operation.
+    """
+    if not layer.builtin:
+        return False
     inner = layer.config.get("layer")
     config = inner.config if isinstance(inner, Layer) else layer.config
     grouped = "groups" in config and config["groups"] not in (None, 1)
-    return layer.builtin and (config.get("data_format") == "channels_first" or grouped)
+    parts = live._flatten_layers() if hasattr(live, "_flatten_layers") else ()
+    recurrent = any(hasattr(part, "return_sequences") for part in parts)
+    return config.get("data_format") == "channels_first" or grouped or recurrent
 
 
-def _leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Collection[Value]) -> list[int]:
+def leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Collection[Value]) -> list[int]:
     """The nodes to run for the ``wanted`` values when those ``known`` are given."""
     needed: set[int] = set()
     pending = [value.node for value in wanted]
@@ -140,11 +173,11 @@ def _leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Collection[Va
 
 def boundary(graph: ModelGraph, wanted: Collection[Value], known: Collection[Value]) -> set[Value]:
     """Those of the ``known`` values that are read on the way to the ``wanted`` ones."""
-    numbers = _leading_to(graph, wanted, known)
+    numbers = leading_to(graph, wanted, known)
     return {value for n in numbers for value in graph.nodes[n].inputs if value in known}
 
 
-def fed(copies: Copies, inputs: Sequence[Any]) -> Tensors:
+def fed(copies: Measured, inputs: Sequence[Any]) -> Tensors:
     """The input values of ``copies``, in the data types that they are computed in."""
     import tensorflow as tf
 
@@ -154,25 +187,6 @@ def fed(copies: Copies, inputs: Sequence[Any]) -> Tensors:
         floating = "float" in dtype and copies.dtype is not None
         tensors[value] = tf.cast(tf.convert_to_tensor(array), copies.dtype if floating else dtype)
     return tensors
-
-
-def flat_inputs(opened: OpenModel, inputs: Any) -> list[Any]:
-    """``inputs``, in a structure that the model takes, as a flat list of arrays.
-
-    Raises:
-        ModelError: their number is not the model's.
-    """
-    values = list(values_in(opened.graph.inputs))
-    arrays: list[Any] = []
-    if isinstance(inputs, Mapping) and not isinstance(opened.graph.inputs, Mapping):
-        names = [opened.graph.layer_of(value.node).name for value in values]
-        inputs = [inputs[name] for name in names if name in inputs]
-    if isinstance(inputs, Mapping):
-        inputs = [inputs[key] for key in sorted(inputs, key=str)]
-    map_tree(inputs, arrays.append)
-    if len(arrays) != len(values):
-        raise ModelError(f"the model takes {len(values)} inputs, {len(arrays)} were given")
-    return [np.asarray(array) for array in arrays]
 
 
 def output_names(opened: OpenModel) -> list[str]:

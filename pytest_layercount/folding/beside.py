@@ -1,0 +1,351 @@
+"""The models themselves beside their copies: whether these compute what the models compute.
+
+Each model is run as it is, in its own precision, on the inputs on which the copies are
+compared and on one sample alone, of other sizes where these are free. How far apart two such
+runs may be is measured as well: by what rounding the weights does, and where that is not
+enough by what the model itself makes of inputs that have moved by a unit in the last place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.inputs import (
+    UNEQUAL_SIZES,
+    InputSpec,
+    candidate_inputs,
+    fitted,
+    lone_inputs,
+)
+from pytest_layercount.folding.rewrite.copies import random_calls, rounding_unit
+from pytest_layercount.folding.rewrite.measure import (
+    Bench,
+    Gap,
+    Measurement,
+    Start,
+    channel_axis,
+    gap_of,
+)
+from pytest_layercount.folding.rewrite.original import (
+    ARITHMETIC,
+    DRAWS,
+    Original,
+    Outputs,
+    finite_parts,
+    first_unlike,
+    moved_inputs,
+    shaken,
+)
+from pytest_layercount.folding.rewrite.specs import input_specs
+from pytest_layercount.model.graph import values_in
+from pytest_layercount.model.readers.live import OpenModel
+
+UNLIKE_COPY = (
+    "run as it is, {!r} computes something else than a copy made from its configuration: "
+    "get_config() leaves something out, or call() depends on more than its inputs and weights"
+)
+APART = "run as they are, in their own precision, the models differ; copies in float64 agree"
+APART_ALONE = "the models differ on one sample alone: call() depends on the sizes of its inputs"
+RANDOM = (
+    "layer {!r} draws random numbers at inference, because it is called with training=True; "
+    "the other model has no such layer"
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Inputs that a model can be run on, and what it returns; and the same for one sample."""
+
+    arrays: list[Any]
+    outputs: list[Any]
+    lone: list[Any] | None
+    lone_outputs: list[Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the models themselves show: outputs by number, why, and the first layer to blame."""
+
+    outputs: dict[int, Gap]
+    cause: str
+    layer: tuple[str, Gap] | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Two models, those inputs and outputs of the first that the other has, and their copies."""
+
+    one: Original
+    two: Original
+    inputs: list[int]
+    outputs: list[int]
+    bench: Bench
+    start: Start
+    measured: Measurement
+
+
+def chosen_inputs(
+    original: Original, given: Any, seed: int, part: OpenModel | None = None
+) -> Chosen:
+    """``given`` if it fits the model, or the first inputs made for it that it can be run on.
+
+    ``part`` is what is left of the model where only some of its inputs are to be given.
+
+    Raises:
+        ModelError: ``given`` does not fit, or the model cannot be run.
+    """
+    specs = input_specs(original.opened)
+    made = candidate_inputs(specs, lambda: np.random.default_rng(seed), UNEQUAL_SIZES)
+    tried = made if given is None else [_completed(original, given, specs, part, made[0])]
+    error: Exception | None = None
+    for arrays in map(original.in_its_types, tried):
+        try:
+            outputs = original(arrays)
+        except Exception as failed:  # noqa: BLE001  whatever its layers raise
+            error = failed
+            continue
+        lone = lone_inputs(specs, arrays, np.random.default_rng(seed + 1), free=given is None)
+        return Chosen(arrays, outputs, *_first_run(original, lone))
+    assert error is not None  # there is always a candidate
+    what = "inputs made from its specification" if given is None else "these inputs="
+    advice = "; give some with inputs=" if given is None else ""
+    raise ModelError(
+        f"model {original.graph.name!r} cannot be run on {what} ({first_line(error)}){advice}"
+    ) from error
+
+
+def _completed(
+    original: Original, given: Any, specs: list[InputSpec], part: OpenModel | None, made: list[Any]
+) -> list[Any]:
+    """All inputs of a model, of which only those may be given that its outputs still need."""
+    graph = original.graph
+    try:
+        return fitted(specs, graph.inputs, given)
+    except ModelError:
+        if part is None or part.graph.inputs == graph.inputs:
+            raise
+    numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}
+    left = [numbers[value] for value in values_in(part.graph.inputs)]
+    arrays = fitted([specs[number] for number in left], part.graph.inputs, given)
+    batch = max((len(array) for array in arrays), default=1)
+    full = [np.resize(array, (batch, *array.shape[1:])) for array in made]
+    for number, array in zip(left, arrays, strict=True):
+        full[number] = array
+    return full
+
+
+def _first_run(original: Original, tried: list[list[Any]]) -> tuple[list[Any] | None, list[Any]]:
+    for arrays in map(original.in_its_types, tried):
+        try:
+            return arrays, original(arrays)
+        except Exception:  # noqa: BLE001, S112  sizes that do not fit
+            continue
+    return None, []
+
+
+def held_to_copy(model: Original, copy: Original, chosen: Chosen) -> Finding | None:
+    """Whether a copy in the model's own precision is the model."""
+    runs = [(chosen.arrays, chosen.outputs), (chosen.lone, chosen.lone_outputs)]
+    for inputs, outputs in runs:
+        if inputs is not None:
+            rerun = model, inputs, outputs
+            noise = _Noise(_own_noise(model.opened, inputs, model, [rerun]))
+            gaps = _held(outputs, _run(copy, inputs), model, noise)
+            if gaps:
+                return _unlike(model, inputs, gaps)
+    return None
+
+
+def held_together(sides: Sides, chosen: Chosen, *, is_copy: bool) -> Finding | None:
+    """Whether both models are what their copies are, and agree as these do.
+
+    A model that is a copy of our own (``is_copy``) has no run to hold anything to.
+    """
+    random = _random_in_one(sides, chosen)
+    if random is not None:
+        return random
+    one, two = sides.one, sides.two
+    inputs = [chosen.arrays[number] for number in sides.inputs]
+    ours, theirs = _kept(sides, chosen.outputs), _run(two, inputs)
+    after = dict(zip(sides.bench.places, sides.bench.ends, strict=True)).values()
+    copied = [np.asarray(sides.start.outputs[o]) for o, _ in after]
+    copied_other = [np.asarray(sides.measured.outputs[t]) for _, t in after]
+    again = (_Part(one, sides.outputs), chosen.arrays, ours), (two, inputs, theirs)
+    noise = _Noise(_noise(sides, inputs, again[1:] if is_copy else again))
+    gaps = {} if two.overrides else _held(theirs, copied_other, two, noise)
+    if gaps:
+        return _unlike(two, inputs, gaps)
+    if is_copy:
+        return None
+    gaps = {} if one.overrides else _held(ours, copied, two, noise)
+    if gaps:
+        return _unlike(one, chosen.arrays, gaps)
+    gaps = _held(ours, theirs, two, noise)
+    return Finding(gaps, APART) if gaps else _held_alone(sides, chosen)
+
+
+def _held_alone(sides: Sides, chosen: Chosen) -> Finding | None:
+    """Whether both models agree on one sample as well."""
+    if chosen.lone is None:
+        return None
+    inputs = [chosen.lone[number] for number in sides.inputs]
+    ours, theirs = _kept(sides, chosen.lone_outputs), _run(sides.two, inputs)
+    part = _Part(sides.one, sides.outputs)
+    again = (part, chosen.lone, ours), (sides.two, inputs, theirs)
+    noise = _Noise(_noise(sides, inputs, again))
+    gaps = _held(ours, theirs, sides.two, noise)
+    return Finding(gaps, APART_ALONE) if gaps else None
+
+
+def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
+    """A layer that is random at inference, of which the other model has no like."""
+    inputs = [chosen.arrays[number] for number in sides.inputs]
+    ours, theirs = (random_calls(opened.graph) for opened in sides.bench.opened)
+    one = _Part(sides.one, sides.outputs)
+    for model, arrays, here, there in (
+        (one, chosen.arrays, ours, theirs),
+        (sides.two, inputs, theirs, ours),
+    ):
+        left = [kind for kind, _ in there]
+        for kind, path in here:
+            if kind in left:
+                left.remove(kind)
+                continue
+            runs = enumerate(model.differ(arrays))
+            gaps = {place: gap_of(first, second, -1) for place, (first, second) in runs}
+            apart = {place: gap for place, gap in gaps.items() if not gap.explained}
+            if apart:
+                return Finding(apart, RANDOM.format(path), (path, next(iter(apart.values()))))
+    return None
+
+
+class _Part:
+    """A model of which only some outputs count."""
+
+    def __init__(self, model: Original, outputs: Sequence[int]) -> None:
+        self.model, self.outputs = model, outputs
+
+    @property
+    def unit(self) -> float:
+        return self.model.unit
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        outputs = self.model(inputs)
+        return [outputs[number] for number in self.outputs]
+
+    def again(self, inputs: Sequence[Any]) -> list[Any]:
+        outputs = self.model.again(inputs)
+        return [outputs[number] for number in self.outputs]
+
+    def differ(self, inputs: Sequence[Any]) -> Outputs:
+        outputs = self.model.differ(inputs)
+        return [outputs[number] for number in self.outputs]
+
+
+class _Noise:
+    """Draws of the noise at each output, made when they are first asked for."""
+
+    def __init__(self, draws: Iterator[list[Array]]) -> None:
+        self._draws, self._known = draws, list[list[Array]]()
+
+    def __iter__(self) -> Iterator[list[Array]]:
+        yield from self._known
+        for draw in self._draws:
+            self._known.append(draw)
+            yield draw
+
+
+def _held(reference: list[Any], other: list[Any], model: Original, noise: _Noise) -> dict[int, Gap]:
+    """The outputs that are further apart than the noise explains, each with its gap."""
+    gaps: dict[int, Gap] = {}
+    for place, (one, two, axis) in enumerate(zip(reference, other, _axes(model), strict=True)):
+        gap = gap_of(*finite_parts(one, two), axis)
+        gaps[place] = gap.louder(model.unit * gap.magnitude)  # as outputs are rounded themselves
+    for draw in noise:
+        gaps = {place: gap for place, gap in gaps.items() if not gap.explained}
+        if not gaps:
+            break
+        gaps = {place: _louder(gap, draw[place]) for place, gap in gaps.items()}
+    return {place: gap for place, gap in gaps.items() if not gap.explained}
+
+
+def _louder(gap: Gap, noise: Array) -> Gap:
+    """The same with this noise, if it is that of as many channels: sizes may be channels."""
+    return gap.louder(ARITHMETIC * noise) if noise.shape == gap.noise.shape else gap
+
+
+Rerun = tuple["Original | _Part", Sequence[Any], Sequence[Any]]
+"""A model, inputs, and what it makes of them."""
+
+
+def _noise(sides: Sides, inputs: Sequence[Any], reruns: Sequence[Rerun]) -> Iterator[list[Array]]:
+    """The noise at each output: first what is known, then what costs least."""
+    bench = sides.bench
+    after = {place: number for number, place in enumerate(bench.places)}.values()
+    unit = max(rounding_unit(opened.model) for opened in bench.opened)
+    coarse = max(sides.one.unit, sides.two.unit)
+    yield [sides.measured.ends[number].usual_noise * (coarse / unit) for number in after]
+    yield from _own_noise(bench.opened[1], inputs, sides.two, reruns)
+
+
+def _own_noise(
+    opened: OpenModel, inputs: Sequence[Any], model: Original, reruns: Sequence[Rerun]
+) -> Iterator[list[Array]]:
+    """What runs in a model's own precision differ by: first those that cost least."""
+    axes = _axes(model)
+    for runs in chain(_reruns(reruns), shaken(opened, inputs, model.unit)):
+        yield _apart(runs, axes)
+
+
+def _axes(model: Original) -> list[int]:
+    return [channel_axis(model.graph, value) for value in values_in(model.graph.outputs)]
+
+
+def _reruns(reruns: Sequence[Rerun]) -> Iterator[Outputs]:
+    """Outputs with those of inputs that have moved by a unit in the last place."""
+    for seed in range(DRAWS - 1):
+        for model, inputs, outputs in reruns:
+            moved = model.again(moved_inputs(inputs, model.unit, seed))
+            yield list(zip(outputs, moved, strict=True))
+
+
+def _apart(runs: Outputs, axes: Sequence[int]) -> list[Array]:
+    return [
+        gap_of(*finite_parts(one, two), axis).difference
+        for (one, two), axis in zip(runs, axes, strict=True)
+    ]
+
+
+def _unlike(model: Original, inputs: Sequence[Any], gaps: dict[int, Gap]) -> Finding:
+    """A finding that names the first layer that is not what its copy is."""
+    try:
+        layer = first_unlike(model.opened, inputs)
+    except Exception:  # noqa: BLE001  whatever a layer raises that is called on its own
+        layer = None
+    return Finding(gaps, UNLIKE_COPY.format(model.graph.name), layer)
+
+
+def _kept(sides: Sides, outputs: list[Any]) -> list[Any]:
+    return [outputs[number] for number in sides.outputs]
+
+
+def _run(model: Original, inputs: Sequence[Any]) -> list[Any]:
+    """The outputs of a model that must take what another took.
+
+    Raises:
+        ModelError: it does not.
+    """
+    try:
+        return model(model.in_its_types(inputs))
+    except Exception as error:
+        raise ModelError(
+            f"model {model.graph.name!r} cannot be run on inputs that the other model takes "
+            f"({first_line(error)}); give some with inputs= that both take"
+        ) from error
