@@ -10,6 +10,7 @@ from pytest_layercount.allowance import Allowance
 from pytest_layercount.baselines.text import Baseline
 from pytest_layercount.compare.explain import Explanation, explain
 from pytest_layercount.model.count import count_graph
+from pytest_layercount.model.graph import Layer
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause
@@ -95,8 +96,14 @@ def alike(one: Baseline, two: Baseline) -> bool:
 
 def _nameless(baseline: Baseline) -> tuple[object, ...]:
     graph = baseline.graph
-    layers = tuple(replace(layer, path="") for layer in graph.layers)
+    layers = tuple((replace(layer, path=""), _settings(layer)) for layer in graph.layers)
     return layers, graph.nodes, graph.inputs, graph.outputs, graph.sequential
+
+
+def _settings(layer: Layer) -> tuple[object, ...]:
+    """The settings of a layer and of those inside it, which two layers are not compared by."""
+    inner = [part for part in layer.config.values() if isinstance(part, Layer)]
+    return (layer.settings, *map(_settings, inner))
 
 
 def _explain(before: Baseline, after: Baseline, count: Count) -> Explanation:

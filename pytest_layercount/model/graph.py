@@ -70,7 +70,7 @@ class Layer:
     bases: tuple[str, ...] = ()
     inside: tuple[Layer, ...] = ()
     closed: bool = False
-    settings: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def is_a(self, type_: str) -> bool:
         """Whether it is of this class, or of one that derives from it."""

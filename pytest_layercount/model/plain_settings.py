@@ -54,6 +54,7 @@ _OF_BUILT_IN = frozenset(
         "autocast",
         "dynamic",
         "flash_attention",
+        "conv_op",
         "force_generator",
         "implementation",
         "rng_type",
@@ -68,6 +69,7 @@ _OF_BUILT_IN = frozenset(
         "module",
         "output_shape_module",
         "output_shape_type",
+        "rank",
     }
 )
 _OF_INPUTS = frozenset({"batch_shape", "batch_size", "dtype", "input_tensor", "shape"})

@@ -123,7 +123,11 @@ OTHERS: dict[str, list[Any]] = {
 }
 """Other values than the usual ones, the first that a layer takes counts."""
 
-UNREAD = {("BatchNormalization", "virtual_batch_size"), ("MaxNumBoundingBoxes", "factor")}
+UNREAD = {
+    ("BatchNormalization", "virtual_batch_size"),
+    ("MaxNumBoundingBoxes", "factor"),
+    ("RandomCrop", "factor"),
+}
 """What only training asks for, and what a constructor takes and drops."""
 
 UNUSABLE = ("DenseFeatures", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper", "Wrapper")
