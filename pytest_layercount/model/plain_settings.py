@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -316,7 +317,9 @@ def _holds(layer: Any, attribute: str, value: Any) -> bool:
 def _config(layer: Any) -> Mapping[str, Any]:
     """What a layer says of itself; of a user's, nothing, where it cannot."""
     try:
-        found = layer.get_config()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of functions that no configuration can hold
+            found = layer.get_config()
     except Exception:  # noqa: BLE001  whatever a user's own raises
         return {}
     return found if isinstance(found, Mapping) else {}

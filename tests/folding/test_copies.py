@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,14 +65,16 @@ def own_layer(kit: Kit) -> Any:
     return Own
 
 
-def model_with(kit: Kit, layer: Any) -> Any:
+def model_with(kit: Kit, layer: Any, before: Any = None, after: Any = None) -> Any:
     """The layer, behind a batch norm that folds."""
     model = kit.chain(
         (4,),
         kit.Dense(4, name="dense"),
         kit.bn(),
         kit.ReLU(),
+        *([before] if before else []),
         layer,
+        *([after] if after else []),
         kit.Dense(2, name="head"),
     )
     random = np.random.default_rng(0)
@@ -116,6 +119,12 @@ def test_what_a_call_leaves_behind_is_no_constant(kit: Kit) -> None:
     model(np.ones((2, 4), "float32"))
     layer.note = "nobody reads this"
     assert_folds(model)
+
+
+def test_what_keras_notes_on_a_loaded_layer_is_no_constant(kit: Kit, tmp_path: Path) -> None:
+    model = model_with(kit, kit.Conv1D(4, 1, name="own"), kit.Reshape((1, 4)), kit.Flatten())
+    model.save(tmp_path / "model.keras")
+    assert_folds(kit.keras.models.load_model(tmp_path / "model.keras"))
 
 
 def test_an_attribute_set_after_construction(kit: Kit) -> None:

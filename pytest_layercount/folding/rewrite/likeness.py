@@ -270,7 +270,12 @@ def _counts(cls: type, name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _reads(cls: type, name: str) -> bool:
-    """Whether code of the class names an attribute, or asks for attributes it computes."""
+    """Whether code of the class names an attribute, or asks for attributes it computes.
+
+    What Keras itself sets is none: it notes more on layers that were loaded from a file.
+    """
+    if any(name in _stored(base) for base in cls.__mro__ if _is_framework(base)):
+        return False
     for base in cls.__mro__:
         if base.__name__ == "Layer":
             break
