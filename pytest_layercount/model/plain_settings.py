@@ -55,8 +55,8 @@ _OF_BUILT_IN = frozenset(
         "autocast",
         "dynamic",
         "flash_attention",
-        "conv_op",
         "force_generator",
+        "fused",
         "implementation",
         "rng_type",
         "unroll",
@@ -70,6 +70,10 @@ _OF_BUILT_IN = frozenset(
         "module",
         "output_shape_module",
         "output_shape_type",
+        # What a class tells its base class.
+        "conv_op",
+        "pool_dimensions",
+        "pool_mode",
         "rank",
     }
 )
@@ -181,7 +185,8 @@ def _plain_lambda(function: Any) -> Any:
 
 def _told(type_: str) -> tuple[str, ...]:
     """The settings that are read for folding."""
-    return (*ATTRIBUTES.get(type_, ()), *INNER.get(type_, ()))
+    inner = INNER.get(type_, ())
+    return (*ATTRIBUTES.get(type_, ()), *inner, *["layer"] * bool(inner))
 
 
 def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
