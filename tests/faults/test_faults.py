@@ -11,6 +11,7 @@ from tests.conftest import has_keras, needs_keras
 pytestmark = [needs_keras, pytest.mark.timeout(600)]
 
 if has_keras():
+    from tests.faults.kinds import KINDS, outcome
     from tests.faults.mistakes import MISTAKES, PADDING
     from tests.faults.models import HAND_MADE, make
     from tests.faults.subject import Subject
@@ -43,3 +44,11 @@ def test_mistakes_are_caught_and_right_folds_are_not(name: str, seeds: int) -> N
     missing = set(MISTAKES) - set(row.planted)
     assert missing == (set() if name == HAND_MADE else {*ELSEWHERE, PADDING})
     assert row.largest < 1 < row.smallest
+
+
+@pytest.mark.parametrize("name", KINDS if has_keras() else ())
+def test_mistakes_of_other_kinds(name: str) -> None:
+    found = outcome(KINDS[name], seed=0)
+    assert found.caught
+    assert not found.alarm
+    assert not found.misnamed
