@@ -49,6 +49,9 @@ class Copies:
     instead of its own.
     """
 
+    compared = True
+    """Whether a copy must hold what its original holds; a bench sees what layers compute."""
+
     def __init__(
         self,
         opened: OpenModel,
@@ -92,7 +95,9 @@ class Copies:
             if layer.kind == "layer":
                 weights = self.weights.get(source, {})
                 changed, loosely = frozenset(_names(changes)), self.dtype is not None
-                self.states[number] = State(old, new, weights, changed, loosely)
+                state = State(old, new, weights, changed, loosely)
+                state.compared = self.compared
+                self.states[number] = state
         return self.live[number]
 
     def settle(self, number: int) -> bool:

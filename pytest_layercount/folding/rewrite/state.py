@@ -46,6 +46,7 @@ class State:
         self.changed, self.loosely = changed, loosely
         keep_functions(old, new, changed)
         self.begun: dict[int, Any] = {}
+        self.compared = True
         self.told = [type(part) for part in parts(new)]
         if learns_table(old):
             copy_tables(old, new)
@@ -69,7 +70,9 @@ class State:
                 late = True
         late = keep_functions(self.old, self.new, self.changed) or late
         late = self._learned() or late
-        unlike = difference(self.old, self.new, self.changed | self._rewritten(), self.loosely)
+        unlike = self.compared and difference(
+            self.old, self.new, self.changed | self._rewritten(), self.loosely
+        )
         if unlike:
             raise Unlike(unlike)
         return late
