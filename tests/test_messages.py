@@ -263,7 +263,12 @@ def test_not_equivalent():
     )
     boxes = SimpleNamespace(name="boxes", equivalent=True)
     equivalence = SimpleNamespace(
-        outputs=(scores, boxes), worst=scores, first="stage2/conv", dtype="float64", seed=7
+        outputs=(scores, boxes),
+        worst=scores,
+        first="stage2/conv",
+        dtype="float64",
+        seed=7,
+        cause="",
     )
     check = SimpleNamespace(
         equivalence=equivalence, randomised=True, result=SimpleNamespace(folds=(1, 2))
@@ -288,7 +293,7 @@ def test_equivalent_outputs_of_different_layers():
         for name, same in (("scores", True), ("stage2/conv", False))
     )
     equivalence = SimpleNamespace(
-        outputs=(scores,), worst=conv, first="stage2/conv", dtype="float32", seed=0
+        outputs=(scores,), worst=conv, first="stage2/conv", dtype="float32", seed=0, cause=""
     )
     check = SimpleNamespace(
         equivalence=equivalence, randomised=False, result=SimpleNamespace(folds=(1,))

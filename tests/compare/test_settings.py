@@ -12,11 +12,9 @@ from pytest_layercount import explain
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from pytest_layercount.model.plain_settings import is_without_effect
 from pytest_layercount.model.readers.described import Describer
-from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
-pytestmark = needs_keras
-
+pytest.importorskip("tensorflow")
 keras = load_keras()
 layers = keras.layers
 

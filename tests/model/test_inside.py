@@ -11,6 +11,7 @@ from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.readers import read_graph
 from tests.kerases import load_keras
 
+pytest.importorskip("tensorflow")
 keras = load_keras()
 layers = keras.layers
 

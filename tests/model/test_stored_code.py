@@ -18,6 +18,7 @@ from pytest_layercount import (
 )
 from pytest_layercount.cli import main
 from pytest_layercount.model.readers.code import stored_code
+from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
 pytest_plugins = ["pytester"]
@@ -102,6 +103,7 @@ def canary(tmp_path):
 @pytest.fixture
 def build(canary):
     """A model that makes the file CANARY when its code runs."""
+    pytest.importorskip("tensorflow")
     keras = load_keras()
     layers = keras.layers
     touch = eval(f"lambda x: [open({str(canary)!r}, 'w').close(), x][1]", {})
@@ -159,6 +161,7 @@ def test_code_in_a_wrapped_layer_does_not_run(build, canary):
     assert not canary.exists()
 
 
+@needs_keras
 def test_the_code_of_an_activation_is_code_too(canary):
     keras = load_keras()
     model = keras.Sequential(

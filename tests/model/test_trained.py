@@ -8,6 +8,7 @@ import pytest
 from pytest_layercount import count_layers
 from tests.kerases import load_keras
 
+pytest.importorskip("tensorflow")
 keras = load_keras()
 layers = keras.layers
 
