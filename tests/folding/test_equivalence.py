@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -242,3 +243,19 @@ def test_running_a_model_leaves_it_as_it_was(kit: Kit) -> None:
     before = [weight.copy() for weight in model.get_weights()]
     assert compared(model, model).equivalent
     assert all(map(np.array_equal, before, model.get_weights()))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_recurrent_layer_that_is_called_by_keyword(kit: Kit, wrapped: bool) -> None:
+    from pytest_layercount.folding.equivalence import check_fold
+
+    entry, state = kit.input(5, 6), kit.input(4)
+    layer = kit.Bidirectional(kit.GRU(4)) if wrapped else kit.GRU(4)
+    states = {} if wrapped else {"initial_state": [kit.bn("state")(state)]}
+    data = next(iter(inspect.signature(layer.call).parameters))
+    outputs = layer(**{data: kit.bn()(entry)}, **states)
+    model = kit.model([entry] if wrapped else [entry, state], outputs)
+    randomise(model, 0, (0.5, 2.0))
+    found = check_fold(model)
+    assert found.result.folds
+    assert found.equivalence.equivalent

@@ -108,7 +108,9 @@ class Runner:
 
         if number not in self.compiled:
             if not layer.built:
-                layer.build(tuple(args[0].shape))
+                tensors: list[Any] = []  # in the order of the layer's own call: the data first
+                map_tree((args, tuple(kwargs.values())), tensors.append)
+                layer.build(tuple(tensors[0].shape))
             call, node = self.copies.writer.call, self.graph.nodes[number]
 
             def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
