@@ -28,6 +28,19 @@ def generation(keras: Any) -> int:
     return 3 if keras.__version__.startswith("3.") else 2
 
 
+def is_keras_3_3() -> bool:
+    """Whether this is the first Keras 3 that is tested, which lacks what later ones can."""
+    return str(load_keras().__version__).startswith("3.3.")
+
+
+def skip_in_keras_3_3(lacks: str) -> None:
+    """Skip a test of what Keras 3.3 itself cannot do, and say what it ``lacks``."""
+    if is_keras_3_3():
+        import pytest
+
+        pytest.skip(f"Keras 3.3 {lacks}")
+
+
 @contextmanager
 def computing_in(dtype: str) -> Iterator[None]:
     """Layers made inside compute in ``dtype`` unless they say otherwise.

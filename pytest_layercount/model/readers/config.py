@@ -82,6 +82,7 @@ class Parser:
             operation=own.operation,
             noted=_noted(entry.get("build_config")),
             generation=self.generation,
+            version=self.version,
         )
         if own.counted and own.operation is None:
             self._look_inside(layer, own, config.get("layers") if parts is None else parts)

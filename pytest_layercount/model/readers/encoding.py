@@ -9,6 +9,9 @@ from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.network import SavedLayer
 
 _LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
+_LOOKS_INSIDE = (3, 14)
+"""The version of Keras 3 since which lookups return rows for the parts of a sample."""
+
 ENCODERS = ("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", *_LOOKUPS)
 
 
@@ -20,8 +23,8 @@ def encoded(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -
     if mode == "int":
         return [(shape[0], config["output_sequence_length"]) if text else shape]
     depth = _depth(layer, config)
-    if layer.generation == 2:
-        # Keras 2 returns a row for each sample, whatever the sample is.
+    if layer.generation == 2 or (layer.type in _LOOKUPS and (3,) <= layer.version < _LOOKS_INSIDE):
+        # These return a row for each sample, whatever the sample is.
         return [(*shape[:1], depth)]
     if text and config.get("split") is not None:
         shape = (*shape, None)

@@ -55,6 +55,7 @@ class SavedLayer:
     noted: Any = None
     stored: int | None = None
     generation: int = 3
+    version: tuple[int, ...] = ()
 
     @property
     def model(self) -> bool:
