@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_layercount.model.arguments import in_known_order
+from pytest_layercount.model.arguments import flag_of, in_known_order
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.shapes import shape_from
@@ -48,7 +48,7 @@ def raw_call(node: Any, layer: SavedLayer) -> RawCall:
             raise Malformed(f"a call of {layer.name!r} has no arguments")
         if kwargs.get("mask", layer) is None:
             del kwargs["mask"]
-        training = _flag(kwargs.pop("training", None))
+        training = flag_of(kwargs.pop("training", None))
         return RawCall(tuple(args), _ordered(kwargs, layer), training)
     return _nested_lists(node, layer)
 
@@ -104,7 +104,7 @@ def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
     if layer.operation is None and isinstance(first, list) and len(first) == 1:
         first = first[0]
     others = {name: _plain(value, name, layer) for name, value in kwargs.items()}
-    training = _flag(others.pop("training", None))
+    training = flag_of(others.pop("training", None))
     return RawCall((first,), _ordered(others, layer), training)
 
 
@@ -174,7 +174,3 @@ def _is_leaf(value: Any) -> bool:
         return False
     plain = all(isinstance(number, int) for number in value[1:3])
     return plain and (len(value) == 3 or isinstance(value[3], dict))
-
-
-def _flag(training: Any) -> bool | None:
-    return bool(training) if isinstance(training, (bool, int)) else None
