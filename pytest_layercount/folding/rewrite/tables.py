@@ -23,6 +23,9 @@ def copy_tables(old: Any, new: Any) -> None:
             _copy_vocabulary(source, target)
         elif _has_boundaries(source) and _has_boundaries(target):
             target.bin_boundaries = source.bin_boundaries and list(source.bin_boundaries)
+            if hasattr(source, "input_bin_boundaries"):
+                # Keras 3.3 makes a layer that was adapted as if the user had set its boundaries.
+                target.input_bin_boundaries = source.input_bin_boundaries
             summary = getattr(source, "summary", None)
             if isinstance(summary, np.ndarray):  # Keras 2 keeps it in a variable
                 target.summary = summary.copy()
