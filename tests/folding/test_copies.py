@@ -14,6 +14,7 @@ from pytest_layercount import fold
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.rewrite.state import State, Unlike
 from tests.folding.harness import Kit
+from tests.kerases import skip_in_keras_3_3
 
 
 @pytest.fixture
@@ -211,6 +212,8 @@ def test_functions_as_activations_are_kept(
 
 
 def test_functions_that_only_training_asks(kit: Kit) -> None:
+    skip_in_keras_3_3("takes no function as a regularizer or constraint")
+
     def ones(shape: Any, dtype: Any = None, **_: Any) -> Any:
         return np.ones(shape, "float32")
 
@@ -253,6 +256,34 @@ def test_a_function_that_looks_at_its_layer_is_not_handed_on(kit: Kit) -> None:
     layer.function = lambda tensor: tensor + layer.factor
     with pytest.raises(ModelError, match=r"'own' of type Own .*its function is"):
         fold(model)
+
+
+FORGOTTEN = {
+    "LSTM": lambda k: k.LSTM(3, implementation=1, name="own"),
+    "a cell": lambda k: k.RNN(k.LSTMCell(3, implementation=1), name="own"),
+    "Conv1DTranspose": lambda k: k.Conv1DTranspose(3, 2, strides=2, output_padding=1, name="own"),
+    "without a mean": lambda k: k.LayerNormalization(rms_scaling=True, name="own"),
+}
+"""Layers of Keras's own whose configuration forgets a setting, in one version or another."""
+
+
+@pytest.mark.parametrize("make", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_settings_that_keras_forgets(kit: Kit, make: Any) -> None:
+    if kit.generation == 2 and make is FORGOTTEN["without a mean"]:
+        pytest.skip("Keras 2 always subtracts the mean")
+    inputs = kit.input(4, 3)
+    model = kit.model(inputs, make(kit)(kit.bn()(kit.Dense(3, name="f")(inputs))))
+    asked = np.random.default_rng(0).normal(1.0, 1.0, (2, 4, 3)).astype("float32")
+    result = fold(model)
+    assert "bn" in [each.layer for each in result.folds]
+    wanted, folded = np.asarray(model(asked)), np.asarray(result.model(asked))
+    np.testing.assert_allclose(folded, wanted, rtol=1e-4, atol=1e-5)
+    for name in ("implementation", "output_padding", "rms_scaling"):
+        before, after = (
+            [getattr(part, name, None) for part in each.get_layer("own")._flatten_layers()]
+            for each in (model, result.model)
+        )
+        assert before == after
 
 
 def stack(kit: Kit) -> Any:

@@ -11,6 +11,18 @@ import numpy as np
 
 from pytest_layercount.folding.rewrite.likeness import is_function, looks_at, same_function
 from pytest_layercount.folding.rewrite.tables import parts
+from pytest_layercount.model.readers.described import is_built_in
+
+_FORGOTTEN = {
+    "BaseConvTranspose": ("output_padding",),
+    "CategoryEncoding": ("sparse",),
+    "GRU": ("use_cudnn",),
+    "GRUCell": ("implementation",),
+    "LSTM": ("use_cudnn",),
+    "LSTMCell": ("implementation",),
+    "LayerNormalization": ("rms_scaling",),
+}
+"""What Keras's own ``get_config()`` leaves out: all of it in Keras 3.3, some still in 3.15."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 
@@ -140,6 +152,15 @@ def keep_functions(old: Any, new: Any, changed: frozenset[str]) -> bool:
                 setattr(target, name, value)
                 kept = True
     return kept
+
+
+def keep_settings(old: Any, new: Any, changed: frozenset[str]) -> None:
+    """Give a copy that was not called yet the settings that no configuration holds."""
+    for source, target in zip(parts(old), parts(new), strict=False):
+        for base in type(source).__mro__:
+            for name in _FORGOTTEN.get(base.__name__, ()) if is_built_in(base) else ():
+                if name in vars(source) and name not in changed:
+                    setattr(target, name, vars(source)[name])
 
 
 def _library(cls: type) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.copying import keep_functions
+from pytest_layercount.folding.rewrite.copying import keep_functions, keep_settings
 from pytest_layercount.folding.rewrite.likeness import difference
 from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
 from pytest_layercount.model.readers.dialect import variables_of
@@ -45,6 +45,7 @@ class State:
         self.old, self.new, self.weights = old, new, weights
         self.changed, self.loosely = changed, loosely
         keep_functions(old, new, changed)
+        keep_settings(old, new, changed)
         self.begun: dict[int, Any] = {}
         self.compared = True
         self.told = [type(part) for part in parts(new)]
