@@ -160,7 +160,7 @@ def test_the_training_flag_of_a_call(keras: Any, layers: Any, flag: bool) -> Non
     assert read(model).nodes[1].training is flag
 
 
-@pytest.mark.parametrize("flag", [1, 0, np.True_, np.False_, np.int64(1)])
+@pytest.mark.parametrize("flag", [1, 0, np.True_, np.False_, np.int64(1), 1.0])
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_training_flag_of_another_type(
     keras: Any, layers: Any, flag: Any, suffix: str, tmp_path: Any

@@ -103,7 +103,7 @@ def _certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
     return (
         type(layer).__module__.startswith("keras.")
         and isinstance(layer, keras.Layer)
-        and inspect.signature(layer.build).parameters  # those that look up have none in Keras 3.3
+        and bool(inspect.signature(layer.build).parameters)  # lookups have none in Keras 3.3
         and next(iter(layer._flatten_layers(include_self=False)), None) is None
         and layer.activity_regularizer is None
         and node.training is None
