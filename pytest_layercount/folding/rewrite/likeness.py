@@ -93,7 +93,7 @@ class _Comparison:
 
     def __init__(self, old: Any, new: Any, loosely: bool) -> None:
         self.loosely = loosely
-        self.variables = {id(each) for each in variables_of(old)}
+        self.variables = {id(each) for layer in (old, new) for each in variables_of(layer)}
         self.names = {_name(a): _name(b) for a, b in zip(parts(old), parts(new), strict=False)}
 
     def parts(self, source: Any, target: Any, changed: frozenset[str]) -> str | None:
@@ -107,11 +107,11 @@ class _Comparison:
         for name, value in vars(source).items():
             if name in changed or name in skipped or name.endswith(_TRAINING):
                 continue
-            if not _counts(kind, name) or id(value) in self.variables:
+            if not _counts(kind, name):
                 continue
             there = vars(target).get(name, getattr(type(target), name, _MISSING))
             if there is _MISSING:
-                if _is_data(value) and _reads(kind, name):
+                if self._is_data(value) and _reads(kind, name):
                     return f"it has no {name}, which is {_said(value)}"
             elif self.differ(value, there):
                 return f"its {name} is {_said(there)}, not {_said(value)}"
@@ -132,19 +132,33 @@ class _Comparison:
             return self._mappings(one, other, depth)
         if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
             return self._sequences(one, other, depth)
-        if not (_is_data(one) and _is_data(other)):
+        if not (self._is_data(one) and self._is_data(other)):
             return False
         return not self._equal(one, other)
 
     def _mappings(self, one: Mapping[Any, Any], other: Mapping[Any, Any], depth: int) -> bool:
         if one.keys() != other.keys():
-            return _is_data(one) and _is_data(other)
+            return self._is_data(one) and self._is_data(other)
         return any(self.differ(one[key], other[key], depth + 1) for key in one)
 
     def _sequences(self, one: Any, other: Any, depth: int) -> bool:
         if len(one) != len(other):
-            return _is_data(one) and _is_data(other)
+            return self._is_data(one) and self._is_data(other)
         return any(self.differ(a, b, depth + 1) for a, b in zip(one, other, strict=True))
+
+    def _is_data(self, value: Any) -> bool:
+        """Whether a value can be compared, and is no variable that has been, nor a group of such.
+
+        Keras 2 and users keep lists of variables, and a fold may make a bias.
+        """
+        return _is_data(value) and not self._holds_variable(value)
+
+    def _holds_variable(self, value: Any) -> bool:
+        if isinstance(value, Mapping):
+            return any(map(self._holds_variable, value.values()))
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return any(map(self._holds_variable, value))
+        return id(value) in self.variables
 
     def _equal(self, one: Any, other: Any) -> bool:
         if isinstance(one, str) and isinstance(other, str):
