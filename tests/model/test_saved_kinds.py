@@ -12,6 +12,7 @@ import pytest
 
 from pytest_layercount import count_layers, plan_fold, read_graph
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.readers.classes import class_of
 from tests.conftest import has_keras, needs_keras
 from tests.kerases import generation, load_keras, skip_in_keras_3_3
 
@@ -100,6 +101,8 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], Any, str]] = [
     ("LayerNormalization", (), {"rms_scaling": True}, IMAGE, "float32"),
     ("Resizing", (5, 6), {}, IMAGE, "uint8"),
     ("EinsumDense", ("abc,cd->abd",), {"output_shape": (None, 5)}, LINE, "float32"),
+    ("RandomFlip", (), {}, IMAGE, "float32"),
+    ("Softmax", (), {"robust_masking": True}, LINE, "float32"),
 ]
 
 
@@ -203,6 +206,18 @@ def test_a_layer_with_a_setting_that_keras_has_nowhere(tmp_path: Path) -> None:
     entry = keras.Input((4,))
     path = saved(keras.Model(entry, layers.Dense(3)(Dense(3)(entry))), tmp_path, ".h5")
     assert [layer.builtin for layer in read_graph(path).layers] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("version", "builtin"),
+    [((2, 15, 0), False), ((2, 99, 0), True), ((3, 3, 0), False), ((3, 99, 0), True), ((), False)],
+)
+def test_a_later_keras_may_have_settings_of_its_own(
+    version: tuple[int, ...], builtin: bool
+) -> None:
+    settings = {"units": 3, "trainable": True, "dtype": "float32", "sharpness": 3}
+    entry = {"class_name": "Dense", "config": settings}
+    assert class_of(entry, (version or (2,))[0], version).builtin is builtin
 
 
 @pytest.mark.skipif(GENERATION == 2, reason="Keras 2 has no raw operations")
