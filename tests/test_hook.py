@@ -23,6 +23,7 @@ class ScaleAndShift(keras.layers.Layer):
     def build(self, shape):
         self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
         self.shift = self.add_weight(name="shift", shape=(shape[-1],), initializer="zeros")
+        self.both = [self.scale, dict(shift=self.shift)]
 
     def call(self, inputs):
         return inputs * self.scale + self.shift
@@ -30,6 +31,10 @@ class ScaleAndShift(keras.layers.Layer):
 
 class DoublingConv2D(keras.layers.Conv2D):
     """A convolution with a call of its own, so that nothing may be assumed of it."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.made = [self.kernel] if self.bias is None else [self.kernel, self.bias]
 
     def call(self, inputs):
         return super().call(inputs * 2.0)
@@ -98,8 +103,9 @@ def absorbing():
 
 @pytest.fixture
 def doubling():
-    layers = [DoublingConv2D(3, 3, name="conv"), keras.layers.BatchNormalization(name="bn")]
-    return randomise(keras.Sequential([keras.Input((6, 6, 2)), *layers], name="doubling"))
+    conv = DoublingConv2D(3, 3, name="conv", use_bias=False)
+    layers = [keras.Input((6, 6, 2)), conv, keras.layers.BatchNormalization(name="bn")]
+    return randomise(keras.Sequential(layers, name="doubling"))
 
 
 def test_is_a_map(mapped, assert_foldable, assert_equivalent_after_fold):
