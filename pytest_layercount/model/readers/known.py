@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_layercount.model.readers.names import names
 
-_NEWEST = {(2,): (2, 21), (3,): (3, 15)}
+_NEWEST: Mapping[tuple[int, ...], tuple[int, int]] = {(2,): (2, 21), (3,): (3, 15)}
 """A later version may have settings that are not known here; 2.16 and later are tf_keras."""
 
 LAYERS = names("""
