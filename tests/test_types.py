@@ -256,6 +256,7 @@ def test_a_wrapper_that_folds_takes_what_it_wraps_along(assert_foldable):
     assert [(fold.layer, fold.type) for fold in plan.folds] == [("each", "TimeDistributed")]
     assert assert_foldable(chain("InputLayer", "Conv2D", wrapper))
     stays = chain("InputLayer", "Conv2D", "Activation", wrapper)
+    assert [no.layer for no in plan_graph(stays).refusals] == ["each"]  # said once
     with pytest.raises(AssertionError, match="net: 1 of 1 batch norms stay\n") as failure:
         assert_foldable(stays)
     assert 'to accept: except_={"each/bn": "why", ...}' in str(failure.value)

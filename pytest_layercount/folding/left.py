@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.result import Refusal
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.graph import Layer, ModelGraph
 
-_TYPE = "BatchNormalization"
 
-
-def left_inside(graph: ModelGraph, refused: Mapping[str, Refusal]) -> Iterator[Refusal]:
+def left_inside(graph: ModelGraph, refused: Collection[str]) -> Iterator[Refusal]:
     """The batch normalizations that stay in ``graph`` besides those at the paths ``refused``.
 
-    One in a wrapper that is a map itself stays for the reason that the wrapper does.
+    A wrapper that is refused is so for what it wraps: that is said once, of the wrapper.
     """
     for layer in graph.layers:
-        if layer.is_a(_TYPE) and layer.path not in refused and rule_for(layer) is None:
+        if layer.path in refused:
+            continue
+        if _is_batch_norm(layer) and rule_for(layer) is None:
             yield _refusal(layer, "own-class", layer.path)
-        for held in layer.held():
-            if held.is_a(_TYPE):
-                said = refused.get(layer.path)
-                if said is None:
-                    yield _refusal(held, "inside-layer", layer.path)
-                else:
-                    yield Refusal(held.path, held.type, said.reason, said.blocker, said.message)
+        for held in filter(_is_batch_norm, layer.held()):
+            yield _refusal(held, "inside-layer", layer.path)
+
+
+def _is_batch_norm(layer: Layer) -> bool:
+    return layer.is_a("BatchNormalization")
 
 
 def _refusal(layer: Layer, reason: str, blocker: str) -> Refusal:

@@ -388,7 +388,7 @@ TIME = [
             (True, k.Activation("tanh", name="b")),
             shape=(4, 3),
         ),
-        "r>t_f t_f!nonlinear@t_a t_f/f!nonlinear@t_a",
+        "r>t_f t_f!nonlinear@t_a",
         "TimeDistributed TimeDistributed TimeDistributed",
     ),
     Case(
