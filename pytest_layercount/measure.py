@@ -79,7 +79,7 @@ def plan(model: Any) -> Plan:
 
 def _is_live(model: object) -> bool:
     """Whether it is a Keras model, which is read once for as long as it stays as it is."""
-    from pytest_layercount.model.readers.dialect import generation
+    from pytest_layercount.model.keras.adapter import generation
 
     return generation(model) is not None
 

@@ -165,9 +165,9 @@ def made(cls: type, **settings: Any) -> Any:
 
 def graph(layer: Any) -> ModelGraph:
     if generation(keras) == 3:
-        from pytest_layercount.model.readers.keras3 import Keras3 as Dialect
+        from pytest_layercount.model.keras.keras3 import Keras3 as Dialect
     else:
-        from pytest_layercount.model.readers.keras2 import Keras2 as Dialect
+        from pytest_layercount.model.keras.keras2 import Keras2 as Dialect
     described = Describer(Dialect())._describe(layer, "it", [], False)
     shape = (None, 8, 8, 4)
     made = (None if described.type == "Reshape" else shape,)

@@ -18,7 +18,7 @@ from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.readers.dialect import variables_of
+from pytest_layercount.model.keras.adapter import variables_of
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import read_weights, variable
 

@@ -19,7 +19,7 @@ from pytest_layercount.folding.rewrite.copying import (
     with_dtype,
 )
 from pytest_layercount.model.graph import Layer, Node
-from pytest_layercount.model.readers.dialect import library_of
+from pytest_layercount.model.keras.adapter import library_of
 
 
 class Keras2Writer:

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.rewrite.tables import parts
+from pytest_layercount.model.keras.adapter import replaces_call, variables_of
 from pytest_layercount.model.readers.described import is_built_in, is_model
-from pytest_layercount.model.readers.dialect import replaces_call, variables_of
 
 _DEEP = 4
 _MISSING = object()

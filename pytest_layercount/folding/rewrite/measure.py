@@ -13,7 +13,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
 from pytest_layercount.model.graph import ModelGraph, Value, values_in
-from pytest_layercount.model.readers.dialect import variables_of
+from pytest_layercount.model.keras.adapter import variables_of
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import array_of
 

@@ -18,8 +18,8 @@ from pytest_layercount.folding.rewrite.copies import UNITS, copies_of, movable, 
 from pytest_layercount.folding.rewrite.measure import Gap, channel_axis, gap_of
 from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_compiled
 from pytest_layercount.model.graph import Value, map_tree, values_in
-from pytest_layercount.model.readers.dialect import generation
-from pytest_layercount.model.readers.dialects import dialect_of
+from pytest_layercount.model.keras import dialect_of
+from pytest_layercount.model.keras.adapter import generation
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.weights import array_of
 

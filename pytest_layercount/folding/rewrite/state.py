@@ -15,7 +15,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.copying import keep_functions, keep_settings
 from pytest_layercount.folding.rewrite.likeness import difference
 from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
-from pytest_layercount.model.readers.dialect import variables_of
+from pytest_layercount.model.keras.adapter import variables_of
 from pytest_layercount.model.readers.weights import variable
 
 

@@ -10,8 +10,8 @@ from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.attributes import ATTRIBUTES, normalise
+from pytest_layercount.model.keras.adapter import replaces_call
 from pytest_layercount.model.readers.described import is_built_in
-from pytest_layercount.model.readers.dialect import replaces_call
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer

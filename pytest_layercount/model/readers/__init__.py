@@ -9,8 +9,8 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.keras.adapter import generation
 from pytest_layercount.model.metrics import Metrics, measure_graph
-from pytest_layercount.model.readers.dialect import generation
 from pytest_layercount.model.readers.traced import is_function, is_untraced, read_function
 
 

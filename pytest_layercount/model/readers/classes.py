@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.attributes import ATTRIBUTES
-from pytest_layercount.model.readers.dialect import canonical_operation
-from pytest_layercount.model.readers.keras3 import snake
+from pytest_layercount.model.keras.adapter import canonical_operation
+from pytest_layercount.model.keras.keras3 import snake
 from pytest_layercount.model.readers.known import LAYERS, is_known_layer, is_raw_operation
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer

@@ -13,8 +13,8 @@ from functools import lru_cache, partial
 from typing import Any
 
 from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.keras.adapter import Call, Dialect
 from pytest_layercount.model.readers.described import dtype_name, is_built_in
-from pytest_layercount.model.readers.dialect import Call, Dialect
 from pytest_layercount.model.readers.trace import Unseen, trace
 from pytest_layercount.model.readers.weights import array_of
 

@@ -17,8 +17,8 @@ from pytest_layercount.model.attributes import (
     attributes_of,
 )
 from pytest_layercount.model.graph import Kind, Layer
+from pytest_layercount.model.keras.adapter import Dialect, replaces_call, size_of, variables_of
 from pytest_layercount.model.plain_settings import live_settings, within
-from pytest_layercount.model.readers.dialect import Dialect, replaces_call, size_of, variables_of
 from pytest_layercount.model.readers.dtypes import item_size
 
 RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.readers.classes import default_training
-from pytest_layercount.model.readers.dialect import Call
 from pytest_layercount.model.readers.network import (
     Cycle,
     Key,

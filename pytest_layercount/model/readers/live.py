@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree
+from pytest_layercount.model.keras import dialect_of
+from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
 from pytest_layercount.model.readers.described import Describer, dtype_name
-from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
-from pytest_layercount.model.readers.dialects import dialect_of
 from pytest_layercount.model.readers.trace import (
     Unseen,
     composite,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_layercount.model.arguments import PROJECTING, attended
 from pytest_layercount.model.graph import Shape, map_tree
-from pytest_layercount.model.readers.dialect import Call
+from pytest_layercount.model.keras.adapter import Call
 
 
 class SavedTensor:

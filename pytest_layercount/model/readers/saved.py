@@ -18,11 +18,11 @@ from typing import Any
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.attributes import BASES, INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
+from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
 from pytest_layercount.model.readers.described import RELOADED
-from pytest_layercount.model.readers.dialect import Call
 from pytest_layercount.model.readers.dtypes import is_masked, stored_bytes
 from pytest_layercount.model.readers.live import Opening
 from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, map_tree
-from pytest_layercount.model.readers.dialect import Dialect
+from pytest_layercount.model.keras.adapter import Dialect
 
 
 class Unseen(Exception):

@@ -17,9 +17,9 @@ from typing import Any
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.keras import dialect_of
+from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
 from pytest_layercount.model.readers.described import is_built_in, is_model
-from pytest_layercount.model.readers.dialect import Call, Dialect, keras_label
-from pytest_layercount.model.readers.dialects import dialect_of
 from pytest_layercount.model.readers.live import Opening, Untraceable
 
 _CALLABLES = ("Layer", "Operation")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.dialect import Call, canonical_operation, replaces_call
+from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
 
 
 class Keras3:
