@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.model.readers.weights import computing_type
+from pytest_layercount.model.keras.variables import computing_type
 
 LARGEST: Mapping[str, float] = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
 SMALLEST: Mapping[str, float] = {"float16": 2.0**-14, "bfloat16": 2.0**-126}

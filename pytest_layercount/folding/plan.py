@@ -22,8 +22,8 @@ from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import ModelGraph, Value
 
 if TYPE_CHECKING:
+    from pytest_layercount.model.keras.variables import Look
     from pytest_layercount.model.readers.live import OpenModel
-    from pytest_layercount.model.readers.weights import Look
 
 ReadWeights = Callable[[int, tuple[str, ...]], Weights | None]
 """The weights with these names of the layer with this number, None if they are not known."""
@@ -302,6 +302,6 @@ def _spread_like(affine: Affine, other: Affine) -> Affine:
 
 def weights_of(opened: OpenModel, look: Look | None = None) -> ReadWeights:
     """How to read the weights of a live model for planning."""
-    from pytest_layercount.model.readers.weights import array_of, read_weights
+    from pytest_layercount.model.keras.variables import array_of, read_weights
 
     return lambda layer, names: read_weights(opened.layers[layer], names, look or array_of)

@@ -10,12 +10,12 @@ from pytest_layercount.folding.opened import explained, open_to_fold
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.keras.variables import Snapshot
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
-from pytest_layercount.model.readers.weights import Snapshot
 
 
 def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = False) -> Plan:

@@ -13,8 +13,8 @@ from pytest_layercount.folding.rewrite.bounds import surely_finite
 from pytest_layercount.folding.rewrite.weights import folded_weights
 
 if TYPE_CHECKING:
+    from pytest_layercount.model.keras.variables import Look
     from pytest_layercount.model.readers.live import OpenModel
-    from pytest_layercount.model.readers.weights import Look
 
 
 class Resolved(NamedTuple):

@@ -21,8 +21,8 @@ from pytest_layercount.folding.rewrite.copies import _random_statistics
 from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rewrite.weights import folded_weights
 from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.model.keras.variables import read_weights, variable
 from pytest_layercount.model.readers.live import open_model
-from pytest_layercount.model.readers.weights import read_weights, variable
 from tests.faults.bench import ThriftyBench
 from tests.faults.mistakes import MISTAKES, PADDING, READING, WRITING, Absorber, Arrays
 

@@ -11,8 +11,8 @@ import pytest
 from pytest_layercount.folding.absorbed import absorb
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.rewrite.bounds import _bound, surely_finite
+from pytest_layercount.model.keras.variables import Look, Snapshot, read_weights
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import Look, Snapshot, read_weights
 from tests.folding.drawing import graph
 
 DRAWING = """

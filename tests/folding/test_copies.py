@@ -12,7 +12,7 @@ import pytest
 
 from pytest_layercount import fold
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rewrite.state import State, Unlike
+from pytest_layercount.model.keras.state import State, Unlike
 from tests.folding.harness import Kit
 from tests.kerases import skip_in_keras_3_3
 

@@ -12,11 +12,11 @@ from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
-from pytest_layercount.model.readers.weights import variable
+from pytest_layercount.model.keras.variables import variable
 
 if TYPE_CHECKING:
+    from pytest_layercount.model.keras.variables import Look
     from pytest_layercount.model.readers.live import OpenModel
-    from pytest_layercount.model.readers.weights import Look
 
 LARGEST = 1e38
 """What float32 and bfloat16 hold, with room for rounding."""

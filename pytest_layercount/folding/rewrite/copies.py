@@ -11,7 +11,6 @@ import numpy as np
 
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.layers import Copies
-from pytest_layercount.folding.rewrite.tables import derive, learns_table
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense
@@ -19,8 +18,9 @@ from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.tables import derive, learns_table
+from pytest_layercount.model.keras.variables import read_weights, variable
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import read_weights, variable
 
 UNITS = {"float64": 2.0**-50, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 """Half the spacing, relative to 1, of the numbers of a type; of float64 eight roundings."""

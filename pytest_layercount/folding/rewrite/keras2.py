@@ -10,7 +10,9 @@ from typing import Any
 
 from tensorflow import TensorSpec, name_scope, nest
 
-from pytest_layercount.folding.rewrite.copying import (
+from pytest_layercount.model.graph import Layer, Node
+from pytest_layercount.model.keras.adapter import library_of
+from pytest_layercount.model.keras.config import (
     custom_objects,
     lambda_arguments,
     made_again,
@@ -18,8 +20,6 @@ from pytest_layercount.folding.rewrite.copying import (
     with_changes,
     with_dtype,
 )
-from pytest_layercount.model.graph import Layer, Node
-from pytest_layercount.model.keras.adapter import library_of
 
 
 class Keras2Writer:

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 from keras import tree
 
-from pytest_layercount.folding.rewrite.copying import (
+from pytest_layercount.model.graph import Layer, Node
+from pytest_layercount.model.keras.config import (
     custom_objects,
     lambda_arguments,
     made_again,
@@ -18,7 +19,6 @@ from pytest_layercount.folding.rewrite.copying import (
     with_changes,
     with_dtype,
 )
-from pytest_layercount.model.graph import Layer, Node
 
 
 class Keras3Writer:

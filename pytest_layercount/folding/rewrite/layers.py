@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.state import State, Unlike
 from pytest_layercount.model.graph import Layer, ModelGraph, Node
 from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.keras.state import State, Unlike
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel

@@ -14,8 +14,8 @@ from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
 from pytest_layercount.model.graph import ModelGraph, Value, values_in
 from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import array_of
 
 MARGIN = 4.0
 ROUNDING = 2.0**-40  # of a channel's largest value: what float64 itself may add, generously

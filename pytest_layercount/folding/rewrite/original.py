@@ -20,8 +20,8 @@ from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_co
 from pytest_layercount.model.graph import Value, map_tree, values_in
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.weights import array_of
 
 ARITHMETIC = 8.0
 """A sum of products is rounded more often than the weights in it, of which noise is measured."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.inputs import InputSpec
-from pytest_layercount.folding.rewrite.copying import FLOATS
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, values_in
+from pytest_layercount.model.keras.config import FLOATS
 from pytest_layercount.model.readers.live import OpenModel
 
 MOVES = {

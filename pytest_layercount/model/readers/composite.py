@@ -14,9 +14,9 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.keras.adapter import Call, Dialect
+from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.described import dtype_name, is_built_in
 from pytest_layercount.model.readers.trace import Unseen, trace
-from pytest_layercount.model.readers.weights import array_of
 
 _ALIKE = ((None, 1, 64), (False, 3, 96))
 """What must record the same graph again: training flag, batch size, other free sizes."""

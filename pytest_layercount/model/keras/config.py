@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.folding.rewrite.likeness import is_function, looks_at, same_function
-from pytest_layercount.folding.rewrite.tables import parts
+from pytest_layercount.model.keras.likeness import is_function, looks_at, same_function
+from pytest_layercount.model.keras.tables import parts
 from pytest_layercount.model.readers.described import is_built_in
 
 _FORGOTTEN = {

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.copying import keep_functions, keep_settings
-from pytest_layercount.folding.rewrite.likeness import difference
-from pytest_layercount.folding.rewrite.tables import copy_tables, derive, learns_table, parts
 from pytest_layercount.model.keras.adapter import variables_of
-from pytest_layercount.model.readers.weights import variable
+from pytest_layercount.model.keras.config import keep_functions, keep_settings
+from pytest_layercount.model.keras.likeness import difference
+from pytest_layercount.model.keras.tables import copy_tables, derive, learns_table, parts
+from pytest_layercount.model.keras.variables import variable
 
 
 class Unlike(Exception):
@@ -38,7 +38,7 @@ class State:
         self,
         old: Any,
         new: Any,
-        weights: Mapping[str, Array],
+        weights: Mapping[str, NDArray[Any]],
         changed: frozenset[str] = frozenset(),
         loosely: bool = False,
     ) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.folding.rewrite.tables import parts
 from pytest_layercount.model.keras.adapter import replaces_call, variables_of
+from pytest_layercount.model.keras.tables import parts
 from pytest_layercount.model.readers.described import is_built_in, is_model
 
 _DEEP = 4
