@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_layercount.model.keras.origin import is_own_function
+
 _CONV = (
     "filters",
     "kernel_size",
@@ -152,11 +154,3 @@ def _attribute(layer: Any, name: str) -> Any:
     """The attribute, under the private name that some versions of Keras give it."""
     value = getattr(layer, name, _PLAIN)
     return getattr(layer, f"_{name}", None) if value is _PLAIN else value
-
-
-def is_own_function(value: Any) -> bool:
-    """Whether ``value`` is what Keras or TensorFlow itself defines under its name."""
-    name, module = getattr(value, "__name__", ""), str(getattr(value, "__module__", ""))
-    if module.partition(".")[0] not in ("keras", "tensorflow", "tf_keras"):
-        return False
-    return bool(name) and getattr(sys.modules.get(module), name, None) is value

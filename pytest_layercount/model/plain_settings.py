@@ -21,8 +21,9 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from pytest_layercount.model.attributes import ATTRIBUTES, INNER, is_own_function
+from pytest_layercount.model.attributes import ATTRIBUTES, INNER
 from pytest_layercount.model.graph import Layer
+from pytest_layercount.model.keras.origin import is_framework, is_own_function
 
 MOST_NUMBERS = 4096
 """Larger arrays among the settings are known by a digest."""
@@ -150,7 +151,6 @@ _TYPED_BY_OUTPUT = frozenset(
 """Layers whose data type is that of ``output_mode``; Keras 2 and 3 call it differently."""
 
 _AXES = ("axis", "axes")
-_LIBRARIES = ("keras", "tensorflow", "tf_keras")
 
 
 def plain_settings(type_: str, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
@@ -396,7 +396,7 @@ def _plain_object(value: Any) -> Any:
     name = type(value).__name__
     if "Policy" in name:
         return str(value.name)
-    builtin = type(value).__module__.partition(".")[0] in _LIBRARIES
+    builtin = is_framework(type(value))
     return (name, *sorted(_settings(name, _config(value), (), builtin=builtin).items()))
 
 
@@ -410,7 +410,7 @@ def _plain_mapping(value: Mapping[str, Any]) -> Any:
     if name in ("__numpy__", "__tensor__") and isinstance(config, Mapping):
         return _plain(config.get("value"))
     module = str(value.get("module") or "")
-    own = module.partition(".")[0] not in _LIBRARIES if module else ">" in name
+    own = not is_framework(module) if module else ">" in name
     if name == "function":
         shown = str(config).rpartition(">")[2]
         return f"own {shown}" if own else shown

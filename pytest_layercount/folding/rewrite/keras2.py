@@ -11,7 +11,6 @@ from typing import Any
 from tensorflow import TensorSpec, name_scope, nest
 
 from pytest_layercount.model.graph import Layer, Node
-from pytest_layercount.model.keras.adapter import library_of
 from pytest_layercount.model.keras.config import (
     custom_objects,
     lambda_arguments,
@@ -20,6 +19,7 @@ from pytest_layercount.model.keras.config import (
     with_changes,
     with_dtype,
 )
+from pytest_layercount.model.keras.origin import is_own, library_of
 
 
 class Keras2Writer:
@@ -115,6 +115,6 @@ def _plain(layer: Any) -> bool:
     module = type(layer).__module__
     # The first call of an operation is best made here: made where autograph is off, it
     # would have TensorFlow forget the arguments of the function, for all models.
-    own = module.startswith(("keras.", "tf_keras.")) and not module.endswith(".tf_op_layer")
+    own = is_own(module) and not module.endswith(".tf_op_layer")
     parts = next(iter(layer._flatten_layers(include_self=False)), None)
     return own and parts is None and getattr(layer, "_activity_regularizer", None) is None

@@ -19,6 +19,7 @@ from pytest_layercount.model.keras.config import (
     with_changes,
     with_dtype,
 )
+from pytest_layercount.model.keras.origin import is_own
 
 
 class Keras3Writer:
@@ -101,7 +102,7 @@ def _certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
     sure to do no more than that when they are called.
     """
     return (
-        type(layer).__module__.startswith("keras.")
+        is_own(type(layer))
         and isinstance(layer, keras.Layer)
         and bool(inspect.signature(layer.build).parameters)  # lookups have none in Keras 3.3
         and next(iter(layer._flatten_layers(include_self=False)), None) is None

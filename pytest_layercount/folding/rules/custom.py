@@ -11,7 +11,7 @@ from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.attributes import ATTRIBUTES, normalise
 from pytest_layercount.model.keras.adapter import replaces_call
-from pytest_layercount.model.readers.described import is_built_in
+from pytest_layercount.model.keras.origin import is_own
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer
@@ -60,7 +60,7 @@ def _computes_what_keras_does(live: Any) -> bool:
 
     A change of ``__init__`` shows in the attributes, which are read.
     """
-    base = next(cls for cls in type(live).__mro__ if is_built_in(cls))
+    base = next(cls for cls in type(live).__mro__ if is_own(cls))
     own = set(type(live).__mro__).difference(base.__mro__)
     named = {name for cls in own for name in vars(cls)} - _MAKING
     changed = {name for name in named if hasattr(base, name)}
@@ -70,6 +70,6 @@ def _computes_what_keras_does(live: Any) -> bool:
 def _inherited(live: Any) -> tuple[str, ...]:
     """The attributes that decide what the Keras layer does that ``live`` is derived from."""
     for base in type(live).__mro__:
-        if base.__module__.partition(".")[0] in ("keras", "tf_keras"):
+        if is_own(base):
             return ATTRIBUTES.get(base.__name__, ())
     return ()

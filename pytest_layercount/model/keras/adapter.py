@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.keras.origin import library_of
 
 
 class Call(NamedTuple):
@@ -70,16 +71,6 @@ def generation(candidate: object) -> int | None:
     if library is None:
         return None
     return 3 if _version(library).startswith("3.") else 2
-
-
-def library_of(candidate: object) -> str | None:
-    """``"keras"`` or ``"tf_keras"``, whichever the class of a model comes from."""
-    for base in type(candidate).__mro__:
-        if base.__name__ == "Model":
-            root = base.__module__.partition(".")[0]
-            if root in ("keras", "tf_keras"):
-                return root
-    return None
 
 
 def keras_label(candidate: object) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.model.keras.likeness import is_function, looks_at, same_function
+from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.keras.tables import parts
-from pytest_layercount.model.readers.described import is_built_in
 
 _FORGOTTEN = {
     "BaseConvTranspose": ("output_padding",),
@@ -80,7 +80,7 @@ def custom_objects(layer: Any) -> dict[str, Any]:
                 pending.append(value)
             elif callable(value) and hasattr(value, "__name__"):
                 found[value.__name__] = value
-    return {name: value for name, value in found.items() if not _built_in(value)}
+    return {name: value for name, value in found.items() if not is_own(value)}
 
 
 def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
@@ -114,7 +114,8 @@ def _functions_set_aside(live: Any) -> Iterator[None]:
         for name, value in functions_of(part):
             if "activations" not in str(getattr(value, "__module__", "")):
                 aside.append((vars(part), name, value))
-    library = sys.modules[next(_library(base) for base in type(live).__mro__ if _library(base))]
+    own = next(filter(is_own, type(live).__mro__))
+    library = sys.modules[own.__module__.partition(".")[0]]
     try:
         for attributes, name, _ in aside:
             training = name.endswith(("initializer", "regularizer", "constraint"))
@@ -158,14 +159,9 @@ def keep_settings(old: Any, new: Any, changed: frozenset[str]) -> None:
     """Give a copy that was not called yet the settings that no configuration holds."""
     for source, target in zip(parts(old), parts(new), strict=False):
         for base in type(source).__mro__:
-            for name in _FORGOTTEN.get(base.__name__, ()) if is_built_in(base) else ():
+            for name in _FORGOTTEN.get(base.__name__, ()) if is_own(base) else ():
                 if name in vars(source) and name not in changed:
                     setattr(target, name, vars(source)[name])
-
-
-def _library(cls: type) -> str:
-    library = cls.__module__.partition(".")[0]
-    return library if library in ("keras", "tf_keras") else ""
 
 
 def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:
@@ -183,7 +179,3 @@ def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:
 def _attributes(owner: Any) -> Iterator[Any]:
     for value in vars(owner).values():
         yield from value if isinstance(value, (list, tuple)) else (value,)
-
-
-def _built_in(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")

@@ -10,12 +10,8 @@ from typing import Any
 
 from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.keras.adapter import (
-    Call,
-    canonical_operation,
-    library_of,
-    replaces_call,
-)
+from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
+from pytest_layercount.model.keras.origin import library_of
 
 
 class Keras2:

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.model.keras.adapter import replaces_call, variables_of
+from pytest_layercount.model.keras.origin import is_framework, is_model, is_own
 from pytest_layercount.model.keras.tables import parts
-from pytest_layercount.model.readers.described import is_built_in, is_model
 
 _DEEP = 4
 _MISSING = object()
@@ -277,7 +277,7 @@ def _counts(cls: type, name: str) -> bool:
     """Whether an attribute by its name may matter to what a layer of this class computes."""
     if not name.startswith("_"):
         return True
-    if is_built_in(cls) or name.startswith(("_self_", "_keras", "__")):
+    if is_own(cls) or name.startswith(("_self_", "_keras", "__")):
         return False
     return not any(name in _stored(base) for base in cls.__mro__ if _is_framework(base))
 
@@ -302,7 +302,7 @@ def _reads(cls: type, name: str) -> bool:
 
 
 def _is_framework(cls: type) -> bool:
-    return is_built_in(cls) or cls.__module__.partition(".")[0] in ("tensorflow", "builtins")
+    return is_framework(cls) or cls is object
 
 
 @lru_cache(maxsize=1024)

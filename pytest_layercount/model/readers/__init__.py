@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.keras.origin import imported
 from pytest_layercount.model.metrics import Metrics, measure_graph
 from pytest_layercount.model.readers.traced import is_function, is_untraced, read_function
 
@@ -81,7 +81,7 @@ def _read_file(path: Path) -> ModelGraph:
     try:
         return read_saved(path)
     except NotInFile as unseen:
-        if not {"keras", "tf_keras"} & set(sys.modules):
+        if not imported():
             raise
         from pytest_layercount.model.readers.live import open_model
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from pytest_layercount.model.attributes import ATTRIBUTES
 from pytest_layercount.model.keras.adapter import canonical_operation
 from pytest_layercount.model.keras.keras3 import snake
+from pytest_layercount.model.keras.origin import imported, is_own
 from pytest_layercount.model.readers.known import LAYERS, is_known_layer, is_raw_operation
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.references import Malformed
 
-_LIBRARIES = ("keras", "tf_keras")
 _KERAS2_OPERATIONS = (
     "ClassMethod",
     "InstanceMethod",
@@ -88,7 +88,7 @@ def _origin(
         if not package and is_raw_operation(name, settings):
             return True, True
         return not package and is_known_layer(name, settings, version), False
-    builtin = str(entry["module"]).partition(".")[0] in _LIBRARIES
+    builtin = is_own(str(entry["module"]))
     if builtin:
         return True, ".ops." in f"{entry['module']}."
     # A layer of the user's own may leave out what all layers write, but Keras notes its shapes.
@@ -98,7 +98,7 @@ def _origin(
 def loaded_class(entry: Mapping[str, Any]) -> type | None:
     """The class of ``entry``, where it is registered with a Keras or its module is imported."""
     name = str(entry.get("registered_name") or entry.get("class_name"))
-    for library in filter(None, map(sys.modules.get, _LIBRARIES)):
+    for library in imported():
         look_up = getattr(getattr(library, "saving", None), "get_registered_object", None)
         found = look_up(name) if look_up else None
         if isinstance(found, type):

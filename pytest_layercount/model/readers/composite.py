@@ -14,8 +14,9 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.keras.adapter import Call, Dialect
+from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.keras.variables import array_of
-from pytest_layercount.model.readers.described import dtype_name, is_built_in
+from pytest_layercount.model.readers.described import dtype_name
 from pytest_layercount.model.readers.trace import Unseen, trace
 
 _ALIKE = ((None, 1, 64), (False, 3, 96))
@@ -58,7 +59,7 @@ def _sized(shape: Shape, batch: int, size: int) -> Shape:
 def _check_call(dialect: Dialect, call: Call, training: bool | None, masked: bool) -> None:
     """Refuse what happens around ``call()``, in ``__call__``, and is not recorded."""
     layer = call.layer
-    base = next(cls for cls in type(layer).__mro__ if is_built_in(cls))
+    base = next(cls for cls in type(layer).__mro__ if is_own(cls))
     if type(layer).__call__ is not base.__call__:
         raise Unseen("its class has a __call__() of its own")
     if training:
@@ -219,7 +220,7 @@ class _State:
     """The attributes of a layer, and what is in those that are lists, dictionaries or sets."""
 
     def __init__(self, layer: Any) -> None:
-        self.layer, self.own = layer, not is_built_in(type(layer))
+        self.layer, self.own = layer, not is_own(type(layer))
         self.cls: Any = type(layer)
         self.attributes = dict(vars(layer))
         self.contents = {
@@ -284,5 +285,5 @@ def _ids(held: Any) -> Any:
 @lru_cache
 def _bookkeeping(cls: Any) -> frozenset[str]:
     """The attributes that Keras itself gives to every layer."""
-    base: Any = next(base for base in cls.__mro__ if base.__name__ == "Layer" and is_built_in(base))
+    base: Any = next(base for base in cls.__mro__ if base.__name__ == "Layer" and is_own(base))
     return frozenset({*vars(base()), "_build_shapes_dict", *_NODES})

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from pytest_layercount.model.attributes import GIVEN_LAYERS
+from pytest_layercount.model.keras.origin import is_model
 from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
-from pytest_layercount.model.readers.described import bases_of, is_model
+from pytest_layercount.model.readers.described import bases_of
 from pytest_layercount.model.readers.joining import Joining, chained, entry_of
 from pytest_layercount.model.readers.network import Network, SavedLayer
 from pytest_layercount.model.readers.references import Malformed, RawCall, raw_call

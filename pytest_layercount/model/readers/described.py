@@ -9,15 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pytest_layercount.model.attributes import (
-    ATTRIBUTES,
-    BASES,
-    GIVEN_LAYERS,
-    INNER,
-    attributes_of,
-)
+from pytest_layercount.model.attributes import ATTRIBUTES, BASES, GIVEN_LAYERS, INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer
 from pytest_layercount.model.keras.adapter import Dialect, replaces_call, size_of, variables_of
+from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.plain_settings import live_settings, within
 from pytest_layercount.model.readers.dtypes import item_size
 
@@ -54,7 +49,7 @@ class Describer:
         cls = type(layer)
         found = self.known.get(cls)
         if found is None:
-            name, builtin = cls.__name__, is_built_in(cls)
+            name, builtin = cls.__name__, is_own(cls)
             found = self.known[cls] = Traits(
                 kind=self._kind(layer),
                 builtin=builtin,
@@ -147,16 +142,6 @@ def dtype_name(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype))
 
 
-def is_built_in(cls: type) -> bool:
-    """Whether a class is Keras's own."""
-    return cls.__module__.partition(".")[0] in ("keras", "tf_keras")
-
-
-def is_model(cls: type) -> bool:
-    """Whether a class is one of models."""
-    return any(base.__name__ == "Model" for base in cls.__mro__)
-
-
 def holds_saved_model(cls: type) -> bool:
     """Whether layers of a class hold a whole SavedModel."""
     return any(
@@ -167,14 +152,14 @@ def holds_saved_model(cls: type) -> bool:
 
 def bases_of(cls: type) -> tuple[str, ...]:
     """The layer classes that a class derives from, up to Keras's first one and what that is."""
-    if is_built_in(cls):
+    if is_own(cls):
         return BASES.get(cls.__name__, ())
     names: list[str] = []
     for base in cls.__mro__[1:]:
-        if is_built_in(base):
+        if is_own(base):
             own = () if base.__name__ == "Layer" else (base.__name__,)
             return (*names, *own, *BASES.get(base.__name__, ()))
-        if any(root.__name__ == "Layer" and is_built_in(root) for root in base.__mro__):
+        if any(root.__name__ == "Layer" and is_own(root) for root in base.__mro__):
             names.append(base.__name__)
     return tuple(names)
 

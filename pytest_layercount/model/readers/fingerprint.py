@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import Any
 
 from pytest_layercount.model.attributes import ATTRIBUTES
+from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.plain_settings import read_attributes
-from pytest_layercount.model.readers.described import is_built_in, is_model
 
 ATOMS = (bool, int, float, str, bytes, tuple, type(None))
 _READ_OF_ALL = frozenset(
@@ -66,7 +66,7 @@ def _look(part: Any) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
 def _read_of(cls: Any) -> frozenset[str]:
     """The attributes that are read of a built-in layer, also by their private names."""
     others = read_attributes(cls)
-    if others is None or not is_built_in(cls) or is_model(cls):
+    if others is None or not is_own(cls) or is_model(cls):
         return frozenset()
     read = {*_READ_OF_ALL, *ATTRIBUTES.get(cls.__name__, ()), *others}
     return frozenset(read | {f"_{name}" for name in read})

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import NOT_REGULAR, irregular
+from pytest_layercount.model.keras.origin import LIBRARIES
 
 SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -85,7 +86,7 @@ def _refuse_stored_code(path: Path) -> None:
 
 def _installed(path: Path) -> list[Any]:
     """Every Keras there is, those that are imported already first."""
-    names = [name for name in ("keras", "tf_keras") if importlib.util.find_spec(name)]
+    names = [name for name in LIBRARIES if importlib.util.find_spec(name)]
     if not names:
         raise ModelError(
             f"{path}: loading a model needs TensorFlow, which is not installed: "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.model.attributes import ATTRIBUTES, SETTINGS
+from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.readers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 
@@ -68,8 +69,7 @@ def _function(value: Any, layer: SavedLayer) -> Any:
     if value is None:
         return "linear"
     if isinstance(value, dict):
-        module = str(value.get("module") or "").partition(".")[0]
-        own = module in ("keras", "tf_keras") and value.get("class_name") == "function"
+        own = is_own(str(value.get("module"))) and value.get("class_name") == "function"
         value = value.get("config") if own else None
     if not isinstance(value, str) or value not in _FUNCTIONS:
         return "custom"

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.keras.adapter import Dialect
+from pytest_layercount.model.keras.origin import is_own
 
 
 class Unseen(Exception):
@@ -83,7 +84,7 @@ def _join(
 
 def composite(layer: Any) -> bool:
     """Whether a layer is the user's own and made of other layers."""
-    if type(layer).__module__.partition(".")[0] in ("keras", "tf_keras"):
+    if is_own(type(layer)):
         return False
     return len(list(layer._flatten_layers())) > 1 if hasattr(layer, "_flatten_layers") else False
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Collection, Iterator
 
 from pytest_layercount.model.count import Count
+from pytest_layercount.model.keras.origin import imported, is_own
 from pytest_layercount.model.readers.classes import KNOWN
-from pytest_layercount.model.readers.described import is_built_in
 
 
 def is_type(name: str, count: Count = "layers") -> bool:
@@ -23,7 +23,7 @@ def is_type(name: str, count: Count = "layers") -> bool:
 
 def closest(name: str, there: Collection[str]) -> str | None:
     """The layer type that ``name`` was meant for, first of those that are ``there``."""
-    own = {cls.__name__ for cls in _loaded("Layer") if not is_built_in(cls)}
+    own = {cls.__name__ for cls in _loaded("Layer") if not is_own(cls)}
     for names in (there, own | KNOWN):
         lower = {known.lower(): known for known in sorted(names)}
         close = difflib.get_close_matches(name.lower(), lower, n=1)
@@ -35,7 +35,7 @@ def closest(name: str, there: Collection[str]) -> str | None:
 def _loaded(root: str) -> Iterator[type]:
     """The classes that derive from Keras's ``root``, in every Keras that is imported."""
     seen: set[type] = set()
-    for library in filter(None, map(sys.modules.get, ("keras", "tf_keras"))):
+    for library in imported():
         top = getattr(library, root, None) or getattr(library.layers, root, None)
         waiting = [top] if isinstance(top, type) else []
         while waiting:

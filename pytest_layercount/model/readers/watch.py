@@ -19,7 +19,7 @@ from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
-from pytest_layercount.model.readers.described import is_built_in, is_model
+from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.readers.live import Opening, Untraceable
 
 _CALLABLES = ("Layer", "Operation")
@@ -129,7 +129,7 @@ class _Watch:
         classes: list[Any] = [
             base
             for base in type(self.model).__mro__
-            if base.__name__ in _CALLABLES and "__call__" in vars(base) and is_built_in(base)
+            if base.__name__ in _CALLABLES and "__call__" in vars(base) and is_own(base)
         ]
         originals = [vars(base)["__call__"] for base in classes]
 
@@ -153,7 +153,7 @@ class _Watch:
         """Make a call and record it, or what is called inside."""
         if self.depth or layer is self.inside[-1]:
             return original(layer, *args, **kwargs)
-        opens = is_model(type(layer)) or not is_built_in(type(layer))
+        opens = is_model(type(layer)) or not is_own(type(layer))
         before = len(self.opening.nodes)
         self.inside.append(layer)
         self.depth += not opens

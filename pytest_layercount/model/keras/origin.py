@@ -1,0 +1,54 @@
+"""Whose a class, a function or a module is: Keras's own, TensorFlow's, or the user's.
+
+All is told from names of modules, never by importing: ``keras`` may be of either
+generation, and ``tf_keras`` is Keras 2 beside a Keras 3.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+LIBRARIES = ("keras", "tf_keras")
+
+
+def is_own(thing: Any) -> bool:
+    """Whether a class, a function or what a module of this name defines is Keras's own."""
+    return _root(thing) in LIBRARIES
+
+
+def is_framework(thing: Any) -> bool:
+    """Whether it is Keras's own or TensorFlow's."""
+    return _root(thing) in (*LIBRARIES, "tensorflow")
+
+
+def is_own_function(value: Any) -> bool:
+    """Whether ``value`` is what Keras or TensorFlow itself defines under its name."""
+    name, module = getattr(value, "__name__", ""), str(getattr(value, "__module__", ""))
+    if not is_framework(module):
+        return False
+    return bool(name) and getattr(sys.modules.get(module), name, None) is value
+
+
+def is_model(cls: type) -> bool:
+    """Whether a class is one of models."""
+    return any(base.__name__ == "Model" for base in cls.__mro__)
+
+
+def library_of(candidate: object) -> str | None:
+    """``"keras"`` or ``"tf_keras"``, whichever the class of a model comes from."""
+    for base in type(candidate).__mro__:
+        if base.__name__ == "Model" and is_own(base):
+            return _root(base)
+    return None
+
+
+def imported() -> list[ModuleType]:
+    """Every Keras that is imported."""
+    return [sys.modules[library] for library in LIBRARIES if sys.modules.get(library)]
+
+
+def _root(thing: Any) -> str:
+    module = thing if isinstance(thing, str) else getattr(thing, "__module__", None)
+    return str(module).partition(".")[0]
