@@ -22,7 +22,8 @@ def pytest_layercount_rule(layer: Any) -> Rule | None:
 
     ``layer`` is the live Keras layer. It is asked for layers that are not
     Keras's own, a subclass of a Keras layer included: what holds for its parent
-    need not hold for it. The answer is an instance of a subclass of
+    need not hold for it; also for those inside Keras's TimeDistributed and
+    Bidirectional. The answer is an instance of a subclass of
     ``pytest_layercount.Rule``, which answers the four questions about per-channel
     affine maps.
     """

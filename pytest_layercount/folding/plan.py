@@ -182,7 +182,7 @@ class _Planner:
     def _weights(self, layer: int, rule: Rule) -> Weights | None:
         """The weights of a layer that is a map; those of others are many and not asked for."""
         site = self.wiring.site(self.wiring.calls(layer)[0])
-        if self.weights is None or (site.layer.builtin and rule.affine(site, None) is None):
+        if self.weights is None or (not site.layer.own and rule.affine(site, None) is None):
             return None
         return self.weights(layer, rule.weights)
 

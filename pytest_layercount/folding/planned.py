@@ -56,7 +56,7 @@ def _plan_file(path: Path, *, resolve: bool) -> Plan:
         graph = read_graph(path)
         loaded = _loaded(path) if resolve else None
         return plan_graph(graph) if loaded is None else plan_fold(loaded, resolve=True)
-    own = any(not layer.builtin for layer in opened.graph.layers)
+    own = any(layer.own for layer in opened.graph.layers)
     if resolve and own and (loaded := _loaded(path)):
         return plan_fold(loaded, resolve=True)  # a hook may answer for layers of the user's own
     read = stored_weights(path, opened) if resolve else None

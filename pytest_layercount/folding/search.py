@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules import rule_for, without_rule
 from pytest_layercount.folding.rules.base import Absorbs, Need, Route, Rule, Site, Stop
 from pytest_layercount.folding.wiring import Use, Wiring
 from pytest_layercount.model.graph import Value
@@ -220,8 +220,10 @@ class Search:
         site = self.wiring.site(node)
         rule, path = rule_for(site.layer), site.layer.path
         if rule is None:
-            own = site.layer.operation is None and not site.layer.builtin
-            raise Obstacle("unknown-layer" if own else "no-rule", path)
+            unknown = without_rule(site.layer)
+            if unknown.operation is None and not unknown.builtin:
+                raise Obstacle("unknown-layer", unknown.path)
+            raise Obstacle("no-rule", path)
         if rule.weights:
             reason = self.wiring.seal(node)
             if reason:

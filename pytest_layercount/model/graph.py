@@ -76,6 +76,16 @@ class Layer:
         """Whether it is of this class, or of one that derives from it."""
         return type_ == self.type or type_ in self.bases
 
+    @property
+    def wrapped(self) -> tuple[Layer, ...]:
+        """The layers inside a wrapper that are read with its attributes; () for all others."""
+        return tuple([value for value in self.config.values() if isinstance(value, Layer)])
+
+    @property
+    def own(self) -> bool:
+        """Whether a class of the user's own computes it, or what is in this wrapper."""
+        return not self.builtin or any(layer.own for layer in self.wrapped)
+
     def held(self) -> Iterator[Layer]:
         """What is inside, at every depth."""
         for layer in self.inside:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from pytest_layercount.folding.rules.activation import Activation
@@ -48,7 +48,7 @@ from pytest_layercount.folding.rules.weighted import (
     Separable,
     Transposed,
 )
-from pytest_layercount.folding.rules.wrapper import TimeDistributed, inner_layer
+from pytest_layercount.folding.rules.wrapper import TimeDistributed
 from pytest_layercount.model.graph import Layer
 
 RULES: tuple[Rule, ...] = (
@@ -58,7 +58,6 @@ RULES: tuple[Rule, ...] = (
     Attention(),
     Average(),
     BatchNormalization(),
-    Bidirectional(),
     Concatenate(),
     ConvRecurrent(),
     Convolution(),
@@ -103,6 +102,11 @@ RULES: tuple[Rule, ...] = (
 
 _BY_TYPE = {name: rule for rule in RULES for name in rule.types}
 _BY_OPERATION = {name: rule for rule in RULES for name in rule.operations}
+_WRAPPERS: Mapping[str, Callable[..., Rule]] = {
+    "Bidirectional": Bidirectional,
+    "TimeDistributed": TimeDistributed,
+}
+"""The rules of layers that hold others, made from the rules of these."""
 
 
 def rule_for(layer: Layer) -> Rule | None:
@@ -113,13 +117,13 @@ def rule_for(layer: Layer) -> Rule | None:
         return _BY_OPERATION.get(layer.operation)
     if not layer.builtin:
         return None
-    inner = inner_layer(layer)
-    if inner is None:
+    if layer.type not in _WRAPPERS:
         return _BY_TYPE.get(layer.type)
-    rule = rule_for(inner)
-    return None if rule is None else _in_time(rule)
+    rules = [rule_for(inner) for inner in layer.wrapped]
+    return _WRAPPERS[layer.type](*rules) if rules and None not in rules else None
 
 
-@cache
-def _in_time(inner: Rule) -> Rule:
-    return TimeDistributed(inner)
+def without_rule(layer: Layer) -> Layer:
+    """The layer for which there is no rule: this one, or one that it wraps."""
+    inner = (each for each in layer.wrapped if rule_for(each) is None)
+    return next(map(without_rule, inner), layer)

@@ -29,7 +29,7 @@ def with_custom_rules(opened: OpenModel) -> OpenModel:
     Raises:
         ModelError: a hook answers with something other than a Rule.
     """
-    if all(layer.builtin for layer in opened.graph.layers):
+    if not any(layer.own for layer in opened.graph.layers):
         return opened
     pairs = zip(opened.graph.layers, opened.layers, strict=True)
     layers = tuple(_with_rule(layer, live) for layer, live in pairs)
@@ -37,8 +37,10 @@ def with_custom_rules(opened: OpenModel) -> OpenModel:
 
 
 def _with_rule(layer: Layer, live: Any) -> Layer:
-    if layer.builtin:
+    if not layer.own:
         return layer
+    if layer.builtin:
+        return _with_rules_inside(layer, live)
     rule = next((found for ask in callers if (found := ask(layer=live)) is not None), None)
     if rule is None and layer.is_a("BatchNormalization") and _computes_what_keras_does(live):
         rule = INHERITED
@@ -53,6 +55,16 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
     names = rule.attributes or _inherited(live)
     config = {name: normalise(getattr(live, name, None)) for name in names}
     return replace(layer, rule=rule, config=config)
+
+
+def _with_rules_inside(layer: Layer, live: Any) -> Layer:
+    """A wrapper of Keras's, the layers that it applies with the rules for them."""
+    inner = {
+        name: _with_rule(value, getattr(live, name))
+        for name, value in layer.config.items()
+        if isinstance(value, type(layer))
+    }
+    return replace(layer, config={**layer.config, **inner})
 
 
 def _computes_what_keras_does(live: Any) -> bool:

@@ -12,7 +12,7 @@ What follows does not reach a kernel: the output is bounded by gates.
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from pytest_layercount.folding.rules.base import (
     aligned,
 )
 from pytest_layercount.folding.rules.weighted import NO_PADDING
-from pytest_layercount.model.graph import Layer
 
 _GATES = {"GRU": 3, "LSTM": 4, "SimpleRNN": 1}
 
@@ -50,7 +49,8 @@ class Recurrent(Rule):
 
     def bias_shape(self, site: Site) -> tuple[int, ...]:
         """The shape of the bias."""
-        size = _GATES[site.layer.type] * int(site.config["units"])
+        gates = next(number for name, number in _GATES.items() if site.layer.is_a(name))
+        size = gates * int(site.config["units"])
         return (2, size) if site.config.get("reset_after") else (size,)
 
     def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
@@ -96,22 +96,17 @@ class Bidirectional(Rule):
     Layers without a bias take up a scale only: they would both have to be made anew.
     """
 
-    types = ("Bidirectional",)
-    weights = tuple(
-        f"{side}_layer.cell.{kind}"
-        for side in ("forward", "backward")
-        for kind in ("kernel", "bias")
-    )
-    training_matters = True
+    def __init__(self, forward: Rule, backward: Rule) -> None:
+        self.rules = {"forward_layer": forward, "backward_layer": backward}
+        self.weights = tuple(
+            f"{side}.{name}" for side, rule in self.rules.items() for name in rule.weights
+        )
+        self.training_matters = forward.training_matters or backward.training_matters
 
     def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
         needs: tuple[Need, ...] = ()
-        for side in ("forward", "backward"):
-            inner = _inner(site, side)
-            rule = None if inner is None else _RULES.get(inner.layer.type)
-            if inner is None or rule is None or not inner.layer.builtin:
-                return Stop("nonlinear")
-            answer = rule.absorb_before(inner, affine)
+        for side, rule in self.rules.items():
+            answer = rule.absorb_before(_inner(site, side), affine)
             if isinstance(answer, Stop):
                 return answer
             needs += (NO_BIAS,) if answer.changes else answer.needs
@@ -119,25 +114,18 @@ class Bidirectional(Rule):
 
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         new: dict[str, Array] = {}
-        for side in ("forward", "backward"):
-            prefix, inner = f"{side}_layer.", _inner(site, side)
-            assert inner is not None
+        for side, rule in self.rules.items():
+            prefix = f"{side}."
             own = {
                 name.removeprefix(prefix): array
                 for name, array in weights.items()
                 if name.startswith(prefix)
             }
-            changed = _RULES[inner.layer.type].before(inner, own, affine)
+            changed = rule.before(_inner(site, side), own, affine)
             new |= {prefix + name: array for name, array in changed.items()}
         return new
 
 
-_RULES: dict[str, Any] = {
-    name: rule for rule in (Recurrent(), ConvRecurrent()) for name in rule.types
-}
-
-
-def _inner(site: Site, side: str) -> Site | None:
-    """The call of one of a Bidirectional's layers."""
-    inner = site.config.get(f"{side}_layer")
-    return Site(inner, site.node, site.inputs, site.outputs) if isinstance(inner, Layer) else None
+def _inner(site: Site, side: str) -> Site:
+    """The call of one of a Bidirectional's layers, with the outputs of both."""
+    return replace(site, layer=site.config[side])

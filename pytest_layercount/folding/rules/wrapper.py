@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rules.base import Absorbs, Route, Rule, Site, Stop, Weights
-from pytest_layercount.model.graph import Layer, Shape
+from pytest_layercount.model.graph import Shape
 
 _TIME = 1
 
@@ -76,16 +76,9 @@ class TimeDistributed(Rule):
         return route if isinstance(route, Stop) else _widened(route)
 
 
-def inner_layer(layer: Layer) -> Layer | None:
-    """The layer inside a TimeDistributed, None for any other layer."""
-    inner = layer.config.get("layer") if layer.type == "TimeDistributed" else None
-    return inner if isinstance(inner, Layer) else None
-
-
 def _inside(site: Site) -> Site:
     """The call of the inner layer for one time step."""
-    inner = inner_layer(site.layer)
-    assert inner is not None
+    (inner,) = site.layer.wrapped
     inputs, outputs = (tuple(map(_without_time, shapes)) for shapes in (site.inputs, site.outputs))
     return Site(inner, replace(site.node, shapes=outputs), inputs, outputs)
 
@@ -128,9 +121,9 @@ def _widened(route: Route) -> Route:
 
 def _changed(site: Site, answer: Absorbs | Stop) -> Absorbs | Stop:
     """Changes of the inner layer as a change of the wrapper."""
-    inner = inner_layer(site.layer)
-    if isinstance(answer, Stop) or not answer.changes or inner is None:
+    if isinstance(answer, Stop) or not answer.changes:
         return answer
+    (inner,) = site.layer.wrapped
     config = {**inner.config, **answer.changes}
     return replace(answer, changes={"layer": replace(inner, config=config)})
 

@@ -1,0 +1,201 @@
+"""Users' rules for layers inside Keras's wrappers: the hook is asked for these as for others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import has_keras, needs_keras
+from tests.folding.harness import Case, assert_same_outputs, randomise
+from tests.kerases import computing_in, load_keras
+
+pytestmark = needs_keras
+
+if has_keras():
+    from pytest_layercount import Affine, Route, Rule, fold, plan_fold
+    from pytest_layercount.folding.affine import Array
+    from pytest_layercount.folding.rules.base import Site, Stop, Weights
+    from pytest_layercount.folding.rules.recurrent import Recurrent
+    from pytest_layercount.folding.rules.weighted import Dense
+    from pytest_layercount.hookspecs import answer_through
+
+    keras = load_keras()
+    layers = keras.layers
+
+    class OwnDense(layers.Dense):  # type: ignore[misc,name-defined]
+        """Keras's, by another name."""
+
+    class Doubling(layers.Layer):  # type: ignore[misc,name-defined]
+        """Twice the input."""
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * 2.0
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    class Scaling(layers.Layer):  # type: ignore[misc,name-defined]
+        """The input times a weight for each channel."""
+
+        def build(self, shape: Any) -> None:
+            self.factors = self.add_weight(name="factors", shape=(shape[-1],))
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.factors
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    class OwnGRU(layers.GRU):  # type: ignore[misc,name-defined]
+        """Keras's, by another name."""
+
+    class OwnNormalization(layers.BatchNormalization):  # type: ignore[misc,name-defined]
+        """Keras's, by another name."""
+
+    class Linear(Rule):
+        """Of what is linear without a shift."""
+
+        def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+            return (Route({0: affine.shift_times(0.5)}),)
+
+        def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+            return Route({0: maps[0].shift_times(2.0)})
+
+    class Scales(Rule):
+        """Of what multiplies each channel by a weight."""
+
+        weights = ("factors",)
+
+        def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+            assert site.input is not None
+            axis, token = len(site.input) - 1, ("layer", site.layer.path)
+            if weights is None:
+                return Affine(axis, int(site.input[-1] or 0), token, zero_shift=True)
+            factors: Array = weights["factors"]
+            return Affine.of(factors, np.zeros_like(factors), axis, token)
+
+    RULES: dict[str, Rule] = {
+        "Doubling": Linear(),
+        "OwnDense": Dense(),
+        "OwnGRU": Recurrent(),
+        "Scaling": Scales(),
+    }
+
+
+@pytest.fixture
+def asked() -> Iterator[list[str]]:
+    """The types of the layers for which the hook was asked; it answers from ``RULES``."""
+    types: list[str] = []
+
+    def answer(layer: Any) -> Rule | None:
+        types.append(type(layer).__name__)
+        return RULES.get(type(layer).__name__)
+
+    stop = answer_through(answer)
+    yield types
+    stop()
+
+
+def chain(shape: tuple[int, ...], *parts: Any) -> Any:
+    entry = tensor = keras.Input(shape)
+    for part in parts:
+        tensor = part(tensor)
+    model = keras.Model(entry, tensor)
+    randomise(model, 5, (1e-2, 10.0))
+    return model
+
+
+def bn() -> Any:
+    return layers.BatchNormalization(name="bn")
+
+
+def each(layer: Any) -> Any:
+    return layers.TimeDistributed(layer, name="each")
+
+
+def both(layer: Any) -> Any:
+    with keras.utils.custom_object_scope({"OwnGRU": OwnGRU}):  # it is copied from its settings
+        return layers.Bidirectional(layer, name="both")
+
+
+INSIDE: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "absorbs after": (lambda: chain((5, 4), each(OwnDense(3)), bn()), "OwnDense", "bn>each"),
+    "absorbs before": (lambda: chain((5, 4), bn(), each(OwnDense(3))), "OwnDense", "bn>each"),
+    "gains a bias": (
+        lambda: chain((5, 4), bn(), each(OwnDense(3, use_bias=False))),
+        "OwnDense",
+        "bn>each",
+    ),
+    "two deep": (
+        lambda: chain((5, 2, 4), each(layers.TimeDistributed(OwnDense(3))), bn()),
+        "OwnDense",
+        "bn>each",
+    ),
+    "lets it through": (
+        lambda: chain((5, 4), layers.Dense(3, name="dense"), each(Doubling()), bn()),
+        "Doubling",
+        "bn>dense",
+    ),
+    "is a map": (
+        lambda: chain((5, 4), layers.Dense(3, name="dense"), each(Scaling())),
+        "Scaling",
+        "each>dense",
+    ),
+    "both ways": (lambda: chain((5, 4), bn(), both(OwnGRU(3))), "OwnGRU", "bn>both"),
+    "both ways, each step": (
+        lambda: chain((2, 5, 4), bn(), each(both(OwnGRU(3)))),
+        "OwnGRU",
+        "bn>each",
+    ),
+}
+"""How a model is built, the type for which the hook is asked, and what is folded."""
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_the_hook_answers_for_a_layer_in_a_wrapper(kind: str, asked: list[str]) -> None:
+    build, type_, expected = INSIDE[kind]
+    with computing_in("float64"):
+        model = build()
+        planned = plan_fold(model)
+        assert set(asked) == {type_}
+        result = fold(model)
+        assert [f"{one.layer}>{one.into[0]}" for one in result.folds] == [expected]
+        assert [one.layer for one in planned.folds] == [one.layer for one in result.folds]
+        assert not result.refusals
+        assert_same_outputs(model, result.model, Case(kind, lambda kit: model, "", ""))
+
+
+def test_a_batch_norm_by_another_name_folds_in_a_wrapper() -> None:
+    with computing_in("float64"):
+        model = chain((5, 4), layers.Dense(3, name="dense"), each(OwnNormalization()))
+        result = fold(model)
+        assert [(one.layer, one.into) for one in result.folds] == [("each", ("dense",))]
+        assert_same_outputs(model, result.model, Case("own", lambda kit: model, "", ""))
+
+
+@pytest.mark.parametrize(
+    ("build", "blocker"),
+    [
+        (lambda: chain((5, 4), each(Doubling(name="own")), bn()), "each/own"),
+        (lambda: chain((2, 5, 4), each(each(Doubling(name="own"))), bn()), "each/each/own"),
+        (lambda: chain((5, 4), bn(), both(OwnGRU(3, name="own"))), "both/forward_own"),
+    ],
+    ids=["each step", "two deep", "both ways"],
+)
+def test_the_layer_inside_is_named_where_no_hook_answers(
+    build: Callable[[], Any], blocker: str
+) -> None:
+    (refusal,) = plan_fold(build()).refusals
+    assert (refusal.reason, refusal.blocker) == ("unknown-layer", blocker)
+
+
+def test_a_file_is_loaded_where_a_hook_may_answer_inside(asked: list[str], tmp_path: Any) -> None:
+    path = str(tmp_path / "model.keras")
+    with keras.utils.custom_object_scope({"OwnDense": OwnDense}):
+        chain((5, 4), each(OwnDense(3)), bn()).save(path)
+        (folded,) = plan_fold(path, resolve=True).folds
+    assert (folded.layer, folded.into) == ("bn", ("each",))
+    assert asked
