@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.attributes import ATTRIBUTES, SETTINGS
+from pytest_layercount.model.layers.attributes import ATTRIBUTES, SETTINGS
 
 _DEFAULTS: Mapping[str, Any] = {
     "activation": "linear",

@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.defaults import with_defaults
-from pytest_layercount.model.attributes import ATTRIBUTES, INNER, SETTINGS
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
+from pytest_layercount.model.layers.attributes import ATTRIBUTES, INNER, SETTINGS
 
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
 _UP = re.compile(r"up([1-9]\d*)")

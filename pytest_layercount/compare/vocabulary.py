@@ -13,8 +13,8 @@ from typing import Any
 
 from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
-from pytest_layercount.model.attributes import ATTRIBUTES
 from pytest_layercount.model.graph import Layer, Value, map_tree
+from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.plain_settings import COMPARABLE
 
 ACTIVATION = "activation"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.model.graph import Layer, ModelGraph, Value
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.names import names
 
 _FLOATS = names("""
     Average CenterCrop LeakyReLU RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pytest_layercount.model.arguments import PROJECTING, attended
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape, Value, values_in
+from pytest_layercount.model.layers.arguments import PROJECTING, attended
 
 Sizes = tuple[int, ...]
 

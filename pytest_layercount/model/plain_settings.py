@@ -21,9 +21,9 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from pytest_layercount.model.attributes import ATTRIBUTES, INNER
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.keras.origin import is_framework, is_own_function
+from pytest_layercount.model.layers.attributes import ATTRIBUTES, INNER
 
 MOST_NUMBERS = 4096
 """Larger arrays among the settings are known by a digest."""

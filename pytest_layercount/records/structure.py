@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.compare.form import Form
-from pytest_layercount.model.arguments import in_known_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
+from pytest_layercount.model.layers.arguments import in_known_order
 from pytest_layercount.model.names import model_name, stable_paths
 
 MOST_NUMBERS = 4096

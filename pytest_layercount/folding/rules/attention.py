@@ -26,8 +26,8 @@ from pytest_layercount.folding.rules.base import (
     Weights,
     aligned,
 )
-from pytest_layercount.model.arguments import ATTENDED, PROJECTING
 from pytest_layercount.model.graph import Value
+from pytest_layercount.model.layers.arguments import ATTENDED, PROJECTING
 
 _PROJECTIONS = ("query", "value", "key", "gate", "output")
 

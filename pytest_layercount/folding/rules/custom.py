@@ -9,9 +9,9 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
-from pytest_layercount.model.attributes import ATTRIBUTES, normalise
 from pytest_layercount.model.keras.adapter import replaces_call
 from pytest_layercount.model.keras.origin import is_own
+from pytest_layercount.model.layers.attributes import ATTRIBUTES, normalise
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer

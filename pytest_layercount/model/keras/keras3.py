@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
+from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 
 
 class Keras3:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pytest_layercount.model.attributes import GIVEN_LAYERS
 from pytest_layercount.model.keras.origin import is_model
+from pytest_layercount.model.layers.attributes import GIVEN_LAYERS
 from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
 from pytest_layercount.model.readers.described import bases_of
 from pytest_layercount.model.readers.joining import Joining, chained, entry_of

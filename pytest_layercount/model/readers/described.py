@@ -9,10 +9,16 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pytest_layercount.model.attributes import ATTRIBUTES, BASES, GIVEN_LAYERS, INNER, attributes_of
 from pytest_layercount.model.graph import Kind, Layer
 from pytest_layercount.model.keras.adapter import Dialect, replaces_call, size_of, variables_of
 from pytest_layercount.model.keras.origin import is_model, is_own
+from pytest_layercount.model.layers.attributes import (
+    ATTRIBUTES,
+    BASES,
+    GIVEN_LAYERS,
+    INNER,
+    attributes_of,
+)
 from pytest_layercount.model.plain_settings import live_settings, within
 from pytest_layercount.model.readers.dtypes import item_size
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pytest_layercount.model.readers.encoding import ENCODERS, encoded_dtype
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.encoding import ENCODERS, encoded_dtype
+from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
 
 RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")

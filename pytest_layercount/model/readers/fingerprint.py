@@ -8,8 +8,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from pytest_layercount.model.attributes import ATTRIBUTES
 from pytest_layercount.model.keras.origin import is_model, is_own
+from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.plain_settings import read_attributes
 
 ATOMS = (bool, int, float, str, bytes, tuple, type(None))

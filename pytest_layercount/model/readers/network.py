@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_layercount.model.arguments import PROJECTING, attended
 from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.keras.adapter import Call
+from pytest_layercount.model.layers.arguments import PROJECTING, attended
+from pytest_layercount.model.layers.base import Tensor, all_in
 
 
-class SavedTensor:
-    """A tensor of which only shape, data type and mask are known. Each is itself only."""
+class SavedTensor(Tensor):
+    """A tensor of a saved model, its mask and the layer that returns it."""
 
     def __init__(
         self, layer: SavedLayer, shape: Shape, dtype: str = "", *, masked: bool = False
     ) -> None:
-        self.shape = shape
-        self.dtype = dtype
+        super().__init__(shape, dtype)
         self._keras_mask = True if masked else None
         self._keras_history = (layer,)
 
@@ -153,20 +153,7 @@ def _finished(ends: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
 
 def tensors_in(tree: Any) -> list[SavedTensor]:
     """The tensors in a nested structure, dictionaries by key."""
-    found: list[SavedTensor] = []
-
-    def walk(item: Any) -> None:
-        if isinstance(item, SavedTensor):
-            found.append(item)
-        elif isinstance(item, Mapping):
-            for key in sorted(item, key=str):
-                walk(item[key])
-        elif isinstance(item, (list, tuple)):
-            for each in item:
-                walk(each)
-
-    walk(tree)
-    return found
+    return all_in(tree, SavedTensor)
 
 
 def tensors_of_call(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_layercount.model.arguments import flag_of, in_known_order
 from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.layers.arguments import flag_of, in_known_order
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.shapes import shape_from
 

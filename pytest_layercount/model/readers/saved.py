@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.attributes import BASES, INNER
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.keras.adapter import Call
+from pytest_layercount.model.layers.attributes import BASES, INNER
 from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable

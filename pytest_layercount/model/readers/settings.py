@@ -1,13 +1,13 @@
-"""The attributes of a saved built-in layer, as ``model/attributes.py`` says them of a live one."""
+"""The attributes of a saved built-in layer, as they are read of a live one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.attributes import ATTRIBUTES, SETTINGS
 from pytest_layercount.model.keras.origin import is_own
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.attributes import ATTRIBUTES, SETTINGS
+from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 
 # Under what other name a configuration has an attribute.

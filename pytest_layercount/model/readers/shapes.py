@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.layers.operations import operation_outputs
+from pytest_layercount.model.layers.shaping import MERGES, ONE, SAME, SEVERAL
 from pytest_layercount.model.readers.dtypes import dtype_of, is_masked
-from pytest_layercount.model.readers.families import MERGES, ONE, SAME, SEVERAL
 from pytest_layercount.model.readers.network import (
     Network,
     SavedLayer,
@@ -19,7 +20,6 @@ from pytest_layercount.model.readers.network import (
     tensors_in,
     tensors_of_call,
 )
-from pytest_layercount.model.readers.operations import operation_outputs
 
 _LARGEST = 1 << 40
 _MOST_SHAPES = 64

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.einsum import einsum
+from pytest_layercount.model.layers.convolution import conv
+from pytest_layercount.model.layers.einsum import einsum
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.references import Malformed
-from pytest_layercount.model.readers.windows import conv
 
 Config = Mapping[str, Any]
 Shapes = tuple[Shape, ...]

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.arguments import flag_of, in_call_order
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
 from pytest_layercount.model.keras.origin import is_model, is_own
+from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 from pytest_layercount.model.readers.live import Opening, Untraceable
 
 _CALLABLES = ("Layer", "Operation")

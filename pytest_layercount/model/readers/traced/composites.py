@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.traced.activations import constant, near
 from pytest_layercount.model.readers.traced.steps import Step, Steps
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.traced.ops import Function, Op, Ref
 
 _SHAPES = names("Shape ShapeN Size Rank")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.layers.base import Described
 
 _LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
 _LOOKS_INSIDE = (3, 14)
@@ -15,7 +15,7 @@ _LOOKS_INSIDE = (3, 14)
 ENCODERS = ("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", *_LOOKUPS)
 
 
-def encoded(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def encoded(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     """The shape of what such a layer returns."""
     shape, config, mode = shapes[0], layer.config, layer.config.get("output_mode", "int")
     assert shape is not None
@@ -37,7 +37,7 @@ def encoded(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -
     return [(*shape[:-1], depth)]
 
 
-def encoded_dtype(layer: SavedLayer, computes: str) -> str:
+def encoded_dtype(layer: Described, computes: str) -> str:
     """The data type of what such a layer returns, if it ``computes`` in another one."""
     config, whole = layer.config, layer.config.get("output_mode") == "int"
     if layer.type in _LOOKUPS:
@@ -49,7 +49,7 @@ def encoded_dtype(layer: SavedLayer, computes: str) -> str:
     return "int32" if whole and computes == "float32" else computes
 
 
-def _depth(layer: SavedLayer, config: Mapping[str, Any]) -> int:
+def _depth(layer: Described, config: Mapping[str, Any]) -> int:
     if layer.type == "CategoryEncoding":
         return int(config["num_tokens"])
     if layer.type in _LOOKUPS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.readers.names import names
+from pytest_layercount.model.layers.names import names
 
 _NEWEST: Mapping[tuple[int, ...], tuple[int, int]] = {(2,): (2, 21), (3,): (3, 15)}
 """A later version may have settings that are not known here; 2.16 and later are tf_keras."""

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers import windows
+from pytest_layercount.model.layers import convolution as windows
+from pytest_layercount.model.layers.base import Described
+from pytest_layercount.model.layers.einsum import einsum
+from pytest_layercount.model.layers.encoding import ENCODERS, encoded
+from pytest_layercount.model.layers.names import names
+from pytest_layercount.model.layers.operations import broadcast
 from pytest_layercount.model.readers.dtypes import PASS_MASKS
-from pytest_layercount.model.readers.einsum import einsum
-from pytest_layercount.model.readers.encoding import ENCODERS, encoded
-from pytest_layercount.model.readers.names import names
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.operations import broadcast
 
 Config = Mapping[str, Any]
 Sizes = tuple[int | None, ...]
@@ -28,7 +28,7 @@ def _dense(config: Config, shape: Sizes) -> Shape:
     return (*shape[:-1], config["units"])
 
 
-def _einsum_dense(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def _einsum_dense(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     found, shape = einsum(layer.config, shapes[0]), shapes[0]
     if found is None or found.output is None or shape is None:
         return [None]
@@ -90,7 +90,7 @@ def _dot(config: Config, shapes: list[Shape]) -> Shape:
     return (*left, *right) if len(left) + len(right) > 1 else (*left, 1)
 
 
-def _recurrent(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def _recurrent(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     shape, config = shapes[0], layer.config
     assert shape is not None
     batch = shape[1 if config.get("time_major") else 0]
@@ -100,7 +100,7 @@ def _recurrent(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
     return [result, *[state] * states]
 
 
-def _cells(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def _cells(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     """An RNN of Keras's own cells."""
     shape, cell = shapes[0], layer.config["cell"]
     assert shape is not None
@@ -115,7 +115,7 @@ def _cells(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) ->
     return [(shape[0], *steps, sizes[-1]), *(states if layer.config.get("return_state") else ())]
 
 
-def _conv_lstm(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def _conv_lstm(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     """A convolution at each step, and two states like its result."""
     shape, config = shapes[0], layer.config
     assert shape is not None
@@ -144,9 +144,7 @@ def _declared(config: Config, shape: Sizes) -> Shape:
     return (shape[0], *wanted) if isinstance(wanted, list) else None
 
 
-def _bidirectional(
-    layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
-) -> list[Shape]:
+def _bidirectional(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     if layer.inner is None or layer.inner.type not in SEVERAL:
         return [None]
     result, *states = SEVERAL[layer.inner.type](layer.inner, shapes, kwargs)
@@ -158,7 +156,7 @@ def _bidirectional(
     return [*([result, result] if mode is None else [result]), *states, *states]
 
 
-def _attention(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
+def _attention(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     query, value, config = shapes[0], shapes[1], layer.config
     assert query is not None
     out = config.get("output_shape")
@@ -170,9 +168,7 @@ def _attention(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
     return result
 
 
-def _dot_attention(
-    layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]
-) -> list[Shape]:
+def _dot_attention(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:
     query, value = shapes[0], shapes[1]
     assert query is not None
     result: list[Shape] = [None if value is None else (*query[:-1], value[-1])]
@@ -223,7 +219,7 @@ MERGES: Mapping[str, Callable[[Config, list[Shape]], Shape]] = {
     "CustomScaleLayer": _merged,  # InceptionResNetV2's scaled sum
     "Dot": _dot,
 }
-SEVERAL: Mapping[str, Callable[[SavedLayer, list[Shape], Mapping[str, Any]], list[Shape]]] = {
+SEVERAL: Mapping[str, Callable[[Described, list[Shape], Mapping[str, Any]], list[Shape]]] = {
     **dict.fromkeys(("CuDNNGRU", "CuDNNLSTM", "GRU", "LSTM", "SimpleRNN"), _recurrent),
     **{f"ConvLSTM{n}D": _conv_lstm for n in _DIMENSIONS},
     **dict.fromkeys(ENCODERS, encoded),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.functions import FUNCTIONS, axes_of, parts_of
-from pytest_layercount.model.readers.names import names
-from pytest_layercount.model.readers.network import SavedTensor, tensors_in
+from pytest_layercount.model.layers.base import Tensor, tensors_in
+from pytest_layercount.model.layers.functions import FUNCTIONS, axes_of, parts_of
+from pytest_layercount.model.layers.names import names
 
 Kwargs = Mapping[str, Any]
 
@@ -112,11 +112,11 @@ def _reduced(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwarg
 
 def _reshaped(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     wanted = _given(args, kwargs, "newshape", "shape")
-    if isinstance(wanted, SavedTensor):  # which holds as many sizes as there are axes
+    if isinstance(wanted, Tensor):  # which holds as many sizes as there are axes
         return (None,) * int(wanted.shape[0] or 0) if wanted.shape and wanted.shape[0] else None
     target = list(wanted)
-    if any(isinstance(size, SavedTensor) for size in target):
-        return tuple(None if isinstance(size, SavedTensor) else size for size in target)
+    if any(isinstance(size, Tensor) for size in target):
+        return tuple(None if isinstance(size, Tensor) else size for size in target)
     if -1 in target:
         others = math.prod(size for size in target if size != -1)
         total = None if None in shape else math.prod(size or 0 for size in shape)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.network import SavedTensor
+from pytest_layercount.model.layers.base import Tensor
 
 Sizes = tuple[int | None, ...]
 Kwargs = Mapping[str, Any]
@@ -31,7 +31,7 @@ def axes_of(value: Any, rank: int) -> list[int]:
 
 def shape_of(value: Any) -> Shape:
     """The shape of a tensor, or of a constant that a file writes as nested lists."""
-    if isinstance(value, SavedTensor):
+    if isinstance(value, Tensor):
         return value.shape
     if isinstance(value, (list, tuple)):
         inner = shape_of(value[0]) if value else ()
@@ -41,12 +41,12 @@ def shape_of(value: Any) -> Shape:
 
 def _number(value: Any) -> int | None:
     """A size, None where it is computed."""
-    return None if isinstance(value, SavedTensor) else int(value)
+    return None if isinstance(value, Tensor) else int(value)
 
 
 def _numbers(value: Any) -> Sizes:
     """Sizes in a list, or as many unknown ones as the tensor holds that tells them."""
-    if isinstance(value, SavedTensor):
+    if isinstance(value, Tensor):
         (count,) = value.shape or ()
         return (None,) * int(count or 0) if count else ()
     return tuple(_number(item) for item in value)
@@ -80,7 +80,7 @@ def _cropped(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 
 def _padded(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     amounts = argument(args, kwargs, 1, "paddings", "pad_width")
-    if isinstance(amounts, SavedTensor):
+    if isinstance(amounts, Tensor):
         return (None,) * len(shape)
     pairs = [(_number(before), _number(after)) for before, after in amounts]
     return tuple(

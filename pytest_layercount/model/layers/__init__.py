@@ -1,0 +1,1 @@
+"""What is known of the layer types of Keras, as plain data: neither Keras nor a file is asked."""
