@@ -11,7 +11,7 @@ from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.adapter import generation
 from pytest_layercount.model.keras.origin import imported
 from pytest_layercount.model.metrics import Metrics, measure_graph
-from pytest_layercount.model.readers.traced import is_function, is_untraced, read_function
+from pytest_layercount.model.readers.tensorflow import is_function, is_untraced, read_function
 
 
 def is_model(candidate: object) -> bool:

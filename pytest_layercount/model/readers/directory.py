@@ -34,7 +34,7 @@ def read_saved_model(path: Path) -> ModelGraph:
             return graph_of(saved)
         except ModelError:  # a subclassed model, whose graph only its operations show
             pass
-    from pytest_layercount.model.readers.traced.build import graph_of_function
-    from pytest_layercount.model.readers.traced.functions import saved_function
+    from pytest_layercount.model.readers.tensorflow.build import graph_of_function
+    from pytest_layercount.model.readers.tensorflow.functions import saved_function
 
     return graph_of_function(saved_function(path))

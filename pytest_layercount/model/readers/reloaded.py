@@ -14,7 +14,7 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.described import holds_saved_model
 from pytest_layercount.model.readers.live import OpenModel
-from pytest_layercount.model.readers.traced import is_function, read_function
+from pytest_layercount.model.readers.tensorflow import is_function, read_function
 
 
 def with_reloaded_opened(opened: OpenModel) -> ModelGraph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_layercount.model.readers.traced.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 
 def gather_scopes(steps: Steps) -> None:

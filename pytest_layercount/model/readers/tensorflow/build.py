@@ -10,14 +10,14 @@ from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value
 from pytest_layercount.model.keras.adapter import canonical_operation
 from pytest_layercount.model.keras.keras3 import snake
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
-from pytest_layercount.model.readers.traced.activations import recognise_activations
-from pytest_layercount.model.readers.traced.affine import recognise_maps
-from pytest_layercount.model.readers.traced.composites import recognise_composites
-from pytest_layercount.model.readers.traced.kernels import recognise_kernels
-from pytest_layercount.model.readers.traced.ops import Function
-from pytest_layercount.model.readers.traced.scopes import gather_scopes
-from pytest_layercount.model.readers.traced.singles import recognise_singles
-from pytest_layercount.model.readers.traced.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.activations import recognise_activations
+from pytest_layercount.model.readers.tensorflow.affine import recognise_maps
+from pytest_layercount.model.readers.tensorflow.composites import recognise_composites
+from pytest_layercount.model.readers.tensorflow.kernels import recognise_kernels
+from pytest_layercount.model.readers.tensorflow.ops import Function
+from pytest_layercount.model.readers.tensorflow.scopes import gather_scopes
+from pytest_layercount.model.readers.tensorflow.singles import recognise_singles
+from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 _PASSES: tuple[Callable[[Steps], None], ...] = (
     recognise_kernels,

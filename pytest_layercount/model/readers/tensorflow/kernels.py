@@ -7,7 +7,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.traced.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 _CONVOLUTIONS = {
     "Conv2D": "Conv{}D",

@@ -42,7 +42,7 @@ def read_function(function: Any) -> ModelGraph:
     Raises:
         ModelError: its graph holds what TensorFlow cannot describe.
     """
-    from pytest_layercount.model.readers.traced.build import graph_of_function
-    from pytest_layercount.model.readers.traced.functions import traced_function
+    from pytest_layercount.model.readers.tensorflow.build import graph_of_function
+    from pytest_layercount.model.readers.tensorflow.functions import traced_function
 
     return graph_of_function(traced_function(function))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.readers.traced.ops import Op, Ref
+from pytest_layercount.model.readers.tensorflow.ops import Op, Ref
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 MOST_OPERATIONS = 1_000_000

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.names import names
-from pytest_layercount.model.readers.traced.ops import Function, Op, Ref
+from pytest_layercount.model.readers.tensorflow.ops import Function, Op, Ref
 
 _SHAPES = names("Shape ShapeN Size Rank")
 """What these say of data is no data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.traced.steps import Side, Step, Steps
+from pytest_layercount.model.readers.tensorflow.steps import Side, Step, Steps
 
 _FUSED = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _SHIFTS = ("Add", "AddV2", "BiasAdd", "Sub")

@@ -10,8 +10,8 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.files import read_bytes
 from pytest_layercount.model.readers.load import SAVED_MODEL
-from pytest_layercount.model.readers.traced.flatten import CALLS, Flattening
-from pytest_layercount.model.readers.traced.ops import Function, Ref
+from pytest_layercount.model.readers.tensorflow.flatten import CALLS, Flattening
+from pytest_layercount.model.readers.tensorflow.ops import Function, Ref
 
 MOST_BYTES = 1 << 31
 """What a protocol buffer can hold."""

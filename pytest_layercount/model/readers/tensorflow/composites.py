@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from pytest_layercount.model.layers.names import names
-from pytest_layercount.model.readers.traced.activations import constant, near
-from pytest_layercount.model.readers.traced.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.activations import constant, near
+from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 _LAYER_NORM = names("AddV2 Cast Mean Mul Neg Rsqrt SquaredDifference Sub")
 _RMS_NORM = names("AddV2 Mean Mul Rsqrt Square")

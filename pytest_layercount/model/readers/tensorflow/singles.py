@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.traced.composites import scale_of
-from pytest_layercount.model.readers.traced.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.composites import scale_of
+from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 Found = tuple[str, dict[str, Any]] | None
 
