@@ -11,7 +11,15 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.graph import (
+    Layer,
+    ModelGraph,
+    Node,
+    Value,
+    map_tree,
+    needed,
+    values_in,
+)
 
 
 @dataclass
@@ -106,19 +114,8 @@ class Form:
         The place of an item depends on what it needs, not on how long other branches
         are, so that a change in one branch moves nothing in another.
         """
-        found: list[int] = []
-        seen: set[int] = set()
-        starts = [*(value.node for value in self.outputs), *self.entries, *self.items]
-        pending = [(number, False) for number in reversed(starts)]
-        while pending:
-            number, ready = pending.pop()
-            if ready:
-                found.append(number)
-            elif number not in seen:
-                seen.add(number)
-                pending.append((number, True))
-                pending += [(value.node, False) for value in reversed(self.inputs(number))]
-        return found
+        ends = [*(value.node for value in self.outputs), *self.entries, *self.items]
+        return needed(ends, lambda number: [value.node for value in self.inputs(number)])
 
     def as_graph(self) -> tuple[ModelGraph, list[list[int]]]:
         """The items as a model whose layers have numbers for paths, and who calls each layer."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
-from pytest_layercount.model.graph import Layer, Value, map_tree
+from pytest_layercount.model.graph import Layer, Value, leaves
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.plain_settings import COMPARABLE
 
@@ -168,9 +168,7 @@ def _arguments(item: Item) -> tuple[Any, ...]:
         return ()
     found: list[Any] = []
     for name, value in (*enumerate(item.call.args), *sorted(item.call.kwargs.items())):
-        leaves: list[Any] = []
-        map_tree(value, leaves.append)
-        told = [_argument(leaf) for leaf in leaves if not isinstance(leaf, Value)]
+        told = [_argument(leaf) for leaf in leaves(value) if not isinstance(leaf, Value)]
         if any(leaf is not None and leaf is not False for leaf in told):
             found.append((name, *told))
     return tuple(found)
@@ -194,9 +192,8 @@ def _is_fixed(layer: Layer) -> bool:
 
 def constants(item: Item) -> list[float]:
     """The numbers that an operation is called with."""
-    leaves: list[Any] = []
-    map_tree((item.call.args, dict(item.call.kwargs)), leaves.append)
-    numbers = [leaf for leaf in leaves if type(leaf) is not bool and isinstance(leaf, Real)]
+    found = leaves((item.call.args, item.call.kwargs))
+    numbers = [leaf for leaf in found if type(leaf) is not bool and isinstance(leaf, Real)]
     return [float(f"{float(leaf):.6g}") for leaf in numbers]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import map_tree
+from pytest_layercount.model.graph import leaves
 
 Sizes = Sequence[int]
 """A size for each axis behind the batch that a model leaves open; the last is for all others."""
@@ -125,8 +125,7 @@ def _flat(specs: Sequence[InputSpec], structure: Any, inputs: Any) -> list[Any]:
                 f"model are {', '.join(map(repr, names))}"
             )
         inputs = [inputs[name] for name in names]
-    arrays: list[Any] = []
-    map_tree(inputs, arrays.append)
+    arrays = list(leaves(inputs))
     # A list of numbers is one array where the model takes one.
     return [inputs] if len(specs) == 1 and len(arrays) != 1 else arrays
 

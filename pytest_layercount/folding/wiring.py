@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.folding.integers import integers
 from pytest_layercount.folding.rules.base import Site
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.graph import (
+    Layer,
+    ModelGraph,
+    Node,
+    Value,
+    map_tree,
+    needed,
+    values_in,
+)
 
 
 class Use(NamedTuple):
@@ -35,10 +43,8 @@ class Wiring:
         self.alias: dict[Value, Value] = {}
         self.integers = integers(graph)
         self._equal: dict[Value, set[Value]] = {}
-        needed = set(self._alive())
-        for number in range(len(self.inputs)):
-            if number not in needed:
-                self.inputs[number] = []
+        for number in set(range(len(self.inputs))).difference(self._alive()):
+            self.inputs[number] = []
         self._uses: dict[Value, list[Use]] = {}
         for number, inputs in enumerate(self.inputs):
             for slot, value in enumerate(inputs):
@@ -161,11 +167,7 @@ class Wiring:
 
     def _alive(self) -> list[int]:
         """The nodes that an output still needs, and every input, in order."""
-        alive = {value.node for value in self.entries}
-        pending = [self.resolved(value).node for value in values_in(self.graph.outputs)]
-        while pending:
-            node = pending.pop()
-            if node not in alive:
-                alive.add(node)
-                pending += [value.node for value in self.inputs[node]]
-        return sorted(alive)
+        ends = [self.resolved(value).node for value in values_in(self.graph.outputs)]
+        entries = [value.node for value in self.entries]
+        reads = self.inputs
+        return sorted(needed([*entries, *ends], lambda node: [v.node for v in reads[node]]))

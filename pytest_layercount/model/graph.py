@@ -7,10 +7,10 @@ it can be tested in milliseconds and works on models of any Keras version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 Shape = tuple[int | None, ...] | None
 """A tensor's shape, batch included; ``None`` where a size (or the rank) is unknown."""
@@ -192,16 +192,21 @@ class ModelGraph:
         return {layer: tuple(numbers) for layer, numbers in calls.items()}
 
 
-def values_in(tree: Any) -> Iterator[Value]:
-    """The values in nested lists, tuples and dictionaries, dictionaries by key."""
-    if isinstance(tree, Value):
-        yield tree
-    elif isinstance(tree, (list, tuple)):
+def leaves(tree: Any) -> Iterator[Any]:
+    """What nested lists, tuples and dictionaries hold, dictionaries by key as in Keras."""
+    if isinstance(tree, (list, tuple)):
         for item in tree:
-            yield from values_in(item)
+            yield from leaves(item)
     elif isinstance(tree, Mapping):
         for key in sorted(tree, key=str):
-            yield from values_in(tree[key])
+            yield from leaves(tree[key])
+    else:
+        yield tree
+
+
+def values_in(tree: Any) -> Iterator[Value]:
+    """The values among the leaves of ``tree``, in the same order."""
+    return (leaf for leaf in leaves(tree) if isinstance(leaf, Value))
 
 
 def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
@@ -214,3 +219,39 @@ def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
     if isinstance(tree, Mapping):
         return {key: map_tree(item, leaf) for key, item in tree.items()}
     return leaf(tree)
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Cycle(Exception):
+    """Something needs its own result. The argument is what."""
+
+
+def needed(ends: Iterable[Key], reads: Callable[[Key], Iterable[Key]]) -> list[Key]:
+    """Return what ``ends`` need, themselves included, each after what it reads.
+
+    It is the order in which a walk from the ends finishes, so that the place of a node
+    depends on what it needs alone. Nothing recurses: models are deeper than Python's stack.
+
+    Raises:
+        Cycle: some of them need one another.
+    """
+    finished: dict[Key, None] = {}
+    under_way: set[Key] = set()
+    for end in ends:
+        stack = [] if end in finished else [(end, iter(reads(end)))]
+        under_way.update(key for key, _ in stack)
+        while stack:
+            key, rest = stack[-1]
+            following = next((read for read in rest if read not in finished), None)
+            if following is None:
+                stack.pop()
+                under_way.discard(key)
+                finished[key] = None
+            elif following in under_way:
+                raise Cycle(following)
+            else:
+                under_way.add(following)
+                stack.append((following, iter(reads(following))))
+    return list(finished)

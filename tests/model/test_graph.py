@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from pytest_layercount.model.graph import Node, Value, map_tree, values_in
+import pytest
+
+from pytest_layercount.model.graph import Cycle, Node, Value, leaves, map_tree, needed, values_in
 from tests.graphs import chain
 
 Pair = namedtuple("Pair", "left right")
@@ -36,3 +38,25 @@ def test_calls_lists_the_nodes_of_each_layer() -> None:
 def test_the_name_is_the_last_part_of_the_path() -> None:
     graph = chain("InputLayer")
     assert graph.layers[0].name == graph.layers[0].path
+
+
+def test_leaves_are_all_that_is_no_container() -> None:
+    assert list(leaves([1, (None, {"b": "two", "a": 3.0}), []])) == [1, None, 3.0, "two"]
+
+
+READS = {"end": ["b", "a"], "b": ["a"], "a": [], "aside": ["a"]}
+
+
+def test_what_is_needed_stands_after_what_it_reads() -> None:
+    assert needed(["end"], READS.__getitem__) == ["a", "b", "end"]
+    assert needed(["aside", "b"], READS.__getitem__) == ["a", "aside", "b"]
+
+
+def test_a_long_chain_is_no_deep_recursion() -> None:
+    assert needed([5_000], lambda n: [n - 1] if n else []) == list(range(5_001))
+
+
+def test_a_cycle_is_named() -> None:
+    reads = {"end": ["a"], "a": ["b"], "b": ["a"]}
+    with pytest.raises(Cycle, match="a"):
+        needed(["end"], reads.__getitem__)

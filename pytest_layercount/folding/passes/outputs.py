@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import ModelGraph, Value, values_in
+from pytest_layercount.model.graph import ModelGraph, needed, values_in
 
 
 def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
@@ -31,10 +31,11 @@ def keep_outputs(graph: ModelGraph, wanted: Any) -> ModelGraph:
     outputs: Any = values if several else values[0]
     if several and isinstance(graph.outputs, Mapping):
         outputs = dict(there[position] for position in sorted(chosen))
-    needed = _needed(graph, list(values_in(values)))
+    ends = [value.node for value in values_in(values)]
+    kept = needed(ends, lambda node: [value.node for value in graph.nodes[node].inputs])
     return replace(
         graph,
-        inputs=_without(graph.inputs, needed),
+        inputs=_without(graph.inputs, set(kept)),
         outputs=outputs,
         sequential=graph.sequential and outputs == graph.outputs,
     )
@@ -68,21 +69,10 @@ def _leads_to(path: str, key: Any) -> bool:
     return path.startswith(f"{key}/") or path.endswith(f"/{key}")
 
 
-def _needed(graph: ModelGraph, outputs: list[Value]) -> set[int]:
-    needed: set[int] = set()
-    pending = [value.node for value in outputs]
-    while pending:
-        node = pending.pop()
-        if node not in needed:
-            needed.add(node)
-            pending += [value.node for value in graph.nodes[node].inputs]
-    return needed
-
-
-def _without(inputs: Any, needed: set[int]) -> Any:
+def _without(inputs: Any, kept: set[int]) -> Any:
     """``inputs`` without those that nothing needs; a lone one stays."""
     if isinstance(inputs, Mapping):
-        return {key: value for key, value in inputs.items() if value.node in needed}
+        return {key: value for key, value in inputs.items() if value.node in kept}
     if isinstance(inputs, (list, tuple)):
-        return [value for value in inputs if value.node in needed]
+        return [value for value in inputs if value.node in kept]
     return inputs

@@ -7,7 +7,7 @@ it as well. So the models themselves are run once, in their own precision.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from pytest_layercount.folding.rewrite.copies import UNITS, copies_of, movable, random_calls
 from pytest_layercount.folding.rewrite.measure import Gap, channel_axis, gap_of
 from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_compiled
-from pytest_layercount.model.graph import Value, map_tree, values_in
+from pytest_layercount.model.graph import Value, leaves, map_tree, values_in
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import generation
 from pytest_layercount.model.keras.variables import array_of
@@ -95,7 +95,8 @@ class Original:
 
     def _plainly(self, *tensors: Any, flag: dict[str, bool]) -> list[Any]:
         args, kwargs = self._arguments(tensors)
-        return list(_leaves(self.opened.model(*args, **kwargs, **flag)))
+        returned = leaves(self.opened.model(*args, **kwargs, **flag))
+        return [tensor for tensor in returned if tensor is not None]
 
     def _compiled(self) -> Callable[..., Any]:
         import tensorflow as tf
@@ -265,18 +266,9 @@ def _variables(model: Any) -> Iterator[Any]:
         yield from metric.variables
     for layer in model._flatten_layers():
         if getattr(layer, "stateful", False):
-            yield from _leaves(getattr(layer, "states", None) or ())
-
-
-def _leaves(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, Mapping):
-        for key in sorted(tree, key=str):
-            yield from _leaves(tree[key])
-    elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            yield from _leaves(item)
-    elif tree is not None:
-        yield tree
+            yield from (
+                state for state in leaves(getattr(layer, "states", ())) if state is not None
+            )
 
 
 def _rounds_inputs() -> bool:

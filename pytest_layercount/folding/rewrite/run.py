@@ -11,7 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from pytest_layercount.folding.rewrite.copies import Measured
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.graph import (
+    Layer,
+    ModelGraph,
+    Node,
+    Value,
+    leaves,
+    map_tree,
+    needed,
+    values_in,
+)
 from pytest_layercount.model.readers.live import OpenModel
 
 Tensors = dict[Value, Any]
@@ -87,8 +96,6 @@ class Runner:
         That takes several times longer than a small layer itself.
         """
         described = self.graph.layers[node.layer]
-        tensors: list[Any] = []
-        map_tree((args, kwargs), tensors.append)
         return (
             described.builtin
             and described.kind == "layer"
@@ -99,7 +106,7 @@ class Runner:
             and not any(node.masked)
             and all(
                 _name(leaf) == self.copies.dtype and getattr(leaf, "_keras_mask", None) is None
-                for leaf in tensors
+                for leaf in leaves((args, kwargs))
             )
         )
 
@@ -108,13 +115,12 @@ class Runner:
 
         if number not in self.compiled:
             if not layer.built:
-                tensors: list[Any] = []  # in the order of the layer's own call: the data first
-                map_tree((args, tuple(kwargs.values())), tensors.append)
-                layer.build(tuple(tensors[0].shape))
+                data = next(leaves((args, *kwargs.values())))  # first in the layer's own call
+                layer.build(tuple(data.shape))
             call, node = self.copies.writer.call, self.graph.nodes[number]
 
             def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
-                left = iter(masks)
+                left = iter(masks)  # in the order of map_tree
                 inputs = map_tree((args, kwargs), lambda leaf: _with_mask(leaf, next(left)))
                 made = call(layer, node, *inputs)
                 return made, [_mask(tensor) for tensor in made]
@@ -162,15 +168,15 @@ def only_compiled(layer: Layer, live: Any) -> bool:
 
 def leading_to(graph: ModelGraph, wanted: Iterable[Value], known: Collection[Value]) -> list[int]:
     """The nodes to run for the ``wanted`` values when those ``known`` are given."""
-    needed: set[int] = set()
-    pending = [value.node for value in wanted]
-    while pending:
-        number = pending.pop()
-        if number not in needed and graph.layer_of(number).kind != "input":
-            needed.add(number)
-            inputs = graph.nodes[number].inputs
-            pending += [value.node for value in inputs if value not in known]
-    return sorted(needed)
+    reads = graph.nodes
+
+    def run(values: Iterable[Value]) -> list[int]:
+        return [v.node for v in values if graph.layer_of(v.node).kind != "input"]
+
+    def unknown(number: int) -> list[int]:
+        return run(value for value in reads[number].inputs if value not in known)
+
+    return sorted(needed(run(wanted), unknown))
 
 
 def boundary(graph: ModelGraph, wanted: Collection[Value], known: Collection[Value]) -> set[Value]:

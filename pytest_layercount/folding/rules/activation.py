@@ -48,19 +48,10 @@ def _function(site: Site) -> str:
     if kind == "Activation":
         return str(site.config["activation"])
     if kind in ("ReLU", "relu"):
-        return _relu(_given(site, 2, "max_value"), _given(site, 3, "threshold"))
+        # Keras 2 calls relu(x, alpha, max_value, threshold).
+        return _relu(site.setting(2, "max_value"), site.setting(3, "threshold"))
     return "leaky_relu" if kind in ("LeakyReLU", "PReLU") else kind
 
 
 def _relu(ceiling: Any, threshold: Any) -> str:
     return "relu" if ceiling is None and not threshold else "bounded"
-
-
-def _given(site: Site, place: int, name: str) -> Any:
-    """A setting of a ReLU: the layer's or operation's own, or one that a call passes.
-
-    The call is that of Keras 2's ``relu(x, alpha, max_value, threshold)``.
-    """
-    own, args = site.config.get(name), site.node.args
-    passed = args[place] if place < len(args) else site.node.kwargs.get(name)
-    return passed if own is None else own

@@ -23,7 +23,7 @@ from pytest_layercount.folding.rules.base import (
     added_elsewhere,
     only_axis,
 )
-from pytest_layercount.model.graph import Shape, Value, map_tree
+from pytest_layercount.model.graph import Shape, Value, leaves
 
 
 class Divide(Rule):
@@ -64,10 +64,8 @@ class Negative(Rule):
 
 def operands(site: Site) -> list[Any]:
     """What is combined, values and constants, in order."""
-    found: list[Any] = []
-    kwargs = {name: value for name, value in site.node.kwargs.items() if name != "name"}
-    map_tree((site.node.args, list(kwargs.values())), found.append)
-    return found
+    named = [value for name, value in site.node.kwargs.items() if name != "name"]
+    return list(leaves((site.node.args, named)))
 
 
 def constants(site: Site) -> list[Any]:

@@ -45,6 +45,17 @@ class Site:
         """The shape of the first output."""
         return self.outputs[0] if self.outputs else None
 
+    def setting(self, place: int | None, *names: str) -> Any:
+        """A setting as the call passes it, at ``place`` or by name, else the layer's own.
+
+        Keras 2 passes an operation's settings with the call; Keras 3 keeps them in the layer.
+        """
+        node = self.node
+        passed = node.argument(len(node.args) if place is None else place, *names)
+        if passed is not None:
+            return passed
+        return next((self.config[name] for name in names if name in self.config), None)
+
 
 @dataclass(frozen=True)
 class Stop:

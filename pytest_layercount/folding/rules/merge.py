@@ -166,8 +166,7 @@ class Concatenate(Rule):
 
 def _axis(site: Site) -> int | None:
     """The axis along which tensors are concatenated: the layer's, or as a call passes it."""
-    args, kwargs = site.node.args, site.node.kwargs
-    axis = site.config.get("axis", kwargs.get("axis", args[1] if len(args) > 1 else None))
+    axis = site.setting(1, "axis")
     if site.output is None or type(axis) is not int:
         return None
     return axis % len(site.output)

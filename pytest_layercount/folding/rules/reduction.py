@@ -8,8 +8,6 @@ move up.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules.base import NONNEGATIVE, Need, Site, Stop, Through, moved
 from pytest_layercount.model.graph import Value
@@ -50,10 +48,8 @@ def _left(site: Site) -> list[int | None] | Stop:
     args = site.node.args
     if site.input is None or not args or not isinstance(args[0], Value):
         return Stop("unknown-shape")
-    axes, keep, initial = (
-        _given(site, place, *names)
-        for place, names in ((1, ("axis",)), (2, ("keepdims", "keep_dims")), (3, ("initial",)))
-    )
+    axes, keep = site.setting(1, "axis"), site.setting(2, "keepdims", "keep_dims")
+    initial = site.setting(None, "initial")  # where TensorFlow takes a name
     if isinstance(axes, int):
         axes = (axes,)
     rank = len(site.input)
@@ -67,14 +63,3 @@ def _left(site: Site) -> list[int | None] | Stop:
     if keep:
         return [None if axis in gone else axis for axis in range(rank)]
     return [axis for axis in range(rank) if axis not in gone]
-
-
-def _given(site: Site, place: int, *names: str) -> Any:
-    """A setting: of the operation itself, or as the call passes it."""
-    args, kwargs = site.node.args, site.node.kwargs
-    passed = [kwargs[name] for name in names if name in kwargs]
-    if passed:
-        return passed[0]
-    if place < len(args) and place < 3:
-        return args[place]
-    return next((site.config[name] for name in names if name in site.config), None)

@@ -168,18 +168,11 @@ def _order(site: Site) -> tuple[int, ...] | None:
     if site.layer.operation is None:
         order: Any = (0, *site.config["dims"])
     else:
-        order = _given_order(site, rank)
-    plain = isinstance(order, (list, tuple)) and all(isinstance(axis, int) for axis in order)
+        order = site.setting(1, "perm", "axes")
+        order = range(rank)[::-1] if order is None else order  # reversed where none is given
+    plain = isinstance(order, (list, tuple, range)) and all(isinstance(axis, int) for axis in order)
     positive = tuple(axis % rank for axis in order) if plain else ()
     return positive if sorted(positive) == list(range(rank)) else None
-
-
-def _given_order(site: Site, rank: int) -> Any:
-    """The order in which a raw transpose puts the axes: reversed where none is given."""
-    rest, kwargs = site.node.args[1:], site.node.kwargs
-    given = [*rest, *(kwargs[name] for name in ("perm", "axes") if name in kwargs)]
-    order = given[0] if given else site.config.get("axes")
-    return tuple(reversed(range(rank))) if order is None else order
 
 
 def _first_is_value(site: Site) -> bool:

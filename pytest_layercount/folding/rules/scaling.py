@@ -28,7 +28,7 @@ rounded likewise; new numbers are NumPy's, which are not rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ from pytest_layercount.folding.rules.base import (
     Weights,
     aligned,
 )
+from pytest_layercount.model.graph import leaves
 
 
 class Rescaling(Rule):
@@ -246,20 +247,12 @@ def _kept(site: Site) -> list[int] | None:
 
 def _number(value: Any) -> Array | None:
     """A number or sequence of numbers as TensorFlow will take it."""
-    leaves = list(_leaves(value))
-    if not all(isinstance(leaf, (int, float, np.number)) for leaf in leaves):
+    numbers = list(leaves(value))
+    if not all(isinstance(number, (int, float, np.number)) for number in numbers):
         return None
     array = np.asarray(value, dtype=np.float64)
-    plain = any(type(leaf) is float for leaf in leaves)
+    plain = any(type(number) is float for number in numbers)
     return array.astype(np.float32).astype(np.float64) if plain else array
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _leaves(item)
-    else:
-        yield value
 
 
 def _vanishes(site: Site, before: Array, after: Array) -> bool:

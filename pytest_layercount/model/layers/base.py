@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.graph import Shape, leaves
 
 T = TypeVar("T")
 
@@ -25,13 +25,7 @@ def tensors_in(tree: Any) -> list[Tensor]:
 
 def all_in(tree: Any, kind: type[T]) -> list[T]:
     """Whatever is of a ``kind`` in a nested structure, dictionaries by key."""
-    if isinstance(tree, kind):
-        return [tree]
-    if isinstance(tree, Mapping):
-        tree = [tree[key] for key in sorted(tree, key=str)]
-    if isinstance(tree, (list, tuple)):
-        return [found for item in tree for found in all_in(item, kind)]
-    return []
+    return [leaf for leaf in leaves(tree) if isinstance(leaf, kind)]
 
 
 class Described(Protocol):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
-from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.graph import Shape, leaves, map_tree
 from pytest_layercount.model.keras.adapter import Call, Dialect
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.keras.variables import array_of
@@ -68,9 +68,7 @@ def _check_call(dialect: Dialect, call: Call, training: bool | None, masked: boo
         raise Unseen("what it reads carries a mask")
     if getattr(layer, "quantization_mode", None):
         raise Unseen("it is quantized")
-    tensors: list[Any] = []
-    map_tree((call.args, call.kwargs), tensors.append)
-    for tensor in filter(dialect.is_tensor, tensors):
+    for tensor in filter(dialect.is_tensor, leaves((call.args, call.kwargs))):
         dtype = dtype_name(tensor.dtype)
         if "float" in dtype and dtype != dtype_name(layer.compute_dtype):
             raise Unseen(f"it casts what it reads from {dtype}")

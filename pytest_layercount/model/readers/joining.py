@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.graph import Cycle, Shape, map_tree
 from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.readers.classes import default_training
 from pytest_layercount.model.readers.network import (
-    Cycle,
     Key,
     Network,
     SavedLayer,
@@ -25,7 +24,6 @@ from pytest_layercount.model.readers.references import (
     Reference,
     ends_of,
     references_in,
-    replaced,
 )
 from pytest_layercount.model.readers.shapes import Output, outputs_of, shape_from
 
@@ -65,10 +63,11 @@ class Joining:
             order, keras_order = in_keras_order(goals, parents, entries)
             more = added(keras_order, parents) if self.generation == 2 else []
         except Cycle as cycle:
-            raise Malformed(f"the layer {cycle} needs its own result") from None
+            name, _ = cycle.args[0]
+            raise Malformed(f"the layer {name} needs its own result") from None
         made = {key: self._made(key) for key in (*order, *more)}
-        inputs = replaced(self.starts, lambda leaf: self._tensor(leaf, end=True))
-        outputs = replaced(self.goals, lambda leaf: self._tensor(leaf, end=True))
+        inputs = map_tree(self.starts, lambda leaf: self._tensor(leaf, end=True))
+        outputs = map_tree(self.goals, lambda leaf: self._tensor(leaf, end=True))
         return Network(
             layers=list(self.layers.values()),
             calls=[made[key] for key in (*keras_order, *more)],
@@ -124,7 +123,7 @@ class Joining:
     def _made(self, key: Key) -> Call:
         """The call, its arguments resolved and its outputs known as far as they can be."""
         layer, raw = self.layers[key[0]], self.calls[key[0]][key[1]]
-        args, kwargs = replaced((raw.args, raw.kwargs), self._tensor)
+        args, kwargs = map_tree((raw.args, raw.kwargs), self._tensor)
         if len(self.calls[key[0]]) == 1:
             _fill_in(tensors_of_call(layer, args, kwargs), layer.noted)
         if layer.type == "InputLayer":

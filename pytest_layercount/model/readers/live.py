@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, map_tree
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
 from pytest_layercount.model.readers.described import Describer, dtype_name
@@ -179,16 +179,12 @@ class Opening:
         except Unseen:
             return None, None, False
         self.traced.append(traced)
-        given: list[Any] = []
-        map_tree((call.args, call.kwargs), given.append)
-        return traced, [leaf for leaf in given if self.dialect.is_tensor(leaf)], True
+        return traced, self._tensors(call), True
 
     def _fits(self, call: Call, functional: Any) -> bool:
         """Whether a model inside is called on sizes like those that its graph was made with."""
         made = [self.dialect.shape(tensor) for tensor in self.dialect.ends(functional)[2]]
-        leaves: list[Any] = []
-        map_tree((call.args, call.kwargs), leaves.append)
-        read = [self.dialect.shape(leaf) for leaf in leaves if self.dialect.is_tensor(leaf)]
+        read = [self.dialect.shape(tensor) for tensor in self._tensors(call)]
         pairs = zip(made, read, strict=False)
         return not any(ours and theirs and _differ(ours, theirs) for ours, theirs in pairs)
 
@@ -211,11 +207,14 @@ class Opening:
         return traced
 
     def _reads_mask(self, call: Call, known: dict[int, Value]) -> bool:
-        leaves: list[Any] = []
-        map_tree((call.args, call.kwargs), leaves.append)
-        values = [known[id(leaf)] for leaf in leaves if id(leaf) in known]
+        tensors = self._tensors(call)
+        values = [known[id(tensor)] for tensor in tensors if id(tensor) in known]
         noted = [any(self.nodes[value.node].masked[value.index :][:1]) for value in values]
-        return any(noted) or any(map(_is_masked, leaves))
+        return any(noted) or any(map(_is_masked, tensors))
+
+    def _tensors(self, call: Call) -> list[Any]:
+        """The tensors that a call takes, in the order of its arguments."""
+        return list(filter(self.dialect.is_tensor, leaves((call.args, *call.kwargs.values()))))
 
     def _open_nested(
         self,
@@ -229,7 +228,7 @@ class Opening:
         structure, outputs, flat = self.dialect.ends(inner)
         inside = dict(_matched(structure, flat, _valued(given, known)))
         self._walk(self.dialect.calls(inner), path, inside, training)
-        for tensor, value in zip(call.outputs, _leaves(outputs), strict=True):
+        for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
     def add_node(
@@ -259,9 +258,8 @@ class Opening:
     def _with_unnoted_mask(self, node: Node, call: Call) -> Node:
         """A call as it runs: Keras does not note the masks with which a model inside is called."""
         reads = any(any(self.nodes[each.node].masked[each.index :][:1]) for each in node.inputs)
-        noted: list[bool] = []
-        map_tree((call.args, call.kwargs), lambda leaf: noted.append(_is_masked(leaf)))
-        if not reads or any((*noted, *node.masked)) or not self._carries_mask(call.layer):
+        noted = any(map(_is_masked, leaves((call.args, call.kwargs))))
+        if not reads or noted or any(node.masked) or not self._carries_mask(call.layer):
             return node
         return replace(node, masked=(True, *node.masked[1:]))
 
@@ -315,26 +313,13 @@ def _valued(tree: Any, known: dict[int, Value]) -> Any:
     return map_tree(tree, lambda leaf: known.get(id(leaf), leaf))
 
 
-def _leaves(tree: Any) -> list[Any]:
-    found: list[Any] = []
-    if isinstance(tree, Mapping):
-        for key in sorted(tree, key=str):
-            found += _leaves(tree[key])
-    elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            found += _leaves(item)
-    else:
-        found.append(tree)
-    return found
-
-
 def _matched(structure: Any, flat: list[Any], given: Any) -> Iterator[tuple[int, Value]]:
     """Pair a nested model's input tensors with the values it was called with."""
     if isinstance(given, Mapping) and not isinstance(structure, Mapping):
         named = {tensor_name(tensor): tensor for tensor in flat}
         if set(given) <= set(named):
             return ((id(named[key]), value) for key, value in given.items())
-    return zip(map(id, _leaves(structure)), _leaves(given), strict=True)
+    return zip(map(id, leaves(structure)), leaves(given), strict=True)
 
 
 def tensor_name(tensor: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.graph import Shape, map_tree, needed
 from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.layers.arguments import PROJECTING, attended
 from pytest_layercount.model.layers.base import Tensor, all_in
@@ -82,10 +82,6 @@ Key = tuple[str, int]
 """A call in a configuration: a layer's name, and which of its calls."""
 
 
-class Cycle(Exception):
-    """Calls that need one another's results."""
-
-
 def in_keras_order(
     ends: list[Key], parents: Mapping[Key, list[Key]], entries: list[Key]
 ) -> tuple[list[Key], list[Key]]:
@@ -98,7 +94,7 @@ def in_keras_order(
     Raises:
         Cycle: some of them need one another.
     """
-    finished = _finished(ends, parents)
+    finished = needed(ends, parents.__getitem__)
     depths: dict[Key, int] = {}
     of_layers: dict[str, int] = {}
     for key in reversed(finished):
@@ -123,32 +119,10 @@ def added(known: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
         Cycle: some of them need one another.
     """
     depths = dict.fromkeys(known, 0)
-    more = [key for key in _finished(list(parents), parents) if key not in depths]
+    more = [key for key in needed(list(parents), parents.__getitem__) if key not in depths]
     for key in more:
         depths[key] = 1 + max((depths[parent] for parent in parents[key]), default=0)
     return sorted(more, key=lambda key: depths[key])
-
-
-def _finished(ends: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
-    """What ``ends`` need, each call after those whose results it takes."""
-    done: dict[Key, None] = {}
-    under_way: set[Key] = set()
-    for end in ends:
-        stack = [(end, iter(parents[end]))] if end not in done else []
-        under_way.update(key for key, _ in stack)
-        while stack:
-            key, rest = stack[-1]
-            following = next((parent for parent in rest if parent not in done), None)
-            if following is None:
-                stack.pop()
-                under_way.discard(key)
-                done[key] = None
-            elif following in under_way:
-                raise Cycle(following[0])
-            else:
-                under_way.add(following)
-                stack.append((following, iter(parents[following])))
-    return list(done)
 
 
 def tensors_in(tree: Any) -> list[SavedTensor]:

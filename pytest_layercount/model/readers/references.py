@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.graph import Shape, leaves
 from pytest_layercount.model.layers.arguments import flag_of, in_known_order
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.shapes import shape_from
@@ -66,28 +66,18 @@ def ends_of(tree: Any) -> Any:
 
 def references_in(tree: Any) -> Iterator[Reference]:
     """All references in order, dictionaries by key."""
-    if isinstance(tree, Reference):
-        yield tree
-    elif isinstance(tree, RawCall):
-        yield from references_in((tree.args, tree.kwargs))
-    elif isinstance(tree, Mapping):
-        for key in sorted(tree, key=str):
-            yield from references_in(tree[key])
-    elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            yield from references_in(item)
-
-
-def replaced(tree: Any, leaf: Callable[[Any], Any]) -> Any:
-    """``tree`` with ``leaf`` applied to what is not a list, tuple or dictionary."""
-    return map_tree(tree, leaf)
+    for leaf in leaves(tree):
+        if isinstance(leaf, RawCall):
+            yield from references_in((leaf.args, leaf.kwargs))
+        elif isinstance(leaf, Reference):
+            yield leaf
 
 
 def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
     """Keras 2's form: the first argument's leaves, each with all other arguments."""
     kwargs: dict[str, Any] = {}
 
-    def leaves(tree: Any) -> Any:
+    def argument(tree: Any) -> Any:
         if isinstance(tree, list) and len(tree) >= 3 and tree[0] == _CONSTANT:
             kwargs.update(tree[3] if len(tree) > 3 else {})
             return _array(tree[2]) if isinstance(tree[2], list) else tree[2]
@@ -95,12 +85,12 @@ def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
             kwargs.update(tree[3] if len(tree) > 3 else {})
             return Reference(*tree[:3])
         if isinstance(tree, dict):
-            return {key: leaves(item) for key, item in tree.items()}
+            return {key: argument(item) for key, item in tree.items()}
         if isinstance(tree, list):
-            return [leaves(item) for item in tree]
+            return [argument(item) for item in tree]
         raise Malformed(f"a call of {layer.name!r} has the argument {str(tree)[:40]!r}")
 
-    first = leaves(node)
+    first = argument(node)
     if layer.operation is None and isinstance(first, list) and len(first) == 1:
         first = first[0]
     others = {name: _plain(value, name, layer) for name, value in kwargs.items()}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import first_line
-from pytest_layercount.model.graph import Shape, map_tree
+from pytest_layercount.model.graph import Shape, leaves, map_tree
 from pytest_layercount.model.keras.adapter import Dialect
 from pytest_layercount.model.keras.origin import is_own
 
@@ -62,8 +62,7 @@ def trace_root(dialect: Dialect, model: Any) -> Any:
         raise Unseen("it has not been called yet, so its inputs are unknown; call it once first")
     args, kwargs = inside
     lone = len(args) == 1 and not kwargs
-    inputs: list[Any] = []
-    map_tree(inside, lambda leaf: inputs.append(leaf) if dialect.is_tensor(leaf) else None)
+    inputs = list(filter(dialect.is_tensor, leaves((args, *kwargs.values()))))
     return _join(dialect, model, args[0] if lone else inputs, inside)
 
 

@@ -15,7 +15,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
+from pytest_layercount.model.graph import (
+    Layer,
+    ModelGraph,
+    Node,
+    Value,
+    leaves,
+    map_tree,
+    values_in,
+)
 from pytest_layercount.model.keras import dialect_of
 from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
 from pytest_layercount.model.keras.origin import is_model, is_own
@@ -169,8 +177,7 @@ class _Watch:
     def _record(
         self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> None:
-        outputs: list[Any] = []
-        map_tree(result, lambda leaf: outputs.append(leaf) if _is_tensor(leaf) else None)
+        outputs = list(filter(_is_tensor, leaves(result)))
         training = kwargs.get("training")
         others = {name: value for name, value in kwargs.items() if name != "training"}
         others = in_call_order(layer, others)
@@ -190,9 +197,7 @@ class _Watch:
         nodes = self.opening.nodes
         read = {value for node in nodes for value in node.inputs}
         ends = [Value(n) for n in range(len(nodes)) if nodes[n].shapes and Value(n) not in read]
-        leaves: list[Any] = []
-        map_tree(outputs, leaves.append)
-        if None in leaves or set(ends) - set(values_in(outputs)):
+        if None in leaves(outputs) or set(ends) - set(values_in(outputs)):
             outputs = ends if len(ends) > 1 else ends[0]
         return ModelGraph(
             name=str(self.model.name),
