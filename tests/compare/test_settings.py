@@ -10,9 +10,10 @@ import pytest
 
 from pytest_layercount import explain
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
+from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.plain_settings import is_without_effect
 from pytest_layercount.model.readers.described import Describer
-from tests.kerases import generation, load_keras
+from tests.kerases import load_keras
 
 pytest.importorskip("tensorflow")
 keras = load_keras()
@@ -164,11 +165,7 @@ def made(cls: type, **settings: Any) -> Any:
 
 
 def graph(layer: Any) -> ModelGraph:
-    if generation(keras) == 3:
-        from pytest_layercount.model.keras.keras3 import Keras3 as Dialect
-    else:
-        from pytest_layercount.model.keras.keras2 import Keras2 as Dialect
-    described = Describer(Dialect())._describe(layer, "it", [], False)
+    described = Describer(adapter_for(keras.Sequential()))._describe(layer, "it", [], False)
     shape = (None, 8, 8, 4)
     made = (None if described.type == "Reshape" else shape,)
     nodes = (Node(0, shapes=(shape,)), Node(1, (Value(0),), shapes=made))

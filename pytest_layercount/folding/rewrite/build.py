@@ -39,7 +39,7 @@ def build_model(
 
 
 def _connected(copies: Copies) -> Any:
-    graph, writer = copies.graph, copies.writer
+    graph, adapter = copies.graph, copies.adapter
     tensors: dict[Value, Any] = {}
     for number, node in enumerate(graph.nodes):
         if graph.layers[node.layer].kind == "input":
@@ -48,27 +48,27 @@ def _connected(copies: Copies) -> Any:
         layer = copies[node.layer]
         args, kwargs = _filled(node.args, tensors), _filled(node.kwargs, tensors)
         try:
-            made = writer.connect(layer, node, args, kwargs)
+            made = adapter.connect(layer, node, args, kwargs)
         except Exception as error:
             raise ModelError(uncopied(graph.layers[node.layer], error)) from error
         for index, tensor in enumerate(made):
             tensors[Value(number, index)] = tensor
         copies.settle(node.layer)
     inputs, outputs = _filled(graph.inputs, tensors), _filled(graph.outputs, tensors)
-    return writer.model(inputs, outputs, copies.opened.model)
+    return adapter.model(inputs, outputs, copies.opened.model)
 
 
 def _chained(copies: Copies) -> Any:
     first, *others = (node.layer for node in copies.graph.nodes)
     layers = [copies[number] for number in others]
     try:
-        return copies.writer.sequential(_input(copies, first), layers, copies.opened.model)
+        return copies.adapter.sequential(_input(copies, first), layers, copies.opened.model)
     except Exception:  # noqa: BLE001  whatever a layer raises
         return _connected(copies)  # one by one, to name that layer
 
 
 def _input(copies: Copies, number: int) -> Any:
-    return copies.writer.input(copies.original(number), copies.names[number])
+    return copies.adapter.input(copies.original(number), copies.names[number])
 
 
 @contextmanager

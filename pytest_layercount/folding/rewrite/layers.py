@@ -4,40 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.model.graph import Layer, ModelGraph, Node
-from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.graph import Layer, ModelGraph
+from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.state import State, Unlike
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
-
-
-class Writer(Protocol):
-    """How one Keras generation makes things."""
-
-    def input(self, live: Any, name: str) -> Any:
-        """A new input tensor like that of an InputLayer."""
-
-    def copy(
-        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
-    ) -> Any:
-        """A new layer with the configuration of ``live`` and ``changes`` applied."""
-
-    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        """The output tensors of calling ``layer``, in order."""
-
-    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        """The symbolic output tensors, whose shapes and data types ``node`` knows."""
-
-    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
-        """A functional model between these tensors."""
-
-    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
-        """A Sequential model of these layers."""
 
 
 class Copies:
@@ -62,7 +38,7 @@ class Copies:
     ) -> None:
         self.opened, self.graph, self.sources = opened, graph, sources
         self.weights, self.dtype = weights, dtype
-        self.writer = writer_for(opened.model)
+        self.adapter = adapter_for(opened.model)
         self.names = [
             layer.path if self.original(number).name == layer.path else name  # Keras 2: "conv1/bn"
             for number, (layer, name) in enumerate(
@@ -88,7 +64,7 @@ class Copies:
             changes = _changes(self.opened.graph.layers[source].config, layer.config)
             name = self.names[number]
             try:
-                new = self.writer.copy(old, layer, name, changes, self.dtype)
+                new = self.adapter.copy(old, layer, name, changes, self.dtype)
             except Exception as error:
                 raise ModelError(uncopied(layer, error)) from error
             self.live[number] = new
@@ -116,17 +92,6 @@ class Copies:
             raise ModelError(_unlike(self.opened.graph.layers[source], unlike)) from unlike
         self.weights.pop(source, None)
         return late
-
-
-def writer_for(model: Any) -> Writer:
-    """The writer for the Keras generation of ``model``."""
-    if generation(model) == 3:
-        from pytest_layercount.folding.rewrite.keras3 import Keras3Writer
-
-        return Keras3Writer()
-    from pytest_layercount.folding.rewrite.keras2 import Keras2Writer
-
-    return Keras2Writer(model)
 
 
 def unique_names(graph: ModelGraph) -> list[str]:

@@ -18,7 +18,7 @@ from pytest_layercount.folding.rewrite.copies import UNITS, copies_of, movable, 
 from pytest_layercount.folding.rewrite.measure import Gap, channel_axis, gap_of
 from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_compiled
 from pytest_layercount.model.graph import Value, leaves, map_tree, values_in
-from pytest_layercount.model.keras import dialect_of
+from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import generation
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
@@ -191,7 +191,7 @@ class _Beside(Runner):
 
         def called(*moved: Any) -> Any:
             inputs = map_tree((args, kwargs), lambda leaf: _cast(leaf, dtype, *moved))
-            return np.asarray(self.copies.writer.call(live, node, *inputs)[0])
+            return np.asarray(self.copies.adapter.call(live, node, *inputs)[0])
 
         own = called()
         gap = gap_of(np.asarray(copied), own, axis)
@@ -238,8 +238,8 @@ def finite_parts(reference: Any, other: Any) -> tuple[Any, Any]:
 
 def _arguments(opened: OpenModel) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
     """How flat tensors become the arguments that the model takes."""
-    dialect, graph = dialect_of(opened.model), opened.graph
-    given = None if dialect.functional(opened.model) else dialect.built_with(opened.model)
+    adapter, graph = adapter_for(opened.model), opened.graph
+    given = None if adapter.functional(opened.model) else adapter.built_with(opened.model)
     numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}
     args, kwargs = ((graph.inputs,), {}) if given is None else given
     if len(args) == 1 and not kwargs:
@@ -248,7 +248,7 @@ def _arguments(opened: OpenModel) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
     def filled(tensors: Sequence[Any]) -> tuple[Any, Any]:
         left = iter(tensors)
         return map_tree(  # type: ignore[no-any-return]
-            (args, kwargs), lambda leaf: next(left) if dialect.is_tensor(leaf) else leaf
+            (args, kwargs), lambda leaf: next(left) if adapter.is_tensor(leaf) else leaf
         )
 
     return filled

@@ -88,7 +88,7 @@ class Runner:
         if self._directly(node, layer, args, kwargs):
             result = layer.call(*args, **kwargs)
             return [result]
-        return self.copies.writer.call(layer, node, args, kwargs)
+        return self.copies.adapter.call(layer, node, args, kwargs)
 
     def _directly(self, node: Node, layer: Any, args: Any, kwargs: Any) -> bool:
         """Whether ``call`` alone does it: all that Keras adds is casts, masks and the flag.
@@ -117,7 +117,7 @@ class Runner:
             if not layer.built:
                 data = next(leaves((args, *kwargs.values())))  # first in the layer's own call
                 layer.build(tuple(data.shape))
-            call, node = self.copies.writer.call, self.graph.nodes[number]
+            call, node = self.copies.adapter.call, self.graph.nodes[number]
 
             def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
                 left = iter(masks)  # in the order of map_tree

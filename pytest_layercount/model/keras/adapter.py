@@ -6,12 +6,13 @@ Both are recognised by the classes of the object at hand, never by importing.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
-from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.origin import library_of
 
 
@@ -25,26 +26,14 @@ class Call(NamedTuple):
     training: bool | None
 
 
-class Dialect(Protocol):
-    """What a reader must know of a Keras generation."""
+class Reading(Protocol):
+    """What the reader of a graph asks, of live models as of saved ones."""
 
     def functional(self, model: Any) -> Any | None:
         """The functional graph ``model`` runs, or None where its ``call`` is its own."""
 
-    def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """New symbolic arguments like those a subclassed model was first called with."""
-
-    def placeholder(self, tensor: Any, shape: Shape) -> Any:
-        """A new symbolic input like a symbolic tensor, of this shape."""
-
     def is_tensor(self, leaf: Any) -> bool:
         """Whether ``leaf`` is a symbolic tensor of this Keras."""
-
-    def join(self, inputs: Any, outputs: Any) -> Any:
-        """The functional graph between symbolic tensors."""
-
-    def following(self) -> AbstractContextManager[None]:
-        """While a call is followed on symbolic inputs."""
 
     def calls(self, functional: Any) -> Iterator[Call]:
         """The calls that belong to this graph, in topological order."""
@@ -63,6 +52,42 @@ class Dialect(Protocol):
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         """The flag in force for a call inside a model that was itself called with one."""
+
+
+class Adapter(Reading, Protocol):
+    """All that is asked of one Keras generation: reading its models, following calls, making."""
+
+    def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """New symbolic arguments like those a subclassed model was first called with."""
+
+    def placeholder(self, tensor: Any, shape: Shape) -> Any:
+        """A new symbolic input like a symbolic tensor, of this shape."""
+
+    def following(self) -> AbstractContextManager[None]:
+        """While a call is followed on symbolic inputs."""
+
+    def join(self, inputs: Any, outputs: Any) -> Any:
+        """The functional graph between symbolic tensors."""
+
+    def input(self, live: Any, name: str) -> Any:
+        """A new input tensor like that of an InputLayer."""
+
+    def copy(
+        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
+    ) -> Any:
+        """A new layer with the configuration of ``live`` and ``changes`` applied."""
+
+    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        """The output tensors of calling ``layer``, in order."""
+
+    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        """The symbolic output tensors, whose shapes and data types ``node`` knows."""
+
+    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
+        """A functional model between these tensors."""
+
+    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
+        """A Sequential model of these layers."""
 
 
 def generation(candidate: object) -> int | None:
@@ -86,6 +111,11 @@ def replaces_call(layer: Any) -> bool:
     if getattr(call, "__self__", None) is layer:
         return call.__func__ is not getattr(type(layer), "call", None)
     return call is not None
+
+
+def snake(name: str) -> str:
+    """``GetItem`` as ``get_item``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def canonical_operation(name: str) -> str:

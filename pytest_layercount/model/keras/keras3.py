@@ -1,14 +1,28 @@
-"""How Keras 3 says what a graph is."""
+"""Keras 3: how it says what a graph is, and how its layers and models are made."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
+import keras
+from keras import tree
+from keras.src.models.functional import Functional
+
+from pytest_layercount.model.graph import Layer, Node, Shape
+from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call, snake
+from pytest_layercount.model.keras.config import (
+    custom_objects,
+    lambda_arguments,
+    made_again,
+    set_numbers,
+    with_changes,
+    with_dtype,
+)
+from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 
 
@@ -16,25 +30,20 @@ class Keras3:
     """Keras 3.3 and later, any backend."""
 
     def functional(self, model: Any) -> Any | None:
-        from keras import Sequential
-        from keras.src.models.functional import Functional
-
         if replaces_call(model):
             return None
-        if isinstance(model, Sequential):
-            own = type(model).call is Sequential.call
+        if isinstance(model, keras.Sequential):
+            own = type(model).call is keras.Sequential.call
             return model._functional if own else None
         if isinstance(model, Functional) and type(model).call is Functional.call:
             return model
         return None
 
     def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        import keras
-
         # A subclass of a functional model knows its inputs, whatever its call() does with them.
         known = getattr(getattr(model, "_functional", model), "_inputs_struct", None)
         if known is not None:
-            return (keras.tree.map_structure(self._entry, known),), {}
+            return (tree.map_structure(self._entry, known),), {}
         shapes = getattr(model, "_build_shapes_dict", None)
         if not model.built or not shapes:
             return None
@@ -51,33 +60,23 @@ class Keras3:
         return (), arguments
 
     def placeholder(self, tensor: Any, shape: Shape) -> Any:
-        import keras
-
         return keras.Input(batch_shape=shape, dtype=tensor.dtype)
 
     def _entry(self, tensor: Any) -> Any:
         """A new input of the same name as the InputLayer behind ``tensor``."""
-        import keras
-
         name = tensor._keras_history.operation.name
         return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
 
     def is_tensor(self, leaf: Any) -> bool:
-        from keras import KerasTensor
-
-        return isinstance(leaf, KerasTensor)
+        return isinstance(leaf, keras.KerasTensor)
 
     def join(self, inputs: Any, outputs: Any) -> Any:
-        import keras
-
         return keras.Model(inputs, outputs)
 
     @contextmanager
     def following(self) -> Iterator[None]:
         # A graph makes tensors of its inputs first. Symbolic ones Keras 3.3 cannot convert,
         # and later versions record an operation for them, even where there is nothing to do.
-        from keras.src.models.functional import Functional
-
         convert = Functional._convert_inputs_to_tensors
 
         def converted(functional: Any, flat: list[Any]) -> list[Any]:
@@ -116,24 +115,131 @@ class Keras3:
         return None if self.counted(layer) else canonical_operation(snake(type(layer).__name__))
 
     def counted(self, layer: Any) -> bool:
-        from keras import Layer
-
-        return isinstance(layer, Layer)
+        return isinstance(layer, keras.Layer)
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         # A Keras 3 model hands its own flag to every layer it calls, over theirs.
         return own if outer is None else outer
 
+    def input(self, live: Any, name: str) -> Any:
+        return type(live).from_config({**live.get_config(), "name": name}).output
 
-def _map_shapes(tree: Any, leaf: Any, name: str) -> Any:
-    """``tree`` with each shape in it replaced by ``leaf(shape, name)``, a key being a name."""
-    if isinstance(tree, dict):
-        return {key: _map_shapes(item, leaf, str(key)) for key, item in tree.items()}
-    if all(size is None or isinstance(size, int) for size in tree):
-        return leaf(tree, name)
-    return [_map_shapes(item, leaf, f"{name}_{number}") for number, item in enumerate(tree)]
+    def copy(
+        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
+    ) -> Any:
+        if layer.kind == "operation":
+            return _copy_operation(live, name)
+        if type(live) is keras.layers.Lambda:
+            return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
+
+        def make(kept: dict[str, Any]) -> Any:
+            config = {**with_changes(kept, changes), "name": name}
+            if dtype is not None:
+                config = with_dtype(config, dtype)
+            return _from_config(live, config)
+
+        with keras.saving.custom_object_scope(custom_objects(live)):
+            new = made_again(live, make)
+        set_numbers(new, changes)
+        return new
+
+    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        if node.training is not None and _takes(layer, "training"):
+            kwargs = {**kwargs, "training": node.training}
+        return list(tree.flatten(layer(*args, **kwargs)))
+
+    def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        if not _certain(layer, node, args, kwargs):
+            return self.call(layer, node, args, kwargs)
+        if not layer.built:
+            layer.build(tree.map_structure(lambda tensor: tuple(tensor.shape), args[0]))
+        layer._called = True
+        output = keras.KerasTensor(node.shapes[0], node.dtypes[0])
+        vars(layer)["compute_output_spec"] = lambda *_, **__: output
+        try:
+            return [keras.Operation.symbolic_call(layer, *args)]
+        finally:
+            del vars(layer)["compute_output_spec"]
+
+    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
+        model = keras.Model(inputs, outputs, name=old.name)
+        return _named_like(model, old)
+
+    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
+        entry = inputs._keras_history.operation
+        return keras.Sequential([entry, *layers], name=old.name)
 
 
-def snake(name: str) -> str:
-    """``GetItem`` as ``get_item``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def _map_shapes(shapes: Any, leaf: Any, name: str) -> Any:
+    """``shapes`` with each shape in it replaced by ``leaf(shape, name)``, a key being a name."""
+    if isinstance(shapes, dict):
+        return {key: _map_shapes(item, leaf, str(key)) for key, item in shapes.items()}
+    if all(size is None or isinstance(size, int) for size in shapes):
+        return leaf(shapes, name)
+    return [_map_shapes(item, leaf, f"{name}_{number}") for number, item in enumerate(shapes)]
+
+
+def _from_config(live: Any, config: dict[str, Any]) -> Any:
+    """A new layer; where its class does not take its own configuration, from its arguments."""
+    try:
+        return type(live).from_config(config)
+    except TypeError:
+        given = getattr(getattr(live, "_auto_config", None), "config", None)
+        if given is None:
+            raise
+        known = {*given, "name", "trainable", "dtype"}
+        kept = {key: value for key, value in config.items() if key in known}
+        return type(live).from_config({**given, **kept})
+
+
+def _copy_operation(live: Any, name: str) -> Any:
+    """Raw operations hold no weights: a copy needs only a history of its own."""
+    new = copy.copy(live)
+    new._inbound_nodes, new._outbound_nodes = [], []
+    new.name = name
+    return new
+
+
+def _certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
+    """Whether all that Keras would find out by a call is known: its output, no mask, no loss.
+
+    That takes as long as making the layer. Only layers of Keras's own, without parts, are
+    sure to do no more than that when they are called.
+    """
+    return (
+        is_own(type(layer))
+        and isinstance(layer, keras.Layer)
+        and bool(inspect.signature(layer.build).parameters)  # lookups have none in Keras 3.3
+        and next(iter(layer._flatten_layers(include_self=False)), None) is None
+        and layer.activity_regularizer is None
+        and node.training is None
+        and len(node.shapes) == 1
+        and node.shapes[0] is not None
+        and not any(node.masked)
+        and not kwargs
+        and len(args) == 1
+        and all(map(_plain, args[0] if isinstance(args[0], list) else args))
+    )
+
+
+def _plain(tensor: Any) -> bool:
+    return (
+        type(tensor) is keras.KerasTensor
+        and not getattr(tensor, "sparse", False)
+        and getattr(tensor, "_keras_mask", None) is None
+    )
+
+
+def _takes(layer: Any, argument: str) -> bool:
+    parameters = inspect.signature(layer.call).parameters
+    return argument in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
+
+
+def _named_like(model: Any, old: Any) -> Any:
+    """Keep the names by which losses and metrics address the outputs."""
+    names = getattr(old, "output_names", None)
+    if names is not None and len(names) == len(model.outputs):
+        model.output_names = list(names)
+    return model

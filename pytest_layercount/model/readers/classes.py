@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pytest_layercount.model.keras.adapter import canonical_operation
-from pytest_layercount.model.keras.keras3 import snake
+from pytest_layercount.model.keras.adapter import canonical_operation, snake
 from pytest_layercount.model.keras.origin import imported, is_own
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.layers.known import LAYERS, is_known_layer, is_raw_operation

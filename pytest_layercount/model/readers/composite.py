@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from pytest_layercount.model.graph import Shape, leaves, map_tree
-from pytest_layercount.model.keras.adapter import Call, Dialect
+from pytest_layercount.model.keras.adapter import Adapter, Call
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.described import dtype_name
@@ -23,7 +23,7 @@ _ALIKE = ((None, 1, 64), (False, 3, 96))
 """What must record the same graph again: training flag, batch size, other free sizes."""
 
 
-def followed(dialect: Dialect, call: Call, training: bool | None, masked: bool) -> Any:
+def followed(adapter: Adapter, call: Call, training: bool | None, masked: bool) -> Any:
     """The functional graph that is inside ``call`` of a composite layer.
 
     ``training`` is the flag that the call runs with, ``masked`` says whether anything that
@@ -33,19 +33,19 @@ def followed(dialect: Dialect, call: Call, training: bool | None, masked: bool) 
         Unseen: the call cannot be followed, or what is recorded may not be what it computes.
     """
     layer = call.layer
-    _check_call(dialect, call, training, masked)
+    _check_call(adapter, call, training, masked)
     with _as_it_was(layer):
-        graph = trace(dialect, layer, call.args, call.kwargs)
-        recorded = _Recorded(dialect, layer, graph)
+        graph = trace(adapter, layer, call.args, call.kwargs)
+        recorded = _Recorded(adapter, layer, graph)
         for flag, batch, size in _ALIKE:
             sized = partial(_sized, batch=batch, size=size)
-            again = trace(dialect, layer, call.args, call.kwargs, training=flag, sized=sized)
-            if _Recorded(dialect, layer, again).steps != recorded.steps:
+            again = trace(adapter, layer, call.args, call.kwargs, training=flag, sized=sized)
+            if _Recorded(adapter, layer, again).steps != recorded.steps:
                 raise Unseen("its call() does not do the same at every size and every time")
     missing = [weight for weight in layer.weights if id(weight) not in recorded.weights]
     if missing:
         raise Unseen(f"its weight {missing[0].name} is not used by a layer or an operation")
-    _check_outputs(dialect, call, recorded.outputs)
+    _check_outputs(adapter, call, recorded.outputs)
     return graph
 
 
@@ -56,7 +56,7 @@ def _sized(shape: Shape, batch: int, size: int) -> Shape:
     return (batch if first is None else first, *[size if n is None else n for n in others])
 
 
-def _check_call(dialect: Dialect, call: Call, training: bool | None, masked: bool) -> None:
+def _check_call(adapter: Adapter, call: Call, training: bool | None, masked: bool) -> None:
     """Refuse what happens around ``call()``, in ``__call__``, and is not recorded."""
     layer = call.layer
     base = next(cls for cls in type(layer).__mro__ if is_own(cls))
@@ -68,7 +68,7 @@ def _check_call(dialect: Dialect, call: Call, training: bool | None, masked: boo
         raise Unseen("what it reads carries a mask")
     if getattr(layer, "quantization_mode", None):
         raise Unseen("it is quantized")
-    for tensor in filter(dialect.is_tensor, leaves((call.args, call.kwargs))):
+    for tensor in filter(adapter.is_tensor, leaves((call.args, call.kwargs))):
         dtype = dtype_name(tensor.dtype)
         if "float" in dtype and dtype != dtype_name(layer.compute_dtype):
             raise Unseen(f"it casts what it reads from {dtype}")
@@ -76,12 +76,12 @@ def _check_call(dialect: Dialect, call: Call, training: bool | None, masked: boo
             raise Unseen("it reads a tensor that is not dense")
 
 
-def _check_outputs(dialect: Dialect, call: Call, outputs: list[Any]) -> None:
+def _check_outputs(adapter: Adapter, call: Call, outputs: list[Any]) -> None:
     """Refuse a call whose outputs Keras describes otherwise than the layers inside do."""
 
     def described(tensor: Any) -> tuple[Any, ...]:
         masked = getattr(tensor, "_keras_mask", None) is not None
-        return dialect.shape(tensor), dtype_name(tensor.dtype), masked
+        return adapter.shape(tensor), dtype_name(tensor.dtype), masked
 
     if list(map(described, outputs)) != list(map(described, call.outputs)):
         raise Unseen("its outputs are not those of the layers in it")
@@ -93,14 +93,14 @@ class _Recorded:
     ``weights`` are the ids of the weights that layers or operations of it use.
     """
 
-    def __init__(self, dialect: Dialect, layer: Any, graph: Any) -> None:
-        self.dialect, self.layer = dialect, layer
+    def __init__(self, adapter: Adapter, layer: Any, graph: Any) -> None:
+        self.adapter, self.layer = adapter, layer
         self.parts = set(map(id, layer._flatten_layers()))
         self.weights: set[int] = set()
-        _, outputs, flat = dialect.ends(graph)
+        _, outputs, flat = adapter.ends(graph)
         self.known: dict[int, Any] = {id(tensor): place for place, tensor in enumerate(flat)}
         self.steps: list[Any] = []
-        for call in dialect.calls(graph):
+        for call in adapter.calls(graph):
             if not self.known.keys() >= set(map(id, call.outputs)):
                 self._add(call)
         self.outputs: list[Any] = []
@@ -123,10 +123,10 @@ class _Recorded:
             return id(layer)
         if weights:
             raise Unseen(f"its call() uses {layer.name}, whose weights Keras does not know as its")
-        operation = self.dialect.operation(layer)
+        operation = self.adapter.operation(layer)
         if operation is None:
             settings = {**layer.get_config(), "name": None}
-        elif self.dialect.counted(layer):
+        elif self.adapter.counted(layer):
             settings = {}  # Keras 2: all that it computes with stands in the call
         else:
             settings = {key: each for key, each in vars(layer).items() if not _is_private(key)}
@@ -145,7 +145,7 @@ class _Recorded:
         return self._leaf(tree)
 
     def _leaf(self, leaf: Any) -> Any:
-        if self.dialect.is_tensor(leaf):
+        if self.adapter.is_tensor(leaf):
             if id(leaf) not in self.known:
                 raise Unseen("it uses a tensor of another model")
             return "value", self.known[id(leaf)]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Kind, Layer
-from pytest_layercount.model.keras.adapter import Dialect, replaces_call, size_of, variables_of
+from pytest_layercount.model.keras.adapter import Adapter, replaces_call, size_of, variables_of
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.attributes import (
     ATTRIBUTES,
@@ -46,7 +46,7 @@ class Traits(NamedTuple):
 class Describer:
     """Describes the layers of one model; a class is looked at once."""
 
-    dialect: Dialect
+    adapter: Adapter
     known: dict[type, Traits] = field(default_factory=dict)
     trained: set[int] = field(default_factory=set)
     met: set[int] = field(default_factory=set)
@@ -61,7 +61,7 @@ class Describer:
                 builtin=builtin,
                 model=is_model(cls),
                 configured=builtin and (name in ATTRIBUTES or name in INNER),
-                operation=self.dialect.operation(layer) is not None,
+                operation=self.adapter.operation(layer) is not None,
                 bases=bases_of(cls),
                 holds=not builtin or name in GIVEN_LAYERS or is_model(cls),
                 closed=holds_saved_model(cls),
@@ -71,7 +71,7 @@ class Describer:
     def _kind(self, layer: Any) -> Kind:
         if type(layer).__name__ == "InputLayer":
             return "input"
-        return "layer" if self.dialect.counted(layer) else "operation"
+        return "layer" if self.adapter.counted(layer) else "operation"
 
     def described(self, model: Any, layers: Iterable[Any], paths: Iterable[str]) -> Iterator[Layer]:
         """The layers of ``model`` with their paths, each variable's size counted once.
@@ -131,7 +131,7 @@ class Describer:
             kind=traits.kind,
             builtin=traits.builtin and (traits.operation or not replaces_call(layer)),
             config=config,
-            operation=self.dialect.operation(layer) if traits.operation else None,
+            operation=self.adapter.operation(layer) if traits.operation else None,
             sealed=_seal(layer) or ("tied" if tied else None),
             parameters=parameters,
             trainable_parameters=trainable,

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, map_tree
-from pytest_layercount.model.keras import dialect_of
-from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
+from pytest_layercount.model.keras import adapter_for
+from pytest_layercount.model.keras.adapter import Adapter, Call, keras_label
 from pytest_layercount.model.readers.described import Describer, dtype_name
 from pytest_layercount.model.readers.trace import (
     Unseen,
@@ -60,13 +60,13 @@ def open_model(model: Any, *, inside: Inside | None = None) -> OpenModel:
         ModelError: a subclassed model whose call cannot be followed, or a
             Sequential without an input shape.
     """
-    dialect = dialect_of(model)
-    subclassed = dialect.functional(model) is None
+    adapter = adapter_for(model)
+    subclassed = adapter.functional(model) is None
     closed: set[int] = set()
     with leaving_no_trace(model):
         while True:
-            opening = Opening(dialect, subclassed, int(subclassed), inside or _nowhere, closed)
-            inputs, outputs = opening.root(_graph_of(dialect, model))
+            opening = Opening(adapter, subclassed, int(subclassed), inside or _nowhere, closed)
+            inputs, outputs = opening.root(_graph_of(adapter, model))
             if not closed & opening.opened.keys():
                 break  # else a layer was opened at one call, and could not be at another
     graph = ModelGraph(
@@ -87,8 +87,8 @@ def _nowhere(_path: str) -> bool:
     return False
 
 
-def _graph_of(dialect: Dialect, model: Any) -> Any:
-    functional = dialect.functional(model)
+def _graph_of(adapter: Adapter, model: Any) -> Any:
+    functional = adapter.functional(model)
     if functional is not None:
         return functional
     if _is_sequential(model) and not model.built:
@@ -97,7 +97,7 @@ def _graph_of(dialect: Dialect, model: Any) -> Any:
             "unknown: begin it with an Input or call model.build(input_shape) first"
         )
     try:
-        return trace_root(dialect, model)
+        return trace_root(adapter, model)
     except Unseen as unseen:
         raise Untraceable(
             f"{type(model).__name__} {model.name!r} is a subclassed model whose graph cannot "
@@ -114,7 +114,7 @@ class Opening:
     ``opened`` has those that were, and ``closed`` those that cannot be, all by their ids.
     """
 
-    dialect: Dialect
+    adapter: Adapter
     subclassed: bool = False
     tracing: int = 0
     inside: Inside = _nowhere
@@ -129,13 +129,13 @@ class Opening:
     numbers: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.describer = Describer(self.dialect)
+        self.describer = Describer(self.adapter)
 
     def root(self, functional: Any) -> tuple[Any, Any]:
         self.traced.append(functional)
-        inputs, outputs, flat = self.dialect.ends(functional)
+        inputs, outputs, flat = self.adapter.ends(functional)
         known: dict[int, Value] = {}
-        calls = list(self.dialect.calls(functional))
+        calls = list(self.adapter.calls(functional))
         fed = set(map(id, flat))
         for call in calls:
             if call.outputs and id(call.outputs[0]) in fed:
@@ -149,7 +149,7 @@ class Opening:
         for call in calls:
             if known.keys() >= set(map(id, call.outputs)):
                 continue  # an input, fed by whoever opened this model
-            flag = self.dialect.training(training, call.training)
+            flag = self.adapter.training(training, call.training)
             path = f"{prefix}{call.layer.name}/"
             inner, given, traced = self._inside(call, path, known, flag)
             if inner is None:
@@ -165,7 +165,7 @@ class Opening:
         """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
         layer = call.layer
         if self.describer.traits(layer).model:
-            functional = self.dialect.functional(layer)
+            functional = self.adapter.functional(layer)
             if functional is not None and self._fits(call, functional):
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
                 return functional, first, False
@@ -173,7 +173,7 @@ class Opening:
             return None, None, False
         try:
             if self.subclassed or self.describer.traits(layer).model:
-                traced = trace(self.dialect, layer, call.args, call.kwargs)
+                traced = trace(self.adapter, layer, call.args, call.kwargs)
             else:
                 traced = self._followed(call, path.removesuffix("/"), known, training)
         except Unseen:
@@ -183,8 +183,8 @@ class Opening:
 
     def _fits(self, call: Call, functional: Any) -> bool:
         """Whether a model inside is called on sizes like those that its graph was made with."""
-        made = [self.dialect.shape(tensor) for tensor in self.dialect.ends(functional)[2]]
-        read = [self.dialect.shape(tensor) for tensor in self._tensors(call)]
+        made = [self.adapter.shape(tensor) for tensor in self.adapter.ends(functional)[2]]
+        read = [self.adapter.shape(tensor) for tensor in self._tensors(call)]
         pairs = zip(made, read, strict=False)
         return not any(ours and theirs and _differ(ours, theirs) for ours, theirs in pairs)
 
@@ -199,7 +199,7 @@ class Opening:
         if number in self.closed or not self.inside(path):
             raise Unseen("it stays whole")
         try:
-            traced = followed(self.dialect, call, training, self._reads_mask(call, known))
+            traced = followed(self.adapter, call, training, self._reads_mask(call, known))
         except Unseen:
             self.closed.add(number)
             raise
@@ -214,7 +214,7 @@ class Opening:
 
     def _tensors(self, call: Call) -> list[Any]:
         """The tensors that a call takes, in the order of its arguments."""
-        return list(filter(self.dialect.is_tensor, leaves((call.args, *call.kwargs.values()))))
+        return list(filter(self.adapter.is_tensor, leaves((call.args, *call.kwargs.values()))))
 
     def _open_nested(
         self,
@@ -225,9 +225,9 @@ class Opening:
         known: dict[int, Value],
         training: bool | None,
     ) -> None:
-        structure, outputs, flat = self.dialect.ends(inner)
+        structure, outputs, flat = self.adapter.ends(inner)
         inside = dict(_matched(structure, flat, _valued(given, known)))
-        self._walk(self.dialect.calls(inner), path, inside, training)
+        self._walk(self.adapter.calls(inner), path, inside, training)
         for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
@@ -244,9 +244,9 @@ class Opening:
             layer=number,
             args=_valued(call.args, known),
             kwargs=_valued(call.kwargs, known) if call.kwargs else {},
-            shapes=tuple([self.dialect.shape(tensor) for tensor in call.outputs]),
+            shapes=tuple([self.adapter.shape(tensor) for tensor in call.outputs]),
             dtypes=tuple([self._dtype(call.layer, tensor) for tensor in call.outputs]),
-            training=self.dialect.training(training, call.training),
+            training=self.adapter.training(training, call.training),
             masked=tuple([_is_masked(tensor) for tensor in call.outputs]),
         )
         for position, tensor in enumerate(call.outputs):
@@ -282,7 +282,7 @@ class Opening:
 
     def _name(self, layer: Any, prefix: str) -> str:
         """The layer's name; an operation that tracing made is named by what it does."""
-        name = self.dialect.operation(layer) if self.tracing else None
+        name = self.adapter.operation(layer) if self.tracing else None
         if name is None:
             return str(layer.name)
         number = self.numbers[prefix + name] = self.numbers.get(prefix + name, -1) + 1

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
-from pytest_layercount.model.keras.adapter import Call
+from pytest_layercount.model.keras.adapter import Adapter, Call
 from pytest_layercount.model.layers.attributes import BASES, INNER
 from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
@@ -99,8 +98,8 @@ def _opened(saved: Saved) -> OpenFile:
     model = parser.model()
     assert model.network is not None
     count_own_weights(saved.path, model)
-    dialect = _Dialect(parser.generation)
-    opening = _SavedOpening(dialect)
+    # Files answer what is asked to read: nothing in them is called, and nothing made of them.
+    opening = _SavedOpening(cast(Adapter, _SavedReading(parser.generation)))
     inputs, outputs = opening.root(model.network)
     graph = ModelGraph(
         name=model.name,
@@ -127,7 +126,7 @@ def _label(version: str, generation: int) -> str:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class _SavedReading:
     """How a parsed configuration answers what the reader of live models asks."""
 
     generation: int
@@ -135,20 +134,8 @@ class _Dialect:
     def functional(self, model: Any) -> Any | None:
         return model.network
 
-    def built_with(self, model: Any) -> None:
-        return None
-
-    def placeholder(self, tensor: Any, shape: Any) -> Any:
-        return tensor
-
     def is_tensor(self, leaf: Any) -> bool:
         return isinstance(leaf, SavedTensor)
-
-    def join(self, inputs: list[Any], outputs: Any) -> Any:
-        raise NotImplementedError
-
-    def following(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def calls(self, functional: Network) -> Iterator[Call]:
         return iter(functional.calls)

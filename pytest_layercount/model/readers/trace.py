@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, leaves, map_tree
-from pytest_layercount.model.keras.adapter import Dialect
+from pytest_layercount.model.keras.adapter import Adapter
 from pytest_layercount.model.keras.origin import is_own
 
 
@@ -18,7 +18,7 @@ class Unseen(Exception):
 
 
 def trace(
-    dialect: Dialect,
+    adapter: Adapter,
     layer: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -37,22 +37,22 @@ def trace(
     inputs: list[Any] = []
 
     def stand_in(leaf: Any) -> Any:
-        if not dialect.is_tensor(leaf):
+        if not adapter.is_tensor(leaf):
             return leaf
-        inputs.append(dialect.placeholder(leaf, sized(dialect.shape(leaf))))
+        inputs.append(adapter.placeholder(leaf, sized(adapter.shape(leaf))))
         return inputs[-1]
 
     inside = map_tree((args, kwargs), stand_in)
-    return _join(dialect, layer, inputs, inside, training)
+    return _join(adapter, layer, inputs, inside, training)
 
 
-def trace_root(dialect: Dialect, model: Any) -> Any:
+def trace_root(adapter: Adapter, model: Any) -> Any:
     """The functional graph of a subclassed model that has been called or built.
 
     Raises:
         Unseen: as :func:`trace`, or what the model takes is not known yet.
     """
-    inside = dialect.built_with(model)
+    inside = adapter.built_with(model)
     if inside is None and model.built:
         raise Unseen(
             "Keras could not follow its call() on symbolic inputs either, as a branch on a "
@@ -62,20 +62,20 @@ def trace_root(dialect: Dialect, model: Any) -> Any:
         raise Unseen("it has not been called yet, so its inputs are unknown; call it once first")
     args, kwargs = inside
     lone = len(args) == 1 and not kwargs
-    inputs = list(filter(dialect.is_tensor, leaves((args, *kwargs.values()))))
-    return _join(dialect, model, args[0] if lone else inputs, inside)
+    inputs = list(filter(adapter.is_tensor, leaves((args, *kwargs.values()))))
+    return _join(adapter, model, args[0] if lone else inputs, inside)
 
 
 def _join(
-    dialect: Dialect, layer: Any, inputs: Any, inside: Any, training: bool | None = None
+    adapter: Adapter, layer: Any, inputs: Any, inside: Any, training: bool | None = None
 ) -> Any:
     args, kwargs = inside
     if "training" in inspect.signature(layer.call).parameters:
         kwargs = {"training": training, **kwargs}
     try:
-        with dialect.following():
+        with adapter.following():
             outputs = layer.call(*args, **kwargs)
-        return dialect.join(inputs, outputs)
+        return adapter.join(inputs, outputs)
     except Exception as error:  # whatever a user's code does with tensors that hold no numbers
         first = first_line(error)
         raise Unseen(f"its call() cannot be followed on symbolic inputs ({first})") from error

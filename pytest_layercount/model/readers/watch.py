@@ -24,8 +24,8 @@ from pytest_layercount.model.graph import (
     map_tree,
     values_in,
 )
-from pytest_layercount.model.keras import dialect_of
-from pytest_layercount.model.keras.adapter import Call, Dialect, keras_label
+from pytest_layercount.model.keras import adapter_for
+from pytest_layercount.model.keras.adapter import Adapter, Call, keras_label
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 from pytest_layercount.model.readers.live import Opening, Untraceable
@@ -39,9 +39,9 @@ def watch_call(model: Any, inputs: Any, refused: Untraceable) -> ModelGraph:
     Raises:
         ModelError: what it takes is not known, or its call fails.
     """
-    dialect = dialect_of(model)
-    args, kwargs = _arguments(dialect, model, inputs, refused)
-    watch = _Watch(dialect, model)
+    adapter = adapter_for(model)
+    args, kwargs = _arguments(adapter, model, inputs, refused)
+    watch = _Watch(adapter, model)
     watch.enter((args, kwargs))
     flags = {"training": False} if "training" in _names(model.call) else {}
     with _state_kept(model), watch.watching():
@@ -61,14 +61,14 @@ def _names(function: Any) -> list[str]:
 
 
 def _arguments(
-    dialect: Dialect, model: Any, inputs: Any, refused: Untraceable
+    adapter: Adapter, model: Any, inputs: Any, refused: Untraceable
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What to call the model with."""
     import tensorflow as tf
 
     if inputs is not None:
         return (map_tree(inputs, tf.convert_to_tensor),), {}
-    known = dialect.built_with(model)
+    known = adapter.built_with(model)
     if known is None and not model.built:
         raise refused
     wanted = "give it an input to watch one call with: read_graph(model, inputs=...)"
@@ -76,7 +76,7 @@ def _arguments(
         raise ModelError(f"{refused}; {wanted}")
 
     def made(leaf: Any) -> Any:
-        if not dialect.is_tensor(leaf):
+        if not adapter.is_tensor(leaf):
             return leaf
         _, *sizes = tuple(leaf.shape)
         if None in sizes:
@@ -101,9 +101,9 @@ def _state_kept(model: Any) -> Iterator[None]:
 class _Watch:
     """What was seen of a call so far. ``depth`` is that inside a layer that stays whole."""
 
-    def __init__(self, dialect: Dialect, model: Any) -> None:
-        self.dialect, self.model = dialect, model
-        self.opening = Opening(dialect)
+    def __init__(self, adapter: Adapter, model: Any) -> None:
+        self.adapter, self.model = adapter, model
+        self.opening = Opening(adapter)
         self.known: dict[int, Value] = {}
         self.alive: list[Any] = []
         self.entries: Any = None
@@ -123,7 +123,7 @@ class _Watch:
         number = len(self.opening.layers)
         self.opening.layers.append(_Entry())
         self.opening.paths.append(f"input_{number}" if number else "input")
-        shape = (None, *self.dialect.shape(leaf)[1:])  # type: ignore[index]
+        shape = (None, *self.adapter.shape(leaf)[1:])  # type: ignore[index]
         node = Node(number, shapes=(shape,), dtypes=(str(leaf.dtype.name),))
         self.alive.append(leaf)
         self.known[id(leaf)] = value = Value(len(self.opening.nodes))

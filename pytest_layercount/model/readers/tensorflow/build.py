@@ -7,8 +7,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value
-from pytest_layercount.model.keras.adapter import canonical_operation
-from pytest_layercount.model.keras.keras3 import snake
+from pytest_layercount.model.keras.adapter import canonical_operation, snake
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.readers.tensorflow.activations import recognise_activations
 from pytest_layercount.model.readers.tensorflow.affine import recognise_maps
