@@ -128,6 +128,7 @@ _USUAL_OF: Mapping[tuple[str, str], Any] = {
     ("IntegerLookup", "oov_token"): -1,
     ("LeakyReLU", "negative_slope"): 0.3,
     ("Masking", "mask_value"): 0,
+    ("MaxNumBoundingBoxes", "fill_value"): -1,
     ("RandomFlip", "mode"): "horizontal_and_vertical",
     ("Resizing", "fill_mode"): "constant",
     ("StringLookup", "oov_token"): "[UNK]",
@@ -203,15 +204,15 @@ def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> di
         own = vars(layer)
         policy = own.get("dtype_policy", own.get("_dtype_policy"))  # Keras 2 has the second
         values = tuple([own.get(attribute) for _, attribute in names])
-        told = (cls.__name__, names, values, getattr(policy, "name", None))
+        told = (cls.__name__, names, getattr(policy, "name", None), *values)
         plain = not any(isinstance(value, (list, Mapping)) for value in values)
         found = _of_attributes(*told) if plain else _of_attributes.__wrapped__(*told)
     return _with_functions(layer, config, found, builtin=builtin)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)  # False, 0 and 0.0 are not one setting
 def _of_attributes(
-    type_: str, names: tuple[tuple[str, str], ...], values: tuple[Any, ...], policy: str | None
+    type_: str, names: tuple[tuple[str, str], ...], policy: str | None, *values: Any
 ) -> dict[str, Any]:
     """Layers of a model are much alike, and what is said of one is never changed."""
     given = {name: value for (name, _), value in zip(names, values, strict=True)}

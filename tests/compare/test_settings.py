@@ -234,3 +234,11 @@ def test_each_setting_counts(cls):
         if explain(graph(one), graph(changed)).same:
             unseen.append((name, value))
     assert unseen == []
+
+
+def test_what_was_read_before_makes_no_difference():
+    def told(rate):
+        return graph(layers.AlphaDropout(rate)).layers[1].settings
+
+    assert told(False).get("rate") is None
+    assert told(0).get("rate") == told(0.0).get("rate") == 0

@@ -3,6 +3,7 @@
 import base64
 import json
 import marshal
+import pickle
 import zipfile
 
 import pytest
@@ -38,6 +39,13 @@ def function(name, module="builtins"):
     return {"class_name": "function", "module": module, "config": name}
 
 
+def called(entry, **settings):
+    config = {"name": "scale"}
+    if entry["class_name"] == "function":
+        config = entry["config"]
+    return {**entry, "config": config, "name": "scale", "inbound_nodes": [], **settings}
+
+
 BYTECODE = {"class_name": "__lambda__", "config": {"code": CODE, "defaults": None}}
 LAMBDA = layer("Lambda", function=[CODE, None, None], function_type="lambda")
 
@@ -57,6 +65,24 @@ HELD = {
         "Lambda", function=function("enable_unsafe_deserialization", "keras.config")
     ),
     "another's file": layer("TFSMLayer", filepath="/elsewhere"),
+    "a builtin function by its other name": layer(
+        "Lambda", function={**function("nothing"), "registered_name": "exec"}
+    ),
+    "a function of the system for a class": layer(
+        "Dense", activation={"class_name": "popen", "module": "os", "config": {}}
+    ),
+    "another's file by its other name": {
+        **layer("Other", filepath="/elsewhere"),
+        "registered_name": "TFSMLayer",
+    },
+    "a wrapper around a cell": layer(
+        "RNN", cell={"residual_fn": CODE, "residual_fn_type": "lambda"}
+    ),
+    "bytecode behind what is passed over": layer("Mine", function="!" * 99 + CODE),
+    "a function in the place of a layer": called(function("runstring", "numpy.testing")),
+    "a function for a class of a layer": called(layer("runstring"), module="numpy.testing"),
+    "a model that downloads": called(layer("ResNet50"), module="keras.applications"),
+    "a file of an operation": layer("ClassMethod", cls_symbol="data.TFRecordDataset"),
     "a library": layer("TFOpLambda", function="load_op_library"),
     "a folder": layer("TFOpLambda", function="io.gfile.rmtree"),
 }
@@ -80,6 +106,10 @@ def test_what_runs_is_found_wherever_it_is(held, wrapper):
         layer("Lambda", function="my_scale", function_type="function", module="__main__"),
         layer("Lambda", function=function("scale", "my_models.layers")),
         layer("Dense", activation=function("silu", "keras.activations")),
+        layer("Dense", activation=function("swish", "my_models.utils")),
+        layer("Lambda", function=function("preprocess_input", "keras.applications.resnet")),
+        called(layer("Scale"), module="my_models.data.layers"),
+        {**layer("Scale"), "module": "builtins", "registered_name": "mine>Scale"},
         layer("TFOpLambda", function="math.reduce_sum"),
         layer("TFOpLambda", function="io.decode_jpeg"),
         layer("Dense", name="Y" * 80),
@@ -193,6 +223,52 @@ def test_an_archive_behind_other_data_hides_nothing(build, canary):
 
     with pytest.raises(ModelError, match="layer 'scale' holds"):
         fold(both)
+
+
+class Touching:
+    """What makes the file CANARY when it is unpickled."""
+
+    def __init__(self, canary):
+        self.canary = canary
+
+    def __reduce__(self):
+        return open, (str(self.canary), "w")
+
+
+def other_weights(file, name, content):
+    """The same model, its weights kept otherwise."""
+    other = file.with_name("other.keras")
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(other, "w") as archive:
+        for member in source.namelist():
+            if member != "model.weights.h5":
+                archive.writestr(member, source.read(member))
+        archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+    return other
+
+
+@needs_keras
+def test_pickled_weights_are_code(canary):
+    keras = load_keras()
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    file = saved(plain, canary, "plain.keras")
+    evil = other_weights(file, "model.weights.npz", pickle.dumps(Touching(canary)))
+
+    with pytest.raises(ModelError, match=r"model\.weights\.npz may hold pickled objects"):
+        fold(evil)
+
+    assert not canary.exists()
+    assert read_graph(evil).layers
+
+
+@needs_keras
+def test_members_that_keras_would_unpack_without_end_are_left_alone(canary):
+    keras = load_keras()
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    file = saved(plain, canary, "plain.keras")
+    bomb = other_weights(file, "model.weights.h5", bytes(1 << 21))
+
+    with pytest.raises(ModelError, match=r"model\.weights\.h5 is compressed more than 200 to one"):
+        fold(bomb)
 
 
 def test_what_one_keras_refuses_as_unsafe_no_other_is_asked(monkeypatch, tmp_path):

@@ -26,6 +26,9 @@ HIGHEST_RATIO = 200
 """Configurations repeat themselves, and are compressed about thirty to one."""
 
 CONFIG, _METADATA = "config.json", "metadata.json"
+_PICKLED = "model.weights.npz"
+"""What Keras before 3.9 unpickles. It writes HDF5, unless h5py is missing."""
+_PICKLED_SAID = f"its weights in {_PICKLED} may hold pickled objects"
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
@@ -87,6 +90,27 @@ def configurations(path: Path) -> Iterator[Any]:
         yield saved.config
 
 
+def pickled_weights(path: Path) -> str | None:
+    """What the weights of a model would run: arrays of NumPy may hold pickled objects.
+
+    Raises:
+        ModelError: a member of the archive is larger than any can be.
+    """
+    if path.is_dir():
+        return _PICKLED_SAID if (path / _PICKLED).exists() else None
+    try:
+        with opened(path) as stream:
+            if not zipfile.is_zipfile(stream):
+                return None
+            with zipfile.ZipFile(stream) as archive:
+                members = archive.infolist()
+    except _DAMAGED as error:
+        raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
+    for member in members:
+        _check_ratio(path, member)
+    return _PICKLED_SAID if any(one.filename == _PICKLED for one in members) else None
+
+
 def _is_hdf5(path: Path) -> bool:
     """Whether the HDF5 library finds data in the file, which need not begin with it."""
     try:
@@ -125,14 +149,19 @@ def _from_zip(path: Path, stream: BinaryIO) -> Saved:
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
     info = archive.getinfo(name)
-    if info.file_size > HIGHEST_RATIO * max(info.compress_size, 1 << 12):
-        raise ModelError(
-            f"{path}: {name} is compressed more than {HIGHEST_RATIO} to one, as in no real model"
-        )
+    _check_ratio(path, info)
     if info.file_size > MOST_BYTES:
         raise ModelError(_too_large(path, name))
     with archive.open(info) as member:
         return _parsed(path, name, member.read(MOST_BYTES + 1))
+
+
+def _check_ratio(path: Path, info: zipfile.ZipInfo) -> None:
+    if info.file_size > HIGHEST_RATIO * max(info.compress_size, 1 << 12):
+        raise ModelError(
+            f"{path}: {info.filename} is compressed more than {HIGHEST_RATIO} to one, as in no "
+            "real model"
+        )
 
 
 def _from_directory(path: Path) -> Saved:

@@ -16,21 +16,24 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_KINDS = ("function_type", "output_shape_type", "mask_type")
-"""Where the Lambda layer of Keras 2 says that it stores bytecode."""
+_KIND = "_type"
+"""How the settings end in which Keras 2 says that it stores bytecode: ``function_type`` ..."""
 
 _COMPILED = ("compile_config", "training_config")
 """What a model was trained with. It is loaded uncompiled, so this is not."""
 
 _CODE = ord("c")  # what marshal begins a code object with, a flag of it left out
 _HEADER = 13
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
-_CALLED_OPERATIONS = ("TFOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
+_CALLED_OPERATIONS = frozenset({"ClassMethod", "InstanceMethod", "InstanceProperty", "TFOpLambda"})
 _REACHES_OUT = re.compile(
-    r"(^|\.)((gfile|saved_model|config|data|distribute|utils|saving|summary)\.|"
+    r"(^|\.)((config|data|datasets|distribute|gfile|raw_ops|saved_model|saving|summary|utils)\.|"
     r"(load|save|write|read_|matching_files|py_func|numpy_function|get_file|enable_|TFRecord))"
 )
 """Functions of libraries that read, write or load what they are told to."""
+
+_LIBRARIES = ("keras", "numpy", "tensorflow", "tf_keras")
 
 
 def stored_code(config: Any) -> str | None:
@@ -45,12 +48,9 @@ def _code_in(tree: Any, owner: str) -> Iterator[str]:
         yield f"{owner} holds the bytecode of a Python function"
     elif isinstance(tree, Mapping):
         inner = tree.get("config")
-        if (
-            "class_name" in tree
-            and isinstance(inner, Mapping)
-            and isinstance(inner.get("name"), str)
-        ):
-            owner = f"layer {inner['name']!r}"
+        name = inner.get("name") if isinstance(inner, Mapping) else tree.get("name")
+        if "class_name" in tree and isinstance(name, str):
+            owner = f"layer {name!r}"
         found = _run_by(tree, inner)
         if found:
             yield f"{owner} {found}"
@@ -63,36 +63,68 @@ def _code_in(tree: Any, owner: str) -> Iterator[str]:
 
 def _run_by(entry: Mapping[str, Any], inner: Any) -> str:
     """What Keras would run for one entry of a configuration, the entries in it left out."""
-    kind, module = entry.get("class_name"), entry.get("module")
-    if kind == "__lambda__" or any(entry.get(name) == "lambda" for name in _KINDS):
+    kinds = _names(entry, "class_name", "registered_name")
+    module = str(entry.get("module") or "")
+    if "__lambda__" in kinds or any(
+        entry[key] == "lambda" for key in entry if str(key).endswith(_KIND)
+    ):
         return "holds a Python lambda"
-    if kind == "TFSMLayer":
+    if "TFSMLayer" in kinds:
         return "runs a SavedModel that lies elsewhere"
-    if kind == "function" and isinstance(inner, str) and _is_foreign(str(module or ""), inner):
-        return f"calls {module}.{inner}"
-    if kind in _CALLED_OPERATIONS and isinstance(inner, Mapping):
-        called = str(inner.get("function", ""))
+    functions = _names(entry, "config", "registered_name") if "function" in kinds else kinds
+    if any(_is_foreign(module, name, function="function" in kinds) for name in functions):
+        return f"calls {module}.{functions[0]}"
+    if "inbound_nodes" in entry and _is_function(module, kinds):
+        return f"calls {module}.{functions[0]} in the place of a layer"
+    if isinstance(inner, Mapping) and set(kinds) & _CALLED_OPERATIONS:
+        called = str(inner.get("function") or inner.get("cls_symbol") or "")
         if _REACHES_OUT.search(called):
             return f"calls tensorflow.{called}"
     return ""
 
 
-def _is_foreign(module: str, name: str) -> bool:
-    """Whether a function is neither the user's own nor one of those that models are made of.
+def _names(entry: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
+    """What an entry says under ``keys``, packages left out.
+
+    Keras looks for the second where it does not find the first.
+    """
+    said = (entry.get(key) for key in keys)
+    return tuple(name.rpartition(">")[2] for name in said if isinstance(name, str))
+
+
+def _is_foreign(module: str, name: str, *, function: bool) -> bool:
+    """Whether something is neither the user's own nor one of those that models are made of.
 
     Keras says ``builtins`` of functions that it finds by their name among registered ones.
+    It takes a function for a class as well, so modules of the system hold no class of a layer.
     """
     root = module.partition(".")[0]
     if root == "builtins":
         return hasattr(builtins, name)
-    return root in sys.stdlib_module_names or bool(_REACHES_OUT.search(f"{module}.{name}"))
+    if function and root in _LIBRARIES:
+        return bool(_REACHES_OUT.search(f"{module}.{name}"))
+    return root in sys.stdlib_module_names
+
+
+def _is_function(module: str, names: tuple[str, ...]) -> bool:
+    """Whether a function stands in the place of a layer: Keras calls it at once.
+
+    With arguments that the file gives: no layer of a model that was saved is one.
+    """
+    if "function" in names or "applications" in module.split("."):
+        return True
+    if not (module and names and names[0][:1].islower()):
+        return False
+    return not isinstance(getattr(sys.modules.get(module), names[0], None), type)
 
 
 def _is_bytecode(text: str) -> bool:
     """Whether ``text`` is a code object as Keras stores it: marshalled, in base64.
 
-    A code object begins with numbers of four bytes that are small in any function.
+    A code object begins with numbers of four bytes that are small in any function. What
+    is not base64, Keras passes over.
     """
+    text = _NOT_BASE64.sub("", text)
     try:
         start = base64.b64decode(text[: 4 * _HEADER], validate=False)[:_HEADER]
     except (binascii.Error, ValueError):

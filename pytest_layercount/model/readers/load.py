@@ -70,12 +70,13 @@ def _refuse_stored_code(path: Path) -> None:
     from pytest_layercount.model.readers import archive, metadata
     from pytest_layercount.model.readers.code import stored_code
 
+    pickled = archive.pickled_weights(path)
     configs: list[Any] = []
     if (path / KERAS_METADATA).exists():
         configs += metadata.configurations(path)
     if not configs or (path / archive.CONFIG).exists():
         configs += archive.configurations(path)
-    held = next(filter(None, map(stored_code, configs)), None)
+    held = pickled or next(filter(None, map(stored_code, configs)), None)
     if held:
         raise ModelError(
             f"{path}: {held}, which runs when the model is loaded: if you trust the file, say "
