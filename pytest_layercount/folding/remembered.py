@@ -15,7 +15,7 @@ from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.common import variables_of
 from pytest_layercount.model.keras.variables import Snapshot
 from pytest_layercount.model.readers.fingerprint import Fingerprint
 from pytest_layercount.model.readers.live import OpenModel, open_model

@@ -22,6 +22,7 @@ from types import CodeType
 from typing import Any
 
 from pytest_layercount.model.graph import Layer
+from pytest_layercount.model.keras.common import dtype_policy
 from pytest_layercount.model.keras.origin import is_framework, is_own_function
 from pytest_layercount.model.layers.attributes import ATTRIBUTES, INNER
 
@@ -202,9 +203,8 @@ def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> di
         found = plain_settings(cls.__name__, _config(layer), builtin=builtin)
     else:
         own = vars(layer)
-        policy = own.get("dtype_policy", own.get("_dtype_policy"))  # Keras 2 has the second
         values = tuple([own.get(attribute) for _, attribute in names])
-        told = (cls.__name__, names, getattr(policy, "name", None), *values)
+        told = (cls.__name__, names, getattr(dtype_policy(layer), "name", None), *values)
         plain = not any(isinstance(value, (list, Mapping)) for value in values)
         found = _of_attributes(*told) if plain else _of_attributes.__wrapped__(*told)
     return _with_functions(layer, config, found, builtin=builtin)

@@ -21,8 +21,8 @@ from pytest_layercount.folding.rewrite.copies import copies_of, movable, roundin
 from pytest_layercount.folding.rewrite.run import Runner, fed
 from pytest_layercount.folding.rewrite.specs import input_specs
 from pytest_layercount.model.graph import ModelGraph, values_in
-from pytest_layercount.model.keras.adapter import size_of, variables_of
-from pytest_layercount.model.keras.tables import derive, learns_table, parts
+from pytest_layercount.model.keras.common import parts, size_of, variables_of
+from pytest_layercount.model.keras.tables import derive, learns_table
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code

@@ -17,7 +17,7 @@ from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.common import variables_of
 from pytest_layercount.model.keras.tables import derive, learns_table
 from pytest_layercount.model.keras.variables import read_weights, variable
 from pytest_layercount.model.readers.live import OpenModel

@@ -13,7 +13,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
 from pytest_layercount.model.graph import ModelGraph, Value, values_in
-from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.common import mask_of, variables_of, with_mask
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -371,10 +371,7 @@ def _replaced(tensor: Any, seed: int) -> Any:
     if not tensor.dtype.is_floating:
         return tensor
     replaced = tensor + tf.random.stateless_normal(tf.shape(tensor), (seed, 0), dtype=tensor.dtype)
-    mask = getattr(tensor, "_keras_mask", None)
-    if mask is not None:
-        replaced._keras_mask = mask
-    return replaced
+    return with_mask(replaced, mask_of(tensor))
 
 
 def _order(pair: tuple[Value, Value]) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_co
 from pytest_layercount.model.graph import Value, leaves, map_tree, values_in
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.keras.common import mask_of, parts, with_mask
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -208,10 +209,7 @@ def _cast(leaf: Any, dtype: str, unit: float = 0.0, seed: int = 0) -> Any:
     if not tf.is_tensor(leaf) or not leaf.dtype.is_floating:
         return leaf
     cast = tf.cast(moved_inputs([leaf], unit, seed)[0] if unit else leaf, dtype)
-    mask = getattr(leaf, "_keras_mask", None)
-    if mask is not None:
-        cast._keras_mask = mask
-    return cast
+    return with_mask(cast, mask_of(leaf))
 
 
 def moved_inputs(inputs: Sequence[Any], unit: float, seed: int) -> list[Any]:
@@ -264,7 +262,7 @@ def _variables(model: Any) -> Iterator[Any]:
     yield from getattr(model, "variables", ())
     for metric in getattr(model, "metrics", ()):
         yield from metric.variables
-    for layer in model._flatten_layers():
+    for layer in parts(model):
         if getattr(layer, "stateful", False):
             yield from (
                 state for state in leaves(getattr(layer, "states", ())) if state is not None

@@ -21,6 +21,7 @@ from pytest_layercount.model.graph import (
     needed,
     values_in,
 )
+from pytest_layercount.model.keras.common import mask_of, parts, with_mask
 from pytest_layercount.model.readers.live import OpenModel
 
 Tensors = dict[Value, Any]
@@ -105,7 +106,7 @@ class Runner:
             and node.training is None
             and not any(node.masked)
             and all(
-                _name(leaf) == self.copies.dtype and getattr(leaf, "_keras_mask", None) is None
+                _name(leaf) == self.copies.dtype and mask_of(leaf) is None
                 for leaf in leaves((args, kwargs))
             )
         )
@@ -121,24 +122,14 @@ class Runner:
 
             def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
                 left = iter(masks)  # in the order of map_tree
-                inputs = map_tree((args, kwargs), lambda leaf: _with_mask(leaf, next(left)))
+                inputs = map_tree((args, kwargs), lambda leaf: with_mask(leaf, next(left)))
                 made = call(layer, node, *inputs)
-                return made, [_mask(tensor) for tensor in made]
+                return made, [mask_of(tensor) for tensor in made]
 
             self.compiled[number] = tf.function(masked, autograph=False)
         masks: list[Any] = []  # a function of TensorFlow's would lose them
-        map_tree((args, kwargs), lambda leaf: masks.append(_mask(leaf)))
-        return list(map(_with_mask, *self.compiled[number](args, kwargs, masks)))
-
-
-def _mask(tensor: Any) -> Any:
-    return getattr(tensor, "_keras_mask", None)
-
-
-def _with_mask(tensor: Any, mask: Any) -> Any:
-    if mask is not None:
-        tensor._keras_mask = mask
-    return tensor
+        map_tree((args, kwargs), lambda leaf: masks.append(mask_of(leaf)))
+        return list(map(with_mask, *self.compiled[number](args, kwargs, masks)))
 
 
 def _name(leaf: Any) -> str | None:
@@ -148,7 +139,7 @@ def _name(leaf: Any) -> str | None:
 
 def finished(finish: Callable[[Any], Any], tensor: Any) -> Any:
     """What the last activation makes of what a layer computes without it."""
-    return _with_mask(finish(tensor), _mask(tensor))
+    return with_mask(finish(tensor), mask_of(tensor))
 
 
 def only_compiled(layer: Layer, live: Any) -> bool:
@@ -161,8 +152,7 @@ def only_compiled(layer: Layer, live: Any) -> bool:
     inner = layer.config.get("layer")
     config = inner.config if isinstance(inner, Layer) else layer.config
     grouped = "groups" in config and config["groups"] not in (None, 1)
-    parts = live._flatten_layers() if hasattr(live, "_flatten_layers") else ()
-    recurrent = any(hasattr(part, "return_sequences") for part in parts)
+    recurrent = any(hasattr(part, "return_sequences") for part in parts(live))
     return config.get("data_format") == "channels_first" or grouped or recurrent
 
 

@@ -13,6 +13,7 @@ from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, values_in
+from pytest_layercount.model.keras.common import parts
 from pytest_layercount.model.keras.config import FLOATS
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -45,8 +46,8 @@ def _spec(opened: OpenModel, value: Value) -> InputSpec:
     layers = [graph.layers[node.layer] for node in nodes]
     dtype = graph.dtype(value)
     dtype = dtype if dtype not in FLOATS else "float64"
-    parts = [part for node in nodes for part in _parts(opened.layers[node.layer])]
-    limit, words = _limit(parts, dtype), _words(parts, dtype)
+    held = [part for node in nodes for part in parts(opened.layers[node.layer])]
+    limit, words = _limit(held, dtype), _words(held, dtype)
     integer = "int" in dtype and limit is None
     computes = integer and any(map(_computes, layers))
     return InputSpec(
@@ -58,8 +59,8 @@ def _spec(opened: OpenModel, value: Value) -> InputSpec:
         whole=integer and np.dtype(dtype).itemsize == 1,
         wide=computes and np.dtype(dtype).itemsize > 1,
         words=words,
-        span=_span(parts),
-        mask=_mask(parts, limit),
+        span=_span(held),
+        mask=_mask(held, limit),
     )
 
 
@@ -84,10 +85,6 @@ def _moves(layer: Layer) -> bool:
 def _computes(layer: Layer) -> bool:
     name = layer.operation or layer.type
     return layer.builtin and (name in COMPUTES or isinstance(rule_for(layer), Weighted))
-
-
-def _parts(live: Any) -> Iterator[Any]:
-    yield from live._flatten_layers() if hasattr(live, "_flatten_layers") else (live,)
 
 
 def _limit(parts: list[Any], dtype: str) -> int | None:

@@ -13,7 +13,7 @@ from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.collapse import merged_weights
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.common import variables_of
 from pytest_layercount.model.keras.variables import array_of, read_weights, variable
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ class Attention(Rule):
     """MultiHeadAttention and GroupQueryAttention."""
 
     types = PROJECTING
-    weights = tuple(f"_{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
+    weights = tuple(f"{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
     leads = True
 
     def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
@@ -47,9 +47,9 @@ class Attention(Rule):
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         scale, shift = affine.arrays()
         new = dict(weights)
-        new["_output_dense.kernel"] = weights["_output_dense.kernel"] * scale
-        if "_output_dense.bias" in weights:
-            new["_output_dense.bias"] = weights["_output_dense.bias"] * scale + shift
+        new["output_dense.kernel"] = weights["output_dense.kernel"] * scale
+        if "output_dense.bias" in weights:
+            new["output_dense.bias"] = weights["output_dense.bias"] * scale + shift
         return new
 
     def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs | Stop:
@@ -69,7 +69,7 @@ class Attention(Rule):
         new, roles = dict(weights), _roles(site)
         for slot, affine in maps.items():
             for name in _projections(roles, slot):
-                _project(new, f"_{name}_dense", affine)
+                _project(new, f"{name}_dense", affine)
         return new
 
 

@@ -16,6 +16,10 @@ from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.origin import library_of
 
 
+class Unseen(Exception):
+    """A ``call`` that cannot be followed; its text says what stopped it."""
+
+
 class Call(NamedTuple):
     """One call as Keras recorded it, symbolic tensors still Keras's own."""
 
@@ -34,6 +38,12 @@ class Reading(Protocol):
 
     def is_tensor(self, leaf: Any) -> bool:
         """Whether ``leaf`` is a symbolic tensor of this Keras."""
+
+    def is_masked(self, leaf: Any) -> bool:
+        """Whether ``leaf`` is a tensor that carries a mask."""
+
+    def source(self, tensor: Any) -> Any:
+        """The layer or operation that returned a symbolic tensor."""
 
     def calls(self, functional: Any) -> Iterator[Call]:
         """The calls that belong to this graph, in topological order."""
@@ -139,13 +149,3 @@ _OPERATIONS: Mapping[str, str] = {
 
 def _version(library: str) -> str:
     return str(getattr(sys.modules.get(library), "__version__", "?"))
-
-
-def variables_of(layer: Any) -> list[Any]:
-    """The variables of a layer or model: Keras 2 lists a vocabulary among the weights, too."""
-    return [weight for weight in getattr(layer, "weights", ()) if hasattr(weight, "shape")]
-
-
-def size_of(variable: Any) -> tuple[int, ...]:
-    """The shape of a variable; sizes that are free, of a table that was learned, as 0."""
-    return tuple(int(size or 0) for size in variable.shape)

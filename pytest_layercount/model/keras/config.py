@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pytest_layercount.model.keras.common import parts
 from pytest_layercount.model.keras.likeness import is_function, looks_at, same_function
 from pytest_layercount.model.keras.origin import is_own
-from pytest_layercount.model.keras.tables import parts
 
 _FORGOTTEN = {
     "BaseConvTranspose": ("output_padding",),

@@ -13,6 +13,7 @@ from tensorflow import TensorSpec, name_scope, nest
 
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
+from pytest_layercount.model.keras.common import mask_of
 from pytest_layercount.model.keras.config import (
     custom_objects,
     lambda_arguments,
@@ -61,11 +62,17 @@ class Keras2:
 
     def _entry(self, tensor: Any) -> Any:
         """A new input of the same name as the InputLayer behind ``tensor``."""
-        name = tensor._keras_history.layer.name
+        name = self.source(tensor).name
         return self.keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
 
     def is_tensor(self, leaf: Any) -> bool:
         return any(base.__name__ == "KerasTensor" for base in type(leaf).__mro__)
+
+    def is_masked(self, leaf: Any) -> bool:
+        return mask_of(leaf) is not None
+
+    def source(self, tensor: Any) -> Any:
+        return tensor._keras_history.layer
 
     def join(self, inputs: Any, outputs: Any) -> Any:
         return self.keras.Model(inputs, outputs)
@@ -154,8 +161,7 @@ class Keras2:
         return model
 
     def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
-        entry = inputs._keras_history.layer
-        return self.keras.Sequential([entry, *layers], name=old.name)
+        return self.keras.Sequential([self.source(inputs), *layers], name=old.name)
 
 
 def _flatten(tensors: Any) -> list[Any]:
@@ -180,7 +186,7 @@ def _inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterat
     if (
         not _plain(layer)
         or any(node.masked)
-        or any(getattr(tensor, "_keras_mask", None) is not None for tensor in tensors)
+        or any(mask_of(tensor) is not None for tensor in tensors)
         or [kind.__name__ for kind in kinds] != ["KerasTensor"]
         or len(node.shapes) != 1
         or node.shapes[0] is None

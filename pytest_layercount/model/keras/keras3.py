@@ -14,6 +14,7 @@ from keras.src.models.functional import Functional
 
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call, snake
+from pytest_layercount.model.keras.common import mask_of
 from pytest_layercount.model.keras.config import (
     custom_objects,
     lambda_arguments,
@@ -64,11 +65,17 @@ class Keras3:
 
     def _entry(self, tensor: Any) -> Any:
         """A new input of the same name as the InputLayer behind ``tensor``."""
-        name = tensor._keras_history.operation.name
+        name = self.source(tensor).name
         return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
 
     def is_tensor(self, leaf: Any) -> bool:
         return isinstance(leaf, keras.KerasTensor)
+
+    def is_masked(self, leaf: Any) -> bool:
+        return mask_of(leaf) is not None
+
+    def source(self, tensor: Any) -> Any:
+        return tensor._keras_history.operation
 
     def join(self, inputs: Any, outputs: Any) -> Any:
         return keras.Model(inputs, outputs)
@@ -166,8 +173,7 @@ class Keras3:
         return _named_like(model, old)
 
     def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
-        entry = inputs._keras_history.operation
-        return keras.Sequential([entry, *layers], name=old.name)
+        return keras.Sequential([self.source(inputs), *layers], name=old.name)
 
 
 def _map_shapes(shapes: Any, leaf: Any, name: str) -> Any:
@@ -226,7 +232,7 @@ def _plain(tensor: Any) -> bool:
     return (
         type(tensor) is keras.KerasTensor
         and not getattr(tensor, "sparse", False)
-        and getattr(tensor, "_keras_mask", None) is None
+        and mask_of(tensor) is None
     )
 
 

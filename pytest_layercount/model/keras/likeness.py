@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.model.keras.adapter import replaces_call, variables_of
+from pytest_layercount.model.keras.adapter import replaces_call
+from pytest_layercount.model.keras.common import parts, variables_of
 from pytest_layercount.model.keras.origin import is_framework, is_model, is_own
-from pytest_layercount.model.keras.tables import parts
 
 _DEEP = 4
 _MISSING = object()

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_layercount.model.keras.adapter import variables_of
+from pytest_layercount.model.keras.common import parts, variables_of
 from pytest_layercount.model.keras.config import keep_functions, keep_settings
 from pytest_layercount.model.keras.likeness import difference
-from pytest_layercount.model.keras.tables import copy_tables, derive, learns_table, parts
+from pytest_layercount.model.keras.tables import copy_tables, derive, learns_table
 from pytest_layercount.model.keras.variables import variable
 
 

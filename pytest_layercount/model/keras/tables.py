@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from pytest_layercount.model.keras.common import parts
 
 
 def learns_table(layer: Any) -> bool:
@@ -38,12 +39,6 @@ def derive(layer: Any) -> bool:
     for part in derived:
         part.finalize_state()
     return bool(derived)
-
-
-def parts(layer: Any) -> Iterator[Any]:
-    """A layer and the layers inside it, in the order in which Keras tracks them."""
-    if hasattr(layer, "_flatten_layers"):
-        yield from layer._flatten_layers()
 
 
 def _has_table(part: Any) -> bool:

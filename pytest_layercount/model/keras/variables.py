@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_layercount.model.keras.common import attribute
+
 Look = Callable[[Any], NDArray[Any]]
 """How to get the values of a variable."""
 
@@ -19,7 +21,7 @@ def variable(layer: Any, name: str) -> Any | None:
     """The variable ``layer`` keeps under ``name``, a dotted path into its parts."""
     *owners, last = name.split(".")
     for owner in owners:
-        layer = getattr(layer, owner, None)
+        layer = attribute(layer, owner)
     found = getattr(layer, last, None)
     return getattr(layer, _OTHER_NAMES.get(last, last), None) if found is None else found
 
@@ -29,7 +31,7 @@ def computing_type(layer: Any, name: str) -> str:
     *owners, _ = name.split(".")
     found = getattr(layer, "compute_dtype", None)
     for owner in owners:
-        layer = getattr(layer, owner, None)
+        layer = attribute(layer, owner)
         found = getattr(layer, "compute_dtype", None) or found
     return str(found)
 

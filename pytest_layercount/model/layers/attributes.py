@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_layercount.model.keras.common import attribute
 from pytest_layercount.model.keras.origin import is_own_function
 
 _CONV = (
@@ -124,7 +125,7 @@ def attributes_of(layer: Any) -> dict[str, Any]:
     own = vars(layer)
     found = {}
     for name in ATTRIBUTES.get(kind, ()):
-        value = own[name] if name in own else _attribute(layer, name)
+        value = own[name] if name in own else attribute(layer, name)
         found[name] = value if type(value) in _PLAIN else normalise(value)
     if kind in SETTINGS:
         library = sys.modules.get(type(layer).__module__.partition(".")[0])
@@ -148,9 +149,3 @@ def normalise(value: Any) -> Any:
     if callable(value):
         return value.__name__ if is_own_function(value) else "custom"
     return value
-
-
-def _attribute(layer: Any, name: str) -> Any:
-    """The attribute, under the private name that some versions of Keras give it."""
-    value = getattr(layer, name, _PLAIN)
-    return getattr(layer, f"_{name}", None) if value is _PLAIN else value

@@ -6,11 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Kind, Layer
-from pytest_layercount.model.keras.adapter import Adapter, replaces_call, size_of, variables_of
+from pytest_layercount.model.keras.adapter import Adapter, replaces_call
+from pytest_layercount.model.keras.common import (
+    holds_saved_model,
+    inner_layers,
+    parts,
+    shape_and_dtype,
+    variables_of,
+)
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.attributes import (
     ATTRIBUTES,
@@ -21,9 +27,6 @@ from pytest_layercount.model.layers.attributes import (
 )
 from pytest_layercount.model.plain_settings import live_settings, within
 from pytest_layercount.model.readers.dtypes import item_size
-
-RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
-_RELOADING = ("keras", "tensorflow_hub", "tf_keras")
 
 
 class Traits(NamedTuple):
@@ -97,7 +100,7 @@ class Describer:
     def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
         """The layers that a whole one holds, models among them opened."""
         found: list[Layer] = []
-        for part in _parts(layer, model=self.traits(layer).model):
+        for part in inner_layers(layer):
             if id(part) in self.met:
                 continue
             self.met.add(id(part))
@@ -142,20 +145,6 @@ class Describer:
         )
 
 
-@lru_cache
-def dtype_name(dtype: Any) -> str:
-    """``"float32"``, whatever object stands for it."""
-    return str(getattr(dtype, "name", dtype))
-
-
-def holds_saved_model(cls: type) -> bool:
-    """Whether layers of a class hold a whole SavedModel."""
-    return any(
-        base.__name__ in RELOADED and base.__module__.partition(".")[0] in _RELOADING
-        for base in cls.__mro__
-    )
-
-
 def bases_of(cls: type) -> tuple[str, ...]:
     """The layer classes that a class derives from, up to Keras's first one and what that is."""
     if is_own(cls):
@@ -170,33 +159,19 @@ def bases_of(cls: type) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _parts(layer: Any, *, model: bool) -> Iterable[Any]:
-    """The layers that Keras tracks in a layer or model, not those inside them."""
-    if model:
-        return list(layer.layers)
-    if not hasattr(layer, "_flatten_layers"):
-        return ()
-    return list(layer._flatten_layers(include_self=False, recursive=False))
-
-
 def _variables(layer: Any) -> list[Any]:
     return list({id(variable): variable for variable in variables_of(layer)}.values())
 
 
 def _scalars(variable: Any) -> tuple[int, int]:
     """How many scalars a variable holds, and the bytes of each."""
-    shape, dtype = getattr(variable, "_shape", None), getattr(variable, "_dtype", None)
-    if type(shape) is not tuple or type(dtype) is not str:
-        # The properties say the same; those of Keras 3 take ten times as long.
-        shape, dtype = size_of(variable), dtype_name(variable.dtype)
+    shape, dtype = shape_and_dtype(variable)
     return math.prod(shape), item_size(dtype)
 
 
 def _seal(layer: Any) -> str | None:
     """Why the weights must stay, for the layer or for any part of it."""
-    if getattr(layer, "_layers", None) == [] or not hasattr(layer, "_flatten_layers"):
-        return _own_seal(layer)
-    return next(filter(None, map(_own_seal, layer._flatten_layers())), None)
+    return next(filter(None, map(_own_seal, parts(layer))), None)
 
 
 def _own_seal(layer: Any) -> str | None:

@@ -8,6 +8,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from pytest_layercount.model.keras.common import parts, spellings
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
 from pytest_layercount.model.plain_settings import read_attributes
@@ -69,7 +70,7 @@ def _read_of(cls: Any) -> frozenset[str]:
     if others is None or not is_own(cls) or is_model(cls):
         return frozenset()
     read = {*_READ_OF_ALL, *ATTRIBUTES.get(cls.__name__, ()), *others}
-    return frozenset(read | {f"_{name}" for name in read})
+    return frozenset(spelling for name in read for spelling in spellings(name))
 
 
 @lru_cache
@@ -78,4 +79,4 @@ def _is_array(cls: Any) -> bool:
 
 
 def _parts(model: Any) -> list[Any]:
-    return [model, *model._flatten_layers(include_self=False)]
+    return list(parts(model))

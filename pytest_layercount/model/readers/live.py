@@ -9,12 +9,11 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, map_tree
 from pytest_layercount.model.keras import adapter_for
-from pytest_layercount.model.keras.adapter import Adapter, Call, keras_label
-from pytest_layercount.model.readers.described import Describer, dtype_name
+from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label
+from pytest_layercount.model.keras.common import dtype_name, leaving_no_trace
+from pytest_layercount.model.readers.described import Describer
 from pytest_layercount.model.readers.trace import (
-    Unseen,
     composite,
-    leaving_no_trace,
     trace,
     trace_root,
 )
@@ -210,7 +209,7 @@ class Opening:
         tensors = self._tensors(call)
         values = [known[id(tensor)] for tensor in tensors if id(tensor) in known]
         noted = [any(self.nodes[value.node].masked[value.index :][:1]) for value in values]
-        return any(noted) or any(map(_is_masked, tensors))
+        return any(noted) or any(map(self.adapter.is_masked, tensors))
 
     def _tensors(self, call: Call) -> list[Any]:
         """The tensors that a call takes, in the order of its arguments."""
@@ -226,7 +225,7 @@ class Opening:
         training: bool | None,
     ) -> None:
         structure, outputs, flat = self.adapter.ends(inner)
-        inside = dict(_matched(structure, flat, _valued(given, known)))
+        inside = dict(_matched(self.adapter, structure, flat, _valued(given, known)))
         self._walk(self.adapter.calls(inner), path, inside, training)
         for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
@@ -247,7 +246,7 @@ class Opening:
             shapes=tuple([self.adapter.shape(tensor) for tensor in call.outputs]),
             dtypes=tuple([self._dtype(call.layer, tensor) for tensor in call.outputs]),
             training=self.adapter.training(training, call.training),
-            masked=tuple([_is_masked(tensor) for tensor in call.outputs]),
+            masked=tuple([self.adapter.is_masked(tensor) for tensor in call.outputs]),
         )
         for position, tensor in enumerate(call.outputs):
             known[id(tensor)] = Value(len(self.nodes), position)
@@ -258,7 +257,7 @@ class Opening:
     def _with_unnoted_mask(self, node: Node, call: Call) -> Node:
         """A call as it runs: Keras does not note the masks with which a model inside is called."""
         reads = any(any(self.nodes[each.node].masked[each.index :][:1]) for each in node.inputs)
-        noted = any(map(_is_masked, leaves((call.args, call.kwargs))))
+        noted = any(map(self.adapter.is_masked, leaves((call.args, call.kwargs))))
         if not reads or noted or any(node.masked) or not self._carries_mask(call.layer):
             return node
         return replace(node, masked=(True, *node.masked[1:]))
@@ -303,26 +302,18 @@ def _is_sequential(model: Any) -> bool:
     return any(base.__name__ == "Sequential" for base in type(model).__mro__)
 
 
-def _is_masked(tensor: Any) -> bool:
-    return getattr(tensor, "_keras_mask", None) is not None
-
-
 def _valued(tree: Any, known: dict[int, Value]) -> Any:
     if type(tree) in (list, tuple):
         return type(tree)([known.get(id(item)) or _valued(item, known) for item in tree])
     return map_tree(tree, lambda leaf: known.get(id(leaf), leaf))
 
 
-def _matched(structure: Any, flat: list[Any], given: Any) -> Iterator[tuple[int, Value]]:
+def _matched(
+    adapter: Adapter, structure: Any, flat: list[Any], given: Any
+) -> Iterator[tuple[int, Value]]:
     """Pair a nested model's input tensors with the values it was called with."""
     if isinstance(given, Mapping) and not isinstance(structure, Mapping):
-        named = {tensor_name(tensor): tensor for tensor in flat}
+        named = {str(adapter.source(tensor).name): tensor for tensor in flat}
         if set(given) <= set(named):
             return ((id(named[key]), value) for key, value in given.items())
     return zip(map(id, leaves(structure)), leaves(given), strict=True)
-
-
-def tensor_name(tensor: Any) -> str:
-    """The name of the InputLayer behind an input tensor."""
-    layer = getattr(tensor._keras_history, "operation", None) or tensor._keras_history[0]
-    return str(layer.name)

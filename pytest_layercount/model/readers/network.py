@@ -19,13 +19,8 @@ class SavedTensor(Tensor):
         self, layer: SavedLayer, shape: Shape, dtype: str = "", *, masked: bool = False
     ) -> None:
         super().__init__(shape, dtype)
-        self._keras_mask = True if masked else None
-        self._keras_history = (layer,)
-
-    @property
-    def masked(self) -> bool:
-        """Whether Keras carries a mask along with it."""
-        return self._keras_mask is not None
+        self.layer = layer
+        self.masked = masked
 
 
 @dataclass(eq=False)

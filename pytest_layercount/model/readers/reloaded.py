@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.readers.described import holds_saved_model
+from pytest_layercount.model.keras.common import holds_saved_model, saved_function
 from pytest_layercount.model.readers.live import OpenModel
 from pytest_layercount.model.readers.tensorflow import is_function, read_function
 
@@ -32,7 +32,7 @@ def with_reloaded_opened(opened: OpenModel) -> ModelGraph:
 def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
     """What a layer calls; None where that cannot be told, or does not fit its calls."""
     calls = [graph.nodes[node] for node in graph.calls.get(number, ())]
-    function = _concrete(_called(layer), graph, calls[0]) if calls else None
+    function = _concrete(saved_function(layer), graph, calls[0]) if calls else None
     if function is None:
         return None
     try:
@@ -42,16 +42,6 @@ def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
     taken, given = list(values_in(inner.inputs)), list(values_in(inner.outputs))
     fits = all((len(call.inputs), len(call.shapes)) == (len(taken), len(given)) for call in calls)
     return inner if fits else None
-
-
-def _called(layer: Any) -> Any | None:
-    """The function that a layer calls: an endpoint, a signature, or the object loaded."""
-    if hasattr(layer, "call_endpoint_fn"):
-        return layer.call_endpoint_fn
-    loaded, signature = getattr(layer, "_func", None), getattr(layer, "_signature", None)
-    if signature:
-        return getattr(loaded, "signatures", {}).get(signature)
-    return getattr(loaded, "__call__", None)  # noqa: B004  the function, not whether there is one
 
 
 def _concrete(function: Any, graph: ModelGraph, call: Node) -> Any | None:

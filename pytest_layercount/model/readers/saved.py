@@ -17,11 +17,11 @@ from typing import Any, cast
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.keras.adapter import Adapter, Call
+from pytest_layercount.model.keras.common import RELOADED
 from pytest_layercount.model.layers.attributes import BASES, INNER
 from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
-from pytest_layercount.model.readers.described import RELOADED
 from pytest_layercount.model.readers.dtypes import is_masked, stored_bytes
 from pytest_layercount.model.readers.live import Opening
 from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor
@@ -136,6 +136,12 @@ class _SavedReading:
 
     def is_tensor(self, leaf: Any) -> bool:
         return isinstance(leaf, SavedTensor)
+
+    def is_masked(self, leaf: Any) -> bool:
+        return isinstance(leaf, SavedTensor) and leaf.masked
+
+    def source(self, tensor: SavedTensor) -> SavedLayer:
+        return tensor.layer
 
     def calls(self, functional: Network) -> Iterator[Call]:
         return iter(functional.calls)

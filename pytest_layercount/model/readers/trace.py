@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, leaves, map_tree
-from pytest_layercount.model.keras.adapter import Adapter
+from pytest_layercount.model.keras.adapter import Adapter, Unseen
+from pytest_layercount.model.keras.common import parts
 from pytest_layercount.model.keras.origin import is_own
-
-
-class Unseen(Exception):
-    """A ``call`` that cannot be followed; its text says what stopped it."""
 
 
 def trace(
@@ -85,21 +81,4 @@ def composite(layer: Any) -> bool:
     """Whether a layer is the user's own and made of other layers."""
     if is_own(type(layer)):
         return False
-    return len(list(layer._flatten_layers())) > 1 if hasattr(layer, "_flatten_layers") else False
-
-
-@contextmanager
-def leaving_no_trace(model: Any) -> Iterator[None]:
-    """Take back the nodes that symbolic calls add to the layers of ``model``."""
-    layers = list(model._flatten_layers())
-    before = [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in layers]
-    try:
-        yield
-    finally:
-        for layer, (inbound, outbound) in zip(layers, before, strict=True):
-            for nodes, number in (
-                (layer._inbound_nodes, inbound),
-                (layer._outbound_nodes, outbound),
-            ):
-                if len(nodes) > number:
-                    del nodes[number:]
+    return len(list(parts(layer))) > 1

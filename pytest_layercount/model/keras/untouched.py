@@ -1,0 +1,133 @@
+"""Leave layers as they were before calls of them were followed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from typing import Any
+
+from pytest_layercount.model.keras.adapter import Unseen
+from pytest_layercount.model.keras.common import parts
+from pytest_layercount.model.keras.origin import is_own
+from pytest_layercount.model.keras.variables import array_of
+
+
+@contextmanager
+def as_it_was(layer: Any) -> Iterator[None]:
+    """Put back what following its call changes in a layer and the parts of it.
+
+    Raises:
+        Unseen: the call changes what is the user's own, or values of variables.
+    """
+    found = list(parts(layer))
+    before = [_State(part) for part in found]
+    fixed = [(each, array_of(each).copy()) for each in _untrained(layer)]
+    stand_ins = [(part, _instead(part)) for part in found]
+    for part, attributes in stand_ins:
+        vars(part).update(attributes)
+    try:
+        yield
+    finally:
+        changed = [
+            state.put_back(stand_in) for state, (_, stand_in) in zip(before, stand_ins, strict=True)
+        ]
+        for variable, value in fixed:
+            if array_of(variable).tobytes() != value.tobytes():
+                variable.assign(value)
+                changed.append(True)
+    if any(changed):
+        raise Unseen("its call() changes the layer")
+
+
+def _untrained(layer: Any) -> list[Any]:
+    trained = set(map(id, layer.trainable_weights))
+    return [each for each in layer.variables if id(each) not in trained]
+
+
+def _instead(part: Any) -> dict[str, Any]:
+    """Attributes for a part while a call is followed."""
+    found: dict[str, Any] = {"add_weight": _no_weight}
+    if getattr(part, "_functional", None) is not None:
+        # A Sequential of Keras 3 runs on other sizes than it was built with, but
+        # refuses symbolic ones: as an operation like others it does not.
+        base: Any = next(cls for cls in type(part).__mro__ if cls.__name__ == "Operation")
+        found["compute_output_spec"] = partial(base.compute_output_spec, part)
+    return found
+
+
+def _no_weight(*_: Any, **__: Any) -> None:
+    raise Unseen("it would make a weight")
+
+
+class _State:
+    """The attributes of a layer, and what is in those that are lists, dictionaries or sets."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer, self.own = layer, not is_own(type(layer))
+        self.cls: Any = type(layer)
+        self.attributes = dict(vars(layer))
+        self.contents = {
+            key: [(held, held.copy()) for held in _containers(value)]
+            for key, value in self.attributes.items()
+            if key not in _NODES
+        }
+
+    def put_back(self, expected: Collection[str]) -> bool:
+        """Whether anything was otherwise but ``expected`` and Keras's own bookkeeping."""
+        now = vars(self.layer)
+        changed = {key for key in now.keys() | self.attributes.keys() if self._differs(key)}
+        for key in changed:
+            if key in self.attributes:
+                now[key] = self.attributes[key]
+            else:
+                del now[key]
+        for key, containers in self.contents.items():
+            refilled = [_refilled(held, contents) for held, contents in containers]
+            changed.update([key] if any(refilled) else ())
+        return self.own and not changed - set(expected) <= _bookkeeping(self.cls)
+
+    def _differs(self, key: str) -> bool:
+        missing = object()
+        return vars(self.layer).get(key, missing) is not self.attributes.get(key, missing)
+
+
+_NODES = ("_inbound_nodes", "_outbound_nodes")
+_KINDS: tuple[Any, ...] = (list, dict, set)
+
+
+def _containers(value: Any) -> list[Any]:
+    """The lists, dictionaries or sets that an attribute is made of.
+
+    Keras 2 keeps those of the user's in a wrapper, each beside a copy of what it last held.
+    """
+    names = ("_storage", "_last_wrapped_list_snapshot")
+    if type(value).__name__ == "_DictWrapper":
+        names = ("__wrapped__", "_self_last_wrapped_dict_snapshot")
+    elif type(value).__name__ != "ListWrapper":
+        return [value] if isinstance(value, _KINDS) else []
+    return [held for name in names if isinstance(held := getattr(value, name, None), _KINDS)]
+
+
+def _refilled(held: Any, contents: Any) -> bool:
+    """Whether a container did not hold ``contents`` any more; it does now."""
+    if _ids(held) == _ids(contents):
+        return False
+    kind: Any = next(kind for kind in _KINDS if isinstance(held, kind))
+    kind.clear(held)  # what Keras 3 makes of a list would keep account of this
+    kind.extend(held, contents) if kind is list else kind.update(held, contents)
+    return True
+
+
+def _ids(held: Any) -> Any:
+    """What is in a container, by identity: tensors have no truth value."""
+    if isinstance(held, dict):
+        return {key: id(value) for key, value in held.items()}
+    return list(map(id, held)) if isinstance(held, list) else set(map(id, held))
+
+
+@lru_cache
+def _bookkeeping(cls: Any) -> frozenset[str]:
+    """The attributes that Keras itself gives to every layer."""
+    base: Any = next(base for base in cls.__mro__ if base.__name__ == "Layer" and is_own(base))
+    return frozenset({*vars(base()), "_build_shapes_dict", *_NODES})
