@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from pytest_layercount.model.readers.tensorflow.ops import Ref
 from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 
@@ -17,80 +20,70 @@ def recognise_activations(steps: Steps) -> None:
         _hard_silu(steps, step)
 
 
-def _silu(steps: Steps, step: Step) -> None:
-    """``x * sigmoid(x)``, or ``x * sigmoid(1 * x)`` as TensorFlow writes it."""
-    for slot in range(len(step.reads)):
-        gate = _made_from(steps, steps.before(step, slot), "Sigmoid")
-        if gate is None or len(step.reads) != 2:
-            continue
-        other = step.reads[1 - slot]
-        scaled = _made_from(steps, steps.before(gate), "Mul")
-        parts = [gate]
-        if gate.reads != [other] and scaled is not None and scaled.reads == [other]:
-            parts.append(scaled)
-        elif gate.reads != [other]:
-            continue
-        _become(steps.join(step, parts), "silu")
-        return
+def become_activation(steps: Steps, last: Step, parts: Iterable[Step], function: str) -> None:
+    """Join the operations of an activation function. What they compute with is no weight."""
+    steps.become(last, parts, "Activation", {"activation": function}).weights = {}
 
 
-def constant(steps: Steps, step: Step) -> float | None:
-    """The number that a step computes with."""
-    for slot in range(len(steps.op(step).inputs)):
-        side = steps.side(step, slot)
-        if side is not None and isinstance(side.value, (int, float)):
-            return float(side.value)
-    return None
+def _silu(steps: Steps, product: Step) -> None:
+    # Mul (beta, which is 1) -> Sigmoid -> Mul (by data): tf.nn.silu, for both Keras's swish.
+    # Sigmoid -> Mul (by data): the same by hand.
+    for gate, data in _gates(steps, product, "Sigmoid"):
+        scaled = steps.before(gate, "Mul")
+        if gate.reads == [data]:
+            become_activation(steps, product, [gate], "silu")
+            break
+        if scaled is not None and scaled.reads == [data]:
+            become_activation(steps, product, [gate, scaled], "silu")
+            break
 
 
-def near(value: float | None, wanted: float) -> bool:
-    """Whether a number is another one but for rounding."""
-    return value is not None and abs(value - wanted) < 1e-4
+def _hard_sigmoid(steps: Steps, last: Step) -> None:
+    # AddV2 (3) -> Relu6 -> RealDiv (6): Keras 3. With Mul (1/6) as the last: by hand.
+    scale = 6 if steps.op(last).type == "RealDiv" else 1 / 6
+    parts = _chain(steps, last, ("Relu6", None), ("AddV2", 3))
+    if steps.is_leaf(last.scope) and parts and computes_with(steps, last, scale):
+        become_activation(steps, last, parts, "hard_sigmoid")
 
 
-def _hard_sigmoid(steps: Steps, step: Step) -> None:
-    """``relu6(x + 3) / 6``, in a scope of its own."""
-    bounded = _made_from(steps, steps.before(step), "Relu6")
-    shifted = None if bounded is None else _made_from(steps, steps.before(bounded), "AddV2")
-    if (
-        not steps.is_leaf(step.scope)
-        or bounded is None
-        or shifted is None
-        or len(shifted.reads) != 1
-    ):
-        return
-    divides = steps.op(step).type == "RealDiv"
-    if near(constant(steps, step), 6 if divides else 1 / 6) and near(constant(steps, shifted), 3):
-        _become(steps.join(step, [bounded, shifted]), "hard_sigmoid")
+def _clipped_sigmoid(steps: Steps, last: Step) -> None:
+    # Mul (0.2) -> AddV2 (0.5) -> Minimum (1) -> Maximum (0): Keras 2's hard sigmoid.
+    parts = _chain(steps, last, ("Minimum", None), ("AddV2", 0.5), ("Mul", 0.2))
+    if parts:
+        become_activation(steps, last, parts, "hard_sigmoid")
 
 
-def _clipped_sigmoid(steps: Steps, step: Step) -> None:
-    """``clip(0.2 * x + 0.5, 0, 1)``, Keras 2's hard sigmoid."""
-    parts = [step]
-    for type_ in ("Minimum", "AddV2", "Mul"):
-        before = _made_from(steps, steps.before(parts[-1]), type_)
-        if before is None or len(before.reads) != 1:
-            return
-        parts.append(before)
-    if near(constant(steps, parts[2]), 0.5) and near(constant(steps, parts[3]), 0.2):
-        _become(steps.join(step, parts[1:]), "hard_sigmoid")
+def _hard_silu(steps: Steps, product: Step) -> None:
+    # AddV2 (3) -> Relu6 -> RealDiv (6) -> Mul (by data), in one scope: hard_silu of Keras 3.
+    for gate, data in _gates(steps, product):
+        known = gate.type == "Activation" and gate.config["activation"] == "hard_sigmoid"
+        if known and gate.reads == [data] and steps.is_leaf(product.scope):
+            become_activation(steps, product, [gate], "hard_silu")
+            break
 
 
-def _hard_silu(steps: Steps, step: Step) -> None:
-    """``x * hard_sigmoid(x)``, in one scope."""
-    for slot in range(len(step.reads)):
-        gate = steps.before(step, slot)
-        known = gate is not None and gate.config.get("activation") == "hard_sigmoid"
-        if gate is None or not known or gate.type != "Activation" or len(step.reads) != 2:
-            continue
-        if steps.is_leaf(step.scope) and gate.reads == [step.reads[1 - slot]]:
-            _become(steps.join(step, [gate]), "hard_silu")
-            return
+def _gates(steps: Steps, product: Step, *types: str) -> Iterator[tuple[Step, Ref]]:
+    """Each factor of two that is made for the product only, and the other factor."""
+    for slot, data in enumerate(reversed(product.reads)):
+        gate = steps.before(product, *types, slot=slot)
+        if gate is not None and len(product.reads) == 2:
+            yield gate, data
 
 
-def _made_from(steps: Steps, step: Step | None, type_: str) -> Step | None:
-    return step if step is not None and not step.type and steps.op(step).type == type_ else None
+def _chain(steps: Steps, last: Step, *types: tuple[str, float | None]) -> list[Step]:
+    """The steps that lead to ``last``, the nearest first, if of these types and constants."""
+    chain = [last]
+    for type_, constant in types:
+        step = steps.before(chain[-1], type_)
+        if step is None or len(step.reads) != 1:
+            return []
+        if constant is not None and not computes_with(steps, step, constant):
+            return []
+        chain.append(step)
+    return chain[1:]
 
 
-def _become(step: Step, activation: str) -> None:
-    step.type, step.config, step.weights = "Activation", {"activation": activation}, {}
+def computes_with(steps: Steps, step: Step, constant: float) -> bool:
+    """Tell whether a step computes with a number, which may be rounded."""
+    number = steps.number(step.core)
+    return number is not None and abs(number - constant) < 1e-4

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.tensorflow.steps import Side, Step, Steps
+from pytest_layercount.model.readers.tensorflow.steps import Operand, Step, Steps
 
 _FUSED = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _SHIFTS = ("Add", "AddV2", "BiasAdd", "Sub")
-_SCALES = ("Div", "DivNoNan", "Mul", "RealDiv")
+_DIVISIONS = ("Div", "DivNoNan", "RealDiv")
+_SCALES = ("Mul", *_DIVISIONS)
 
 
 def recognise_maps(steps: Steps) -> None:
@@ -21,153 +21,108 @@ def recognise_maps(steps: Steps) -> None:
 
 
 def _fused(steps: Steps, step: Step) -> None:
-    sides = [steps.side(step, slot) for slot in range(1, 5)]
+    # FusedBatchNormV3 (gamma, beta, mean, variance): Keras 2 for images.
+    gamma, beta, mean, variance = (steps.operand(step, slot) for slot in range(1, 5))
     attributes = steps.op(step).attributes
     training = bool(attributes.get("is_training"))
-    known = [side is not None for side in sides]
-    if len(step.reads) != 1 or not all(known) or (training and not step.weights):
+    if len(step.reads) != 1 or None in (gamma, beta, mean, variance):
+        return
+    # LayerNormalization of Keras 2 normalizes with it too: by the data, scaled by no weights.
+    if training and not step.weights:
         return
     first = str(attributes.get("data_format", "NHWC")).startswith("NC")
-    rank = len(steps.shape(step.reads[0]) or (None,) * 4)
-    _call_batch_norm(
-        step,
-        axis=1 if first else rank - 1,
-        epsilon=attributes.get("epsilon"),
-        scale=_has_weights(sides[0]),
-        center=_has_weights(sides[1]),
-    )
-    step.training = True if training else None
-
-
-def _has_weights(side: Side | None) -> bool:
-    return side is not None and bool(side.weights)
+    rank = len(steps.input_shape(step) or (None,) * 4)
+    step.type, step.training = "BatchNormalization", training or None
+    step.config = {
+        "axis": 1 if first else rank - 1,
+        "center": bool(beta and beta.weights),
+        "epsilon": attributes.get("epsilon"),
+        "scale": bool(gamma and gamma.weights),
+    }
 
 
 def _written_out(steps: Steps, first: Step) -> None:
-    """A row of scales and shifts by weights, one of them with a root in it."""
-    row = [first] if _is_map(steps, first) else []
-    while row:
-        after = steps.after(row[-1])
-        if after is None or after.type or not _is_map(steps, after):
-            break
-        row.append(after)
-    row = _one_normalization(steps, row)
+    # Mul (gamma * Rsqrt(variance + epsilon)) -> AddV2 (beta - mean * that): both Keras, and
+    # tf.nn.batch_normalization.
+    # Sub (mean) -> RealDiv (Sqrt(variance + epsilon)) -> Mul (gamma) -> AddV2 (beta): by hand.
+    # Sub (mean) -> RealDiv (Maximum(Sqrt(variance), epsilon)): Normalization of both Keras.
+    row = _normalization(steps, first)
     scales = [step for step in row if steps.op(step).type in _SCALES]
-    roots = [side.root for side in (_side(steps, step) for step in scales) if side]
-    root = next((one for one in roots if one is not None), None)
+    roots = [_factor(steps, step).root for step in scales]
+    root = next((root for root in roots if root is not None), None)
     if root is None:
         return
-    divided = len(scales) == 1 and steps.op(scales[0]).type in ("Div", "RealDiv")
-    bounded = divided and _bound(steps, scales[0])
     axis = _axis(steps, scales[0])
-    scaling = {name for step in scales for name in step.weights}
-    whole = {name for step in row for name in step.weights}
-    last = steps.join(row[-1], row[:-1])
-    if bounded:
-        last.type = "Normalization"
-        last.config = {"axis": (axis,), "epsilon": bounded}
+    bound = _bound(steps, scales[0]) if len(scales) == 1 else None
+    if bound:
+        steps.become(row[-1], row, "Normalization", {"axis": (axis,), "epsilon": bound})
         return
-    _call_batch_norm(
-        last,
-        axis=axis,
-        epsilon=_epsilon(steps, root),
-        scale=len(scaling) > 1,
-        center=len(whole - scaling) > 1,
-    )
+    # Scales hold the variance and perhaps a gamma, shifts moreover the mean and perhaps a beta.
+    scaling = {name for step in scales for name in step.weights}
+    shifting = {name for step in row for name in step.weights} - scaling
+    config = {
+        "axis": axis,
+        "center": len(shifting) > 1,
+        "epsilon": steps.epsilon(root),
+        "scale": len(scaling) > 1,
+    }
+    steps.become(row[-1], row, "BatchNormalization", config)
 
 
-def _one_normalization(steps: Steps, row: list[Step]) -> list[Step]:
-    """The start of a row that is one normalization: a shift, scales and a shift at most."""
-    found: list[Step] = []
+def _normalization(steps: Steps, first: Step) -> list[Step]:
+    """The maps from ``first`` on that are one normalization: a shift, scales, a shift at most."""
+    row: list[Step] = []
     scaled = shifted = False
-    for step in row:
+    step: Step | None = first
+    while step is not None and not step.type and _is_map(steps, step) and not shifted:
         shift = steps.op(step).type in _SHIFTS
-        if shifted or (shift and found and not scaled):
+        if shift and row and not scaled:
             break
-        found.append(step)
+        row.append(step)
         shifted = shift and scaled
         scaled |= not shift
-    return found
+        step = steps.after(step)
+    return row
 
 
 def _is_map(steps: Steps, step: Step) -> bool:
-    op, side = steps.op(step), _side(steps, step)
-    if len(step.reads) != 1 or side is None or not side.weights:
+    """Tell whether a step computes with data and weights, data first where the order counts."""
+    type_ = steps.op(step).type
+    if type_ not in _SHIFTS + _SCALES or len(step.reads) != 1 or not _factor(steps, step).weights:
         return False
-    data_first = steps.side(step, 0) is None
-    return data_first if op.type in ("Sub", "Div", "DivNoNan", "RealDiv") else True
+    return type_ not in ("Sub", *_DIVISIONS) or steps.operand(step, 0) is None
 
 
-def _side(steps: Steps, step: Step) -> Side | None:
-    if len(steps.op(step).inputs) != 2:
-        return None
-    return steps.side(step, 1) or steps.side(step, 0)
+def _factor(steps: Steps, step: Step) -> Operand:
+    """What data is scaled by or shifted by, without weights where it is none or several."""
+    operands = [steps.operand(step, slot) for slot in (1, 0)]
+    return next(filter(None, operands), Operand({}))
 
 
-def _call_batch_norm(
-    step: Step, *, axis: int, epsilon: float | None, scale: bool, center: bool
-) -> None:
-    step.type = "BatchNormalization"
-    step.config = {"axis": axis, "center": center, "epsilon": epsilon, "scale": scale}
-
-
-def _epsilon(steps: Steps, root: int) -> float | None:
-    """What is added to the variance under a root."""
-    for source, _ in steps.ops[root].inputs:
-        for inner, _ in steps.ops[source].inputs:
-            value = _number(steps.sides.get(inner))
-            if value is not None:
-                return value
-    return None
-
-
-def _bound(steps: Steps, step: Step) -> float | None:
+def _bound(steps: Steps, division: Step) -> float | None:
     """What a deviation is kept above before data is divided by it."""
-    divisor = steps.ops[steps.op(step).inputs[1][0]]
-    if divisor.type != "Maximum":
-        return None
-    values = [_number(steps.sides.get(source)) for source, _ in divisor.inputs]
-    return next((value for value in values if value is not None), None)
+    divisor = steps.op(division).inputs[1][0]
+    bounded = steps.op(division).type in ("Div", "RealDiv") and steps.ops[divisor].type == "Maximum"
+    return steps.number(divisor) if bounded else None
 
 
-def _number(side: Side | None) -> float | None:
-    value = None if side is None or side.weights else side.value
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _axis(steps: Steps, step: Step) -> int:
+def _axis(steps: Steps, scale: Step) -> int:
     """The axis along which a scale has one number each."""
-    rank = len(steps.shape((step.last, 0)) or (None,) * 4)
-    slot = 1 if steps.side(step, 1) is not None else 0
-    shape: Shape = steps.side_shape(step, slot)
+    rank = len(steps.output_shape(scale) or (None,) * 4)
+    shape = steps.operand_shape(scale, 1 if steps.operand(scale, 1) is not None else 0)
     long = [place for place, size in enumerate(shape or ()) if size != 1]
     return rank - 1 if len(long) != 1 or shape is None else rank - len(shape) + long[0]
 
 
-def _rescaling(steps: Steps, step: Step) -> None:
-    """``x * scale + offset`` with constants, in a scope of its own."""
-    after = steps.after(step)
-    if (
-        not steps.is_leaf(step.scope)
-        or after is None
-        or after.type
-        or steps.op(after).type not in ("Add", "AddV2")
-    ):
+def _rescaling(steps: Steps, scale: Step) -> None:
+    # Mul (scale) -> AddV2 (offset), constants, in a scope of its own: Rescaling of both Keras.
+    offset = steps.after(scale, "Add", "AddV2")
+    if offset is None or not steps.is_leaf(scale.scope):
         return
-    scale, offset = _side(steps, step), _side(steps, after)
-    if scale is None or offset is None or len(step.reads) != 1 or len(after.reads) != 1:
+    numbers = [_factor(steps, step).value for step in (scale, offset)]
+    if None in numbers or len(scale.reads) != 1 or len(offset.reads) != 1:
         return
-    if scale.value is None or offset.value is None:
-        return
-    whole = [
-        one for one in steps.steps.values() if one.scope == step.scope and not _cast(steps, one)
-    ]
+    whole = [step for step in steps.leaves()[scale.scope] if steps.op(step).type != "Cast"]
     if len(whole) == 2:
-        last = steps.join(after, [step])
-        last.weights = {}
-        last.type = "Rescaling"
-        last.config = {"data_format": "channels_last", "offset": offset.value, "scale": scale.value}
-
-
-def _cast(steps: Steps, step: Step) -> bool:
-    return steps.op(step).type == "Cast"
+        config = {"data_format": "channels_last", "offset": numbers[1], "scale": numbers[0]}
+        steps.become(offset, [scale], "Rescaling", config).weights = {}

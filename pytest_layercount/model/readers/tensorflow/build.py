@@ -45,6 +45,7 @@ class _Building:
         self.numbers: dict[Any, int] = {}
         self.counted: set[str] = set()
         self.names = _names(function, steps)
+        self.leaves = steps.leaves()
 
     def graph(self) -> ModelGraph:
         unread = [ref for ref in self.steps.outputs if ref[0] not in self.steps.steps]
@@ -90,14 +91,14 @@ class _Building:
     def _arguments(self, step: Step) -> tuple[Any, ...]:
         """What a step reads; for arithmetic the constants too."""
         reads = tuple(self._value(ref) for ref in step.reads)
-        if step.type or len(step.parts) > 1 or step.weights:
+        if step.type or step.size > 1 or step.weights:
             return reads
         found: list[Any] = []
         for ref in self.steps.op(step).inputs:
             if self.steps.is_data(ref[0]):
                 found.append(self._value(self.steps.resolved(ref)))
                 continue
-            value = self.steps.sides[ref[0]].value
+            value = self.steps.operands[ref[0]].value
             if isinstance(value, (int, float)):
                 found.append(value)
         return tuple(found)
@@ -138,8 +139,7 @@ class _Building:
 
     def _stands_alone(self, step: Step) -> bool:
         """Whether an operation is all that a layer's scope holds."""
-        inside = [one for one in self.steps.steps.values() if one.scope == step.scope]
-        return self.steps.is_leaf(step.scope) and len(inside) == 1
+        return len(self.leaves.get(step.scope, ())) == 1
 
 
 def _names(function: Function, steps: Steps) -> dict[int, str]:

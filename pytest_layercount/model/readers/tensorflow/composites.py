@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 
+from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.names import names
-from pytest_layercount.model.readers.tensorflow.activations import constant, near
-from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
+from pytest_layercount.model.readers.tensorflow.activations import become_activation, computes_with
+from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, Steps
 
 _LAYER_NORM = names("AddV2 Cast Mean Mul Neg Rsqrt SquaredDifference Sub")
-_RMS_NORM = names("AddV2 Mean Mul Rsqrt Square")
+_RMS_NORM = names("Mean Mul Rsqrt Square")
 _ATTENTION = names("attention_output key query value")
 _MERGES = {
     "Add": "Add",
+    "AddN": "Add",
     "AddV2": "Add",
     "Maximum": "Maximum",
     "Minimum": "Minimum",
     "Mul": "Multiply",
+    "Sub": "Subtract",
 }
 
 
@@ -25,9 +27,9 @@ def recognise_composites(steps: Steps) -> None:
     """Find what stands for one layer although it is several operations."""
     for scope in sorted({step.scope.rpartition("/")[0] for step in steps.steps.values()}):
         _attention(steps, scope)
-    for scope, members in _by_scope(steps).items():
-        if steps.is_leaf(scope):
-            _first_that_fits(steps, members)
+    for members in steps.leaves().values():
+        _gelu(steps, members)
+        _whole_scope(steps, members)
     for step in steps.typed(*_MERGES):
         _merge(steps, step)
     for step in steps.typed("Mul", "RealDiv"):
@@ -37,164 +39,140 @@ def recognise_composites(steps: Steps) -> None:
 
 
 def _attention(steps: Steps, scope: str) -> None:
-    """Attention: the layer whose scope holds layers of these four names."""
+    # query, key, value (EinsumDense each) -> Einsum -> softmax -> Einsum -> attention_output
+    # (EinsumDense): MultiHeadAttention of both Keras, whose scope holds layers of these names.
     inside = [step for step in steps.steps.values() if step.scope.startswith(f"{scope}/")]
-    parts = {re.sub(r"(_\d+)+$", "", one.scope.removeprefix(f"{scope}/")): one for one in inside}
-    kernels = {name: one for name, one in parts.items() if one.weighted}
+    parts = {re.sub(r"(_\d+)+$", "", step.scope.removeprefix(f"{scope}/")): step for step in inside}
+    kernels = {name: step for name, step in parts.items() if step.weighted}
     if not scope or set(kernels) != _ATTENTION or not set(parts) <= _ATTENTION | {"softmax"}:
         return
-    members = [*inside, *(step for step in steps.steps.values() if step.scope == scope)]
-    taken = [kernels[name].reads[0] for name in ("query", "value", "key")]
     last = kernels["attention_output"]
-    config = {"use_bias": last.config["use_bias"]}
-    for name, size in (("query", "key_dim"), ("value", "value_dim")):
-        shape = steps.shape((kernels[name].last, 0)) or (None, None)
-        config |= {"num_heads": shape[-2], size: shape[-1]}
-    steps.join(last, [one for one in members if one is not last])
-    steps.rewire(last, taken if taken[2] != taken[1] else taken[:2])
-    last.type, last.config, last.scope = "MultiHeadAttention", config, scope
+    *_, heads, value_dim = steps.output_shape(kernels["value"]) or (None, None)
+    key_dim = (steps.output_shape(kernels["query"]) or (None,))[-1]
+    config = {"use_bias": last.config["use_bias"], "num_heads": heads}
+    config |= {"key_dim": key_dim, "value_dim": value_dim}
+    reads = [kernels[name].reads[0] for name in ("query", "value", "key")]
+    between = [step for step in steps.steps.values() if step.scope == scope]
+    steps.become(last, [*inside, *between], "MultiHeadAttention", config)
+    # Keras takes the value for the key where none is given.
+    steps.rewire(last, reads if reads[2] != reads[1] else reads[:2])
+    last.scope = scope
 
 
-def _by_scope(steps: Steps) -> Mapping[str, list[Step]]:
-    found: dict[str, list[Step]] = {}
-    for step in steps.steps.values():
-        if step.type != "InputLayer":
-            found.setdefault(step.scope, []).append(step)
-    return found
+def _gelu(steps: Steps, members: list[Step]) -> None:
+    # Mul -> RealDiv -> Erf -> AddV2 -> Mul in TensorFlow 2.15, Mul -> Neg -> Mul -> Erfc -> Mul in
+    # 2.21, more of them if approximate; all named "Gelu/...": tf.nn.gelu, for both Keras.
+    functions: dict[str, list[Step]] = {}
+    for step in members:
+        name = re.match(r"(.*/Gelu(_\d+)?)/", steps.op(step).name)
+        if name and not step.type:
+            functions.setdefault(name[1], []).append(step)
+    for parts in functions.values():
+        become_activation(steps, parts[-1], parts, "gelu")
 
 
-def _first_that_fits(steps: Steps, members: list[Step]) -> None:
-    _gelu(steps, members)
-    unknown = [step for step in members if not step.type and steps.steps.get(step.last) is step]
-    if len(unknown) == len(members) > 1:
-        fits: tuple[Callable[[Steps, list[Step]], bool], ...] = (
-            _layer_norm,
-            _old_layer_norm,
-            _prelu,
-            _repeats,
-        )
-        any(fit(steps, unknown) for fit in fits)
+def _whole_scope(steps: Steps, members: list[Step]) -> None:
+    """Say which layer all the operations of a scope are, if none of them is one yet."""
+    if len(members) < 2 or any(step.type or step.last not in steps.steps for step in members):
+        return
+    for pattern in (_layer_norm, _old_layer_norm, _prelu, _repeats):
+        layer = pattern(steps, members)
+        if layer is not None:
+            steps.become(members[-1], members, *layer)
+            return
 
 
 def _types(steps: Steps, members: list[Step]) -> list[str]:
     return [steps.op(step).type for step in members]
 
 
-def _gelu(steps: Steps, members: list[Step]) -> None:
-    inside: dict[str, list[Step]] = {}
-    for step in members:
-        found = re.match(r"(.*/Gelu(_\d+)?)/", steps.op(step).name)
-        if found and not step.type:
-            inside.setdefault(found[1], []).append(step)
-    for parts in inside.values():
-        last = steps.join(parts[-1], parts[:-1])
-        last.type, last.config, last.weights = "Activation", {"activation": "gelu"}, {}
-
-
-def _layer_norm(steps: Steps, members: list[Step]) -> bool:
-    types = _types(steps, members)
-    rms = set(types) == _RMS_NORM - ({"AddV2"} if "AddV2" not in types else set())
-    if not rms and not ({"Rsqrt", "SquaredDifference"} <= set(types) <= _LAYER_NORM):
-        return False
-    mean = next(step for step in members if steps.op(step).type == "Mean")
-    root = next(step for step in members if steps.op(step).type == "Rsqrt")
-    side = steps.side(mean, 1)
-    axes = side.value if side is not None else None
-    under = steps.ops[steps.op(root).inputs[0][0]]
-    constants = [steps.sides[one].value for one, _ in under.inputs if one in steps.sides]
+def _layer_norm(steps: Steps, members: list[Step]) -> Recognised:
+    # Mean -> SquaredDifference -> Mean -> AddV2 (epsilon) -> Rsqrt -> Mul (gamma) -> Mul -> Neg ->
+    # Mul -> AddV2 (beta) -> AddV2: LayerNormalization of Keras 3. With Mul -> Sub -> AddV2 at the
+    # end: of Keras 2, for other axes than the last.
+    # Square -> Mean -> AddV2 (epsilon) -> Rsqrt -> Mul -> Mul (gamma): RMSNormalization of Keras 3.
+    types = {steps.op(step).type: step for step in reversed(members)}
+    rms = types.keys() - {"AddV2"} == _RMS_NORM
+    if not rms and not {"Mean", "Rsqrt", "SquaredDifference"} <= types.keys() <= _LAYER_NORM:
+        return None
+    axes = steps.value(types["Mean"], 1) or (-1,)
+    config = {
+        "axis": axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes,
+        "epsilon": steps.epsilon(types["Rsqrt"].core),
+    }
+    if rms:
+        return "RMSNormalization", config
     weighted = {steps.op(step).type for step in members if step.weights}
-    last = steps.join(members[-1], members[:-1])
-    axis = axes if isinstance(axes, tuple) and len(axes) > 1 else (axes or (-1,))
-    last.config = {
-        "axis": axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis,
-        "epsilon": next((one for one in constants if isinstance(one, float)), None),
-    }
-    last.type = "RMSNormalization" if rms else "LayerNormalization"
-    if not rms:
-        last.config |= {"center": bool(weighted & {"AddV2", "Sub"}), "scale": "Mul" in weighted}
-    return True
+    config |= {"center": bool(weighted & {"AddV2", "Sub"}), "scale": "Mul" in weighted}
+    return "LayerNormalization", config
 
 
-def _old_layer_norm(steps: Steps, members: list[Step]) -> bool:
-    """As Keras 2 does it: a batch normalization of what was laid on its side."""
+def _old_layer_norm(steps: Steps, members: list[Step]) -> Recognised:
+    # Reshape -> FusedBatchNormV3 -> Reshape -> Mul (gamma) -> AddV2 (beta): LayerNormalization of
+    # Keras 2 on the last axis. It lays data on its side and lets a batch normalization train on it.
     types = _types(steps, members)
-    fused = [step for step in members if steps.op(step).type.startswith("FusedBatchNorm")]
-    if types[:3] != ["Reshape", "FusedBatchNormV3", "Reshape"] or len(fused) != 1:
-        return False
-    if set(types[3:]) - {"Mul", "AddV2"}:
-        return False
-    rest = types[3:]
-    epsilon = steps.op(fused[0]).attributes.get("epsilon")
-    last = steps.join(members[-1], members[:-1])
-    last.type = "LayerNormalization"
-    last.config = {
+    if types[:3] != ["Reshape", "FusedBatchNormV3", "Reshape"] or set(types[3:]) - {"AddV2", "Mul"}:
+        return None
+    return "LayerNormalization", {
         "axis": -1,
-        "center": "AddV2" in rest,
-        "epsilon": epsilon,
-        "scale": "Mul" in rest,
+        "center": "AddV2" in types,
+        "epsilon": steps.op(members[1]).attributes.get("epsilon"),
+        "scale": "Mul" in types,
     }
-    return True
 
 
-def _prelu(steps: Steps, members: list[Step]) -> bool:
-    if sorted(_types(steps, members)) != ["AddV2", "Mul", "Neg", "Relu", "Relu"]:
-        return False
-    last = steps.join(members[-1], members[:-1])
-    last.type, last.config = "PReLU", {}
-    return bool(last.weights)
+def _prelu(steps: Steps, members: list[Step]) -> Recognised:
+    # Relu, and Neg -> Relu -> Mul (-alpha), added by AddV2: PReLU of both Keras.
+    prelu = sorted(_types(steps, members)) == ["AddV2", "Mul", "Neg", "Relu", "Relu"]
+    return ("PReLU", {}) if prelu else None
 
 
-def _repeats(steps: Steps, members: list[Step]) -> bool:
-    """Upsampling as Keras 3 does it: each axis repeated in turn."""
+def _repeats(steps: Steps, members: list[Step]) -> Recognised:
+    # ExpandDims -> Tile -> Reshape for each axis, named "Repeat/...": tf.repeat, with which Keras 3
+    # does UpSampling.
     if not all("/Repeat" in steps.op(step).name for step in members):
-        return False
-    last = steps.join(members[-1], members[:-1])
-    before, after = steps.shape(last.reads[0]), steps.shape((last.last, 0))
-    rank = len(before or (None,) * 4) - 2
-    last.type = f"UpSampling{rank}D"
-    last.config = {"data_format": "channels_last", "size": scale_of(before, after)}
-    last.config["interpolation"] = "nearest"
-    return True
+        return None
+    before, after = steps.input_shape(members[0]), steps.output_shape(members[-1])
+    config = {"data_format": "channels_last", "size": scale_of(before, after)}
+    return f"UpSampling{len(before or (None,) * 4) - 2}D", {**config, "interpolation": "nearest"}
 
 
-def scale_of(
-    before: tuple[int | None, ...] | None, after: tuple[int | None, ...] | None
-) -> tuple[int, ...] | None:
+def scale_of(before: Shape, after: Shape) -> tuple[int, ...] | None:
     """How much larger the spatial axes have become, None if not whole times or not known."""
     if before is None or after is None or len(before) != len(after):
         return None
-    pairs = list(zip(before[1:-1], after[1:-1], strict=True))
-    if any(not one or not two or two % one for one, two in pairs):
-        return None
-    return tuple((two or 1) // (one or 1) for one, two in pairs)
+    scales = []
+    for size, larger in zip(before[1:-1], after[1:-1], strict=True):
+        if not size or not larger or larger % size:
+            return None
+        scales.append(larger // size)
+    return tuple(scales)
 
 
 def _merge(steps: Steps, step: Step) -> None:
-    """The same combination of several tensors one after the other, in a scope of its own."""
-    kind = _MERGES[steps.op(step).type]
+    # AddV2 -> AddV2 -> ..., each with one tensor more, in a scope of its own: Add of both Keras.
+    # Maximum, Minimum and Multiply alike.
     if len(step.reads) < 2:
         return
-    for slot in range(len(step.reads)):
-        before = steps.before(step, slot)
-        if steps.is_leaf(step.scope) and before is not None and before.type == kind:
-            steps.join(step, [before])
-            break
-    step.type, step.config = kind, {}
+    layer = _MERGES[steps.op(step).type]
+    before = [steps.before(step, slot=slot) for slot in range(len(step.reads))]
+    alike = [part for part in before if part is not None and part.type == layer]
+    chained = layer != "Subtract" and steps.is_leaf(step.scope)
+    steps.become(step, alike[:1] if chained else [], layer, {})
 
 
 def _average(steps: Steps, step: Step) -> None:
+    # AddV2 -> ... -> RealDiv (how many), or Mul (by one over that): Average of both Keras.
     total = steps.before(step)
-    if not steps.is_leaf(step.scope) or total is None or total.type != "Add":
+    if total is None or total.type != "Add" or not steps.is_leaf(step.scope):
         return
-    value = constant(steps, step)
     number = len(total.reads)
-    if near(value, number if steps.op(step).type == "RealDiv" else 1 / number):
-        steps.join(step, [total])
-        step.type, step.config = "Average", {}
+    if computes_with(steps, step, number if steps.op(step).type == "RealDiv" else 1 / number):
+        steps.become(step, [total], "Average", {})
 
 
 def _cast(steps: Steps, step: Step) -> None:
     """A cast that a layer begins with is a part of it."""
     after = steps.after(step)
     if steps.is_leaf(step.scope) and after is not None:
-        steps.join(after, [step], like=after)
+        steps.join(after, [step])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from string import ascii_lowercase
 from typing import Any
 
-from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 _CONVOLUTIONS = {
@@ -24,172 +22,158 @@ _POOLS = {
 }
 _PRODUCTS = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul")
 _SUMS = ("Add", "AddV2", "BiasAdd", "BiasAddV1")
+# Their biases have several axes, or a number for each multiple of each channel.
+_ANY_BIAS = ("DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense")
 
 
 def recognise_kernels(steps: Steps) -> None:
     """Find the convolutions, poolings and dense layers, each with its bias."""
     for step in steps.typed(*_CONVOLUTIONS, *_POOLS):
-        _unwrap(steps, step)
+        _windowed(steps, step)
     for step in steps.typed("Reshape"):
         _tensordot(steps, step)
-    for step in steps.typed(*_PRODUCTS, "Einsum"):
-        _dense(steps, step)
+    for step in steps.typed(*_PRODUCTS):
+        _product(steps, step)
+    for step in steps.typed("Einsum"):
+        _einsum(steps, step)
     for step in steps.typed(*_SUMS):
         _bias(steps, step)
     for step in list(steps.steps.values()):
         _separable(steps, step)
 
 
-def _unwrap(steps: Steps, step: Step) -> None:
-    """A convolution or pooling, with what makes it dilated or one-dimensional around it."""
-    op = steps.op(step)
-    transposed = op.type.endswith(("BackpropInput", "BackpropInputV2"))
-    kernel = steps.side_shape(step, 1) if op.type in _CONVOLUTIONS else ()
-    if kernel is None or (op.type in _CONVOLUTIONS and steps.side(step, 1) is None):
+def _windowed(steps: Steps, core: Step) -> None:
+    # Conv2D, MaxPool ...: a layer by itself.
+    # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, where Conv2D cannot be.
+    # ExpandDims (1 or 2) -> Conv2D -> Squeeze: one-dimensional.
+    op = steps.op(core)
+    kernel = steps.operand_shape(core, 1) if op.type in _CONVOLUTIONS else None
+    # Without a kernel it is a convolution of data with data, which is no layer.
+    if op.type in _CONVOLUTIONS and (kernel is None or steps.operand(core, 1) is None):
         return
-    rank = 3 if "3D" in op.type else 2
-    dilation = None
-    last, first = step, False
-    before, after = steps.before(step), steps.after(step)
-    around = _types(steps, before), _types(steps, after)
-    if around == ("SpaceToBatchND", "BatchToSpaceND") and before and after:
-        block = steps.side(before, 1)
-        dilation = None if block is None else block.value
-        last = steps.join(after, [before, step], like=step)
-        before, after = steps.before(last), steps.after(last)
-        around = _types(steps, before), _types(steps, after)
-    if around == ("ExpandDims", "Squeeze") and before and after:
-        side = steps.side(before, 1)
-        first = side is not None and side.value in (2, -2)
-        last = steps.join(after, [before, last], like=last)
-        rank = 1
-    spread = _Spread(op.attributes, rank, first)
-    config = {
-        "data_format": spread.data_format,
+    inner, dilation = _unwrapped(steps, core, "SpaceToBatchND", "BatchToSpaceND")
+    step, axis = _unwrapped(steps, inner, "ExpandDims", "Squeeze")
+    rank = 1 if step is not inner else 3 if "3D" in op.type else 2
+    first = str(op.attributes.get("data_format", "NHWC")).startswith("NC")
+
+    def spatial(attribute: str) -> tuple[int, ...]:
+        """Pick the spatial axes; one-dimensional layers have one more, of size one."""
+        sizes = tuple(op.attributes.get(attribute, ()))
+        inside = sizes[2:] if first else sizes[1:-1]
+        return inside[:rank] if axis in (2, -2) else inside[-rank:]
+
+    step.config = {
+        "data_format": "channels_first" if first else "channels_last",
         "padding": str(op.attributes.get("padding", "VALID")).lower(),
-        "strides": spread("strides"),
+        "strides": spatial("strides"),
     }
-    if op.type in _POOLS:
-        last.type = _POOLS[op.type].format(rank)
-        last.config = {**config, "pool_size": spread("ksize")}
+    if kernel is None:
+        step.type = _POOLS[op.type].format(rank)
+        step.config |= {"pool_size": spatial("ksize")}
         return
-    last.type = _CONVOLUTIONS[op.type].format(rank)
-    last.config = {**config, **_kernel(kernel, rank, last.type), "use_bias": False}
-    last.config["activation"] = "linear"
-    last.config["dilation_rate"] = spread("dilations") or (1,) * rank
+    step.type = _CONVOLUTIONS[op.type].format(rank)
+    step.config |= _kernel(steps, step, kernel, rank)
+    step.config |= {"activation": "linear", "dilation_rate": spatial("dilations") or (1,) * rank}
     if dilation:
-        last.config["dilation_rate"] = ((1,) * rank + tuple(dilation))[-rank:]
-        last.config["padding"] = "same" if _keeps_size(steps, last) else "valid"
-    if not transposed:
-        last.config["groups"] = _groups(steps, last, kernel)
-    _causal(steps, last)
+        step.config["dilation_rate"] = ((1,) * rank + tuple(dilation))[-rank:]
+        # The convolution within has no padding: the operations around it do that.
+        step.config["padding"] = "same" if _keeps_size(steps, step) else "valid"
+    _causal(steps, step)
 
 
-def _types(steps: Steps, step: Step | None) -> str:
-    return "" if step is None or step.type else steps.op(step).type
+def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[Step, Any]:
+    """Join a step with the operations around it, if these; return what the first computes with."""
+    before, after = steps.before(step, opening), steps.after(step, closing)
+    if before is None or after is None:
+        return step, None
+    constant = steps.value(before, 1)
+    return steps.join(after, [before, step], like=step), constant
 
 
-class _Spread:
-    """Picks from what TensorFlow says of every axis the spatial ones.
-
-    One-dimensional layers have a second axis of size one, before theirs or (``first``) after.
-    """
-
-    def __init__(self, attributes: Mapping[str, Any], rank: int, first: bool) -> None:
-        self.attributes, self.rank, self.first = attributes, rank, first
-        channels = str(attributes.get("data_format", "NHWC")).startswith("NC")
-        self.data_format = "channels_first" if channels else "channels_last"
-
-    def __call__(self, name: str) -> tuple[int, ...]:
-        sizes = tuple(self.attributes.get(name, ()))
-        inner = sizes[2:] if self.data_format == "channels_first" else sizes[1:-1]
-        return inner[: self.rank] if self.first else inner[-self.rank :]
-
-
-def _kernel(kernel: tuple[int | None, ...], rank: int, type_: str) -> dict[str, Any]:
-    size = tuple(kernel[:-2])[-rank:]
-    if type_.startswith("Depthwise"):
-        return {"kernel_size": size, "depth_multiplier": kernel[-1]}
-    return {"kernel_size": size, "filters": kernel[-2 if type_.endswith("Transpose") else -1]}
-
-
-def _channels(shape: Shape, data_format: str) -> int | None:
-    return None if shape is None else shape[1 if data_format == "channels_first" else -1]
-
-
-def _groups(steps: Steps, step: Step, kernel: tuple[int | None, ...]) -> int:
-    given = _channels(steps.shape(step.reads[0]), step.config["data_format"])
-    taken = kernel[-2]
-    if step.type.startswith("Depthwise") or not given or not taken:
-        return 1
-    return given // taken
+def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int) -> dict[str, Any]:
+    """What the shape of a kernel tells."""
+    *sizes, inner, outer = kernel
+    config = {"kernel_size": tuple(sizes)[-rank:], "use_bias": False}
+    if step.type.startswith("Depthwise"):
+        return {**config, "depth_multiplier": outer, "groups": 1}
+    if step.type.endswith("Transpose"):
+        return {**config, "filters": inner}
+    shape = steps.input_shape(step)
+    first = step.config["data_format"] == "channels_first"
+    channels = None if shape is None else shape[1 if first else -1]
+    return {**config, "filters": outer, "groups": channels // inner if channels and inner else 1}
 
 
 def _keeps_size(steps: Steps, step: Step) -> bool:
-    before, after = steps.shape(step.reads[0]), steps.shape((step.last, 0))
+    before, after = steps.input_shape(step), steps.output_shape(step)
     return before is not None and after is not None and before[1:-1] == after[1:-1]
 
 
 def _causal(steps: Steps, step: Step) -> None:
-    """Padding on the left of a one-dimensional convolution, in its own scope."""
-    pad = steps.before(step)
-    if step.type != "Conv1D" or _types(steps, pad) not in ("Pad", "PadV2") or pad is None:
+    # Pad (left only) -> ExpandDims -> Conv2D -> Squeeze: Conv1D(padding="causal").
+    pad = steps.before(step, "Pad", "PadV2")
+    if step.type != "Conv1D" or pad is None or not step.scope:
         return
-    side = steps.side(pad, 1)
-    padding = None if side is None else side.value
-    if step.scope and padding and padding[1][0] and not padding[1][1]:
+    padding = steps.value(pad, 1)
+    if padding and padding[1][0] and not padding[1][1]:
         steps.join(step, [pad])
         step.config["padding"] = "causal"
 
 
 def _tensordot(steps: Steps, step: Step) -> None:
-    """A dense layer on more than two axes: TensorFlow flattens, multiplies and unflattens."""
+    # Transpose -> Reshape -> MatMul -> Reshape, named "Tensordot/MatMul" and so on, the last of
+    # them "Tensordot": Dense on more than two axes, where the batch is not known.
     name = steps.op(step).name
-    inside = [
-        other
-        for other in steps.steps.values()
-        if steps.op(other).name.startswith(f"{name}/") and not other.type
-    ]
+    if not name.rpartition("/")[2].startswith("Tensordot"):
+        return
+    unknown = [other for other in steps.steps.values() if not other.type]
+    inside = [other for other in unknown if steps.op(other).name.startswith(f"{name}/")]
     products = [other for other in inside if steps.op(other).type in _PRODUCTS]
-    if not name.rpartition("/")[2].startswith("Tensordot") or len(products) != 1:
-        return
-    if steps.side(products[0], 1) is not None:
-        steps.join(step, inside)
-        _call_dense(steps, step)
+    if len(products) == 1 and steps.operand(products[0], 1) is not None:
+        _become_dense(steps, step, inside)
 
 
-def _dense(steps: Steps, step: Step) -> None:
-    """A product with a kernel, perhaps between reshapes that spread its axes."""
-    op = steps.op(step)
-    if len(step.reads) != 1 or not step.weights or steps.side(step, 1) is None:
+def _product(steps: Steps, step: Step) -> None:
+    # MatMul: Dense on two axes.
+    # Reshape -> MatMul -> Reshape, in a scope of its own: EinsumDense of Keras 3, spread to it.
+    if not _has_kernel(steps, step):
         return
-    if op.type == "Einsum":
-        step.type, step.config = "EinsumDense", {"equation": op.attributes.get("equation")}
-        step.config |= {"activation": "linear", "use_bias": False}
-        return
-    before, after = steps.before(step), steps.after(step)
-    last = after if after is not None and _types(steps, after) == "Reshape" else step
-    others = [
-        step,
-        *([before] if before is not None and _types(steps, before) == "Reshape" else []),
-    ]
-    if steps.is_leaf(step.scope) and (last is not step or len(others) > 1):
-        equation = _equation(steps, step, last)
-        steps.join(last, [one for one in others if one is not last], like=step)
-        last.type = "EinsumDense"
-        last.config = {"activation": "linear", "equation": equation, "use_bias": False}
-        return
-    _call_dense(steps, step)
+    before, after = steps.before(step, "Reshape"), steps.after(step, "Reshape")
+    if steps.is_leaf(step.scope) and (before or after):
+        equation = _equation(steps, step, before or step, after or step)
+        parts = [part for part in (before, step) if part]
+        _become_einsum(steps, after or step, parts, equation)
+    else:
+        _become_dense(steps, step, [])
 
 
-def _equation(steps: Steps, step: Step, last: Step) -> str | None:
+def _einsum(steps: Steps, step: Step) -> None:
+    # Einsum (equation): EinsumDense, also those in attention.
+    if _has_kernel(steps, step):
+        _become_einsum(steps, step, [], steps.op(step).attributes.get("equation"))
+
+
+def _has_kernel(steps: Steps, step: Step) -> bool:
+    return len(step.reads) == 1 and bool(step.weights) and steps.operand(step, 1) is not None
+
+
+def _become_dense(steps: Steps, last: Step, parts: list[Step]) -> None:
+    units = (steps.output_shape(last) or (None,))[-1]
+    config = {"activation": "linear", "units": units, "use_bias": False}
+    steps.become(last, parts, "Dense", config)
+
+
+def _become_einsum(steps: Steps, last: Step, parts: list[Step], equation: str | None) -> None:
+    config = {"activation": "linear", "equation": equation, "use_bias": False}
+    steps.become(last, parts, "EinsumDense", config)
+
+
+def _equation(steps: Steps, product: Step, first: Step, last: Step) -> str | None:
     """What is multiplied and summed, with letters in the order in which axes appear."""
-    kernel = steps.ops[steps.op(step).inputs[1][0]]
+    kernel = steps.ops[steps.op(product).inputs[1][0]]
     while kernel.type == "Reshape" and kernel.inputs:
         kernel = steps.ops[kernel.inputs[0][0]]
-    first = steps.before(step)
-    given = steps.shape((first if _types(steps, first) == "Reshape" and first else step).reads[0])
-    result = steps.shape((last.last, 0))
+    given, result = steps.input_shape(first), steps.output_shape(last)
     if given is None or result is None or kernel.shapes[0] is None:
         return None
     summed = (len(given) + len(kernel.shapes[0]) - len(result)) // 2
@@ -199,52 +183,34 @@ def _equation(steps: Steps, step: Step, last: Step) -> str | None:
     return f"{source},{source[len(kept) :]}{made}->{kept}{made}"
 
 
-def _call_dense(steps: Steps, step: Step) -> None:
-    shape = steps.shape((step.last, 0))
-    units = None if shape is None else shape[-1]
-    step.type = "Dense"
-    step.config = {"activation": "linear", "units": units, "use_bias": False}
-
-
 def _bias(steps: Steps, step: Step) -> None:
-    """A vector, one number a channel, added to what a kernel gives."""
-    before = steps.before(step)
-    if before is None or not before.weighted or before.config["use_bias"] or len(step.reads) != 1:
+    # Conv2D, MatMul, Einsum ... -> BiasAdd or AddV2 (a number per channel): the same layer.
+    kernel = steps.before(step)
+    if kernel is None or not kernel.weighted or kernel.config["use_bias"] or len(step.reads) != 1:
         return
-    slot = next((slot for slot in (0, 1) if steps.side(step, slot) is not None), None)
-    if slot is None:
-        return
-    shape = steps.side_shape(step, slot)
-    whole = steps.shape((step.last, 0))
+    shape = steps.operand_shape(step, 0 if steps.operand(step, 0) is not None else 1)
     if shape is None or not step.weights:
         return
-    channels = before.config.get("filters") or before.config.get("units") or (whole or (0,))[-1]
+    config = kernel.config
+    channels = (
+        config.get("filters") or config.get("units") or (steps.output_shape(step) or (0,))[-1]
+    )
     long = [size for size in shape if size != 1]
-    if before.type != "EinsumDense" and long not in ([], [channels]) and not _depthwise(before):
-        return
-    steps.join(step, [before], like=before)
-    step.config["use_bias"] = True
-
-
-def _depthwise(step: Step) -> bool:
-    return step.type.startswith("Depthwise")
+    if long in ([], [channels]) or kernel.type in _ANY_BIAS:
+        steps.join(step, [kernel], like=kernel)
+        step.config["use_bias"] = True
 
 
 def _separable(steps: Steps, step: Step) -> None:
-    """A depthwise convolution and one with a 1x1 kernel, made by the same layer."""
+    # DepthwiseConv2dNative -> Conv2D (1x1), by the same layer: SeparableConv1D or 2D.
     if not step.type.startswith("Conv") or set(step.config.get("kernel_size", ())) != {1}:
         return
-    before = steps.before(step)
-    name = steps.ops[step.core].name
-    if before is None or not _depthwise(before) or before.config["use_bias"] or not step.scope:
+    depthwise = steps.before(step)
+    if depthwise is None or not depthwise.type.startswith("Depthwise") or not step.scope:
         return
-    if not steps.ops[before.core].name.startswith(name):
-        return
-    first, second = before.config, step.config
-    joined = steps.join(step, [before])
-    joined.type = f"Separable{step.type}"
-    joined.config = {
-        **second,
-        **{key: first[key] for key in ("dilation_rate", "kernel_size", "padding", "strides")},
-        "depth_multiplier": first["depth_multiplier"],
-    }
+    # TensorFlow names the first "separable_conv2d/depthwise" and the second "separable_conv2d".
+    named = steps.op(depthwise).name.startswith(steps.op(step).name)
+    if named and not depthwise.config["use_bias"]:
+        kept = ("dilation_rate", "kernel_size", "padding", "strides", "depth_multiplier")
+        config = step.config | {name: depthwise.config[name] for name in kept}
+        steps.become(step, [depthwise], f"Separable{step.type}", config)

@@ -7,7 +7,7 @@ from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 def gather_scopes(steps: Steps) -> None:
     """Join what a layer's own scope holds."""
-    for members in _leaves(steps).values():
+    for members in steps.leaves().values():
         kernels = [step for step in members if step.weighted]
         if len({frozenset(step.weights) for step in kernels}) == 1:
             for kernel in kernels:  # of one layer, called several times
@@ -16,45 +16,32 @@ def gather_scopes(steps: Steps) -> None:
             _keep_together(steps, members)
 
 
-def _leaves(steps: Steps) -> dict[str, list[Step]]:
-    """The scopes of single layers, and what they hold."""
-    found: dict[str, list[Step]] = {}
-    for step in steps.steps.values():
-        if step.type != "InputLayer" and steps.is_leaf(step.scope):
-            found.setdefault(step.scope, []).append(step)
-    return found
-
-
 def _fuse(steps: Steps, kernel: Step) -> None:
-    """Make the activation after a kernel its ``activation=``."""
+    # Conv2D -> BiasAdd -> Relu, by one layer: its activation=.
     after = steps.after(kernel)
-    name = None if after is None else activation_of(after)
-    if after is None or name is None or len(after.reads) != 1:
-        return
-    steps.join(after, [kernel], like=kernel)
-    after.config = {**after.config, "activation": name}
+    name = None if after is None else _activation(after)
+    if after is not None and name is not None and len(after.reads) == 1:
+        steps.join(after, [kernel], like=kernel)
+        after.config = {**after.config, "activation": name}
 
 
-def activation_of(step: Step) -> str | None:
-    """The activation function that a step is."""
+def _activation(step: Step) -> str | None:
     if step.type == "Activation":
         return str(step.config["activation"])
     if step.type == "ReLU":
-        return "relu6" if step.config.get("max_value") else "relu"
+        return "relu6" if step.config["max_value"] else "relu"
     return None
 
 
 def _keep_together(steps: Steps, members: list[Step]) -> None:
-    """Operations of one layer that are no known layer become one step, named after them."""
+    """Make one step of the operations of a layer that is none of the known."""
     if len(members) < 2 or all(step.type for step in members):
         return
+    # What a batch normalization that trains does with its statistics stands beside it.
     if any(step.type == "BatchNormalization" for step in members):
         return
     inside = {step.last for step in members}
-    last = members[-1]
     leaving = [step for step in members if not set(steps.readers.get(step.last, ())) <= inside]
-    if leaving != [last]:
-        return
-    kinds = dict.fromkeys(step.type or steps.op(step).type for step in members)
-    steps.join(last, members[:-1])
-    last.type, last.config = "+".join(kinds), {"own": True}
+    if leaving == members[-1:]:
+        kinds = dict.fromkeys(step.type or steps.op(step).type for step in members)
+        steps.become(members[-1], members, "+".join(kinds), {"own": True})

@@ -6,11 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.readers.tensorflow.composites import scale_of
-from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
-
-Found = tuple[str, dict[str, Any]] | None
+from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, Steps
 
 _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Elu": ("Activation", {"activation": "elu"}),
@@ -25,111 +22,83 @@ _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Softsign": ("Activation", {"activation": "softsign"}),
     "Tanh": ("Activation", {"activation": "tanh"}),
 }
-_MERGES = {
-    "Add": "Add",
-    "AddN": "Add",
-    "AddV2": "Add",
-    "Maximum": "Maximum",
-    "Minimum": "Minimum",
-    "Mul": "Multiply",
-    "Sub": "Subtract",
-}
 
 
 def recognise_singles(steps: Steps) -> None:
     """Say what layer each operation left is, where it is one."""
-    for step in list(steps.steps.values()):
-        if not step.type:
-            found = _recognised(steps, step)
-            if found is not None:
-                step.type, step.config = found
+    for step in steps.steps.values():
+        layer = None if step.type else _layer(steps, step)
+        if layer is not None:
+            step.type, step.config = layer
 
 
-def _recognised(steps: Steps, step: Step) -> Found:
+def _layer(steps: Steps, step: Step) -> Recognised:
     type_ = steps.op(step).type
     if type_ in _ACTIVATIONS and len(step.reads) == 1:
-        kind, config = _ACTIVATIONS[type_]
-        return kind, dict(config)
-    if type_ == "LeakyRelu":
-        return "LeakyReLU", {}
-    if type_ in _MERGES and len(step.reads) > 1:
-        return _MERGES[type_], {}
-    if type_ == "Mul" and _is_layer_scale(steps, step):
-        return "LayerScale", {}
-    find = _OTHERS.get(type_)
-    return None if find is None else find(steps, step)
+        layer, config = _ACTIVATIONS[type_]
+        return layer, dict(config)
+    recognise = _OTHERS.get(type_)
+    return None if recognise is None else recognise(steps, step)
 
 
-def _is_layer_scale(steps: Steps, step: Step) -> bool:
-    """Whether a layer only multiplies by a variable, one number a channel."""
-    shape = _output(steps, step)
-    sizes = list(step.weights.values())
-    return steps.is_leaf(step.scope) and shape is not None and sizes == [shape[-1]]
+def _leaky_relu(steps: Steps, step: Step) -> Recognised:
+    return "LeakyReLU", {}
 
 
-def _input(steps: Steps, step: Step) -> Shape:
-    return steps.shape(step.reads[0])
+def _layer_scale(steps: Steps, step: Step) -> Recognised:
+    # Mul (one number a channel), all that a layer's scope holds: LayerScale of ConvNeXt.
+    shape = steps.output_shape(step)
+    scales = shape is not None and list(step.weights.values()) == [shape[-1]]
+    return ("LayerScale", {}) if scales and steps.is_leaf(step.scope) else None
 
 
-def _output(steps: Steps, step: Step) -> Shape:
-    return steps.shape((step.last, 0))
-
-
-def _value(steps: Steps, step: Step, slot: int) -> Any:
-    side = steps.side(step, slot)
-    return None if side is None else side.value
-
-
-def _concatenate(steps: Steps, step: Step) -> Found:
-    axis = _value(steps, step, -1)
+def _concatenate(steps: Steps, step: Step) -> Recognised:
+    axis = steps.value(step, -1)
     return ("Concatenate", {"axis": axis}) if isinstance(axis, int) else None
 
 
-def _globally(kind: str) -> Callable[[Steps, Step], Found]:
-    def find(steps: Steps, step: Step) -> Found:
-        shape, axes = _input(steps, step), _value(steps, step, 1)
-        if shape is None or axes is None:
+def _globally(kind: str) -> Callable[[Steps, Step], Recognised]:
+    def pooling(steps: Steps, step: Step) -> Recognised:
+        # Mean or Max over all spatial axes.
+        shape, axes = steps.input_shape(step), steps.value(step, 1)
+        if shape is None or axes is None or not 3 <= len(shape) <= 5:
             return None
         rank = len(shape)
         over = sorted(axis % rank for axis in (axes if isinstance(axes, tuple) else (axes,)))
-        if over == list(range(1, rank - 1)) and 3 <= rank <= 5:
-            data_format = "channels_last"
-        elif over == list(range(2, rank)) and 3 <= rank <= 5:
-            data_format = "channels_first"
-        else:
-            return None
+        spatial = {"channels_last": [*range(1, rank - 1)], "channels_first": [*range(2, rank)]}
         keeps = bool(steps.op(step).attributes.get("keep_dims"))
-        config = {"data_format": data_format, "keepdims": keeps}
-        return f"Global{kind}Pooling{rank - 2}D", config
+        for data_format, places in spatial.items():
+            if over == places:
+                config = {"data_format": data_format, "keepdims": keeps}
+                return f"Global{kind}Pooling{rank - 2}D", config
+        return None
 
-    return find
+    return pooling
 
 
-def _pad(steps: Steps, step: Step) -> Found:
-    pads, value = _value(steps, step, 1), 0
-    if steps.op(step).type == "PadV2":
-        value = _value(steps, step, 2)
+def _pad(steps: Steps, step: Step) -> Recognised:
+    # Pad (zeros to spatial axes only).
+    pads = steps.value(step, 1)
+    value = steps.value(step, 2) if steps.op(step).type == "PadV2" else 0
     if not pads or value != 0 or any(pads[0]) or not 3 <= len(pads) <= 5:
         return None
     if not any(pads[-1]):
-        inner, data_format = pads[1:-1], "channels_last"
+        spatial, data_format = pads[1:-1], "channels_last"
     elif not any(pads[1]):
-        inner, data_format = pads[2:], "channels_first"
+        spatial, data_format = pads[2:], "channels_first"
     else:
         return None
-    rank = len(inner)
-    padding = inner[0] if rank == 1 else inner
-    return f"ZeroPadding{rank}D", {"data_format": data_format, "padding": padding}
+    padding = spatial[0] if len(spatial) == 1 else spatial
+    return f"ZeroPadding{len(spatial)}D", {"data_format": data_format, "padding": padding}
 
 
-def _reshape(steps: Steps, step: Step) -> Found:
-    before, after = _input(steps, step), _output(steps, step)
-    if before is None or after is None:
+def _reshape(steps: Steps, step: Step) -> Recognised:
+    before, after = steps.input_shape(step), steps.output_shape(step)
+    if before is None or after is None or not _keeps_batch(before, after):
         return None
-    if len(after) == 2 and _keeps_batch(before, after):
+    if len(after) == 2:
         return "Flatten", {"data_format": "channels_last"}
-    if not _keeps_batch(before, after):
-        return None
+    # What TensorFlow does not know of the result is what Keras leaves to be found out.
     known = math.prod(size for size in after[1:] if size)
     whole = None if None in before[1:] else math.prod(size or 0 for size in before[1:])
     rest = -1 if whole is None or not known or after[1:].count(None) > 1 else whole // known
@@ -137,76 +106,71 @@ def _reshape(steps: Steps, step: Step) -> Found:
 
 
 def _keeps_batch(before: tuple[int | None, ...], after: tuple[int | None, ...]) -> bool:
-    """Whether both begin with the same number, or with one not known while the rest is."""
+    """Tell whether both begin with the same number, or with one not known while the rest fits."""
     if before[0] is not None or after[0] is not None:
         return before[0] == after[0]
-    inner = [size for size in (*before[1:], *after[1:]) if size is None]
-    one, two = 1, 1
-    for size in before[1:]:
-        one *= size or 1
-    for size in after[1:]:
-        two *= size or 1
-    return bool(inner) or one == two
+    sizes, others = [[size or 1 for size in shape[1:]] for shape in (before, after)]
+    return None in before[1:] + after[1:] or math.prod(sizes) == math.prod(others)
 
 
-def _permute(steps: Steps, step: Step) -> Found:
-    order = _value(steps, step, 1)
-    if not isinstance(order, tuple) or order[:1] != (0,):
-        return None
-    return "Permute", {"dims": order[1:]}
+def _permute(steps: Steps, step: Step) -> Recognised:
+    order = steps.value(step, 1)
+    keeps_batch = isinstance(order, tuple) and order[:1] == (0,)
+    return ("Permute", {"dims": order[1:]}) if keeps_batch else None
 
 
-def _resize(interpolation: str) -> Callable[[Steps, Step], Found]:
-    def find(steps: Steps, step: Step) -> Found:
+def _resize(interpolation: str) -> Callable[[Steps, Step], Recognised]:
+    def resizing(steps: Steps, step: Step) -> Recognised:
         config = {"data_format": "channels_last", "interpolation": interpolation}
-        size = scale_of(_input(steps, step), _output(steps, step))
+        size = scale_of(steps.input_shape(step), steps.output_shape(step))
         if size is not None and size != (1, 1):
             return "UpSampling2D", {**config, "size": size}
         return "Resizing", config
 
-    return find
+    return resizing
 
 
-def _gather(steps: Steps, step: Step) -> Found:
-    table = steps.side(step, 0)
+def _gather(steps: Steps, step: Step) -> Recognised:
+    # GatherV2, ResourceGather (a table of weights): Embedding.
+    table = steps.operand(step, 0)
     if table is None or len(table.weights) != 1 or len(step.reads) != 1:
         return None
-    shape = _output(steps, step)
-    return "Embedding", {"output_dim": None if shape is None else shape[-1]}
+    return "Embedding", {"output_dim": (steps.output_shape(step) or (None,))[-1]}
 
 
-def _crop(steps: Steps, step: Step) -> Found:
-    """A slice that keeps batch and channels, made by a layer in a scope of its own."""
-    before, after, begin = _input(steps, step), _output(steps, step), _value(steps, step, 1)
-    if not steps.is_leaf(step.scope) or before is None or after is None:
+def _crop(steps: Steps, step: Step) -> Recognised:
+    # StridedSlice that keeps batch and channels, in a scope of its own: Cropping of both Keras.
+    before, after = steps.input_shape(step), steps.output_shape(step)
+    begin = steps.value(step, 1)
+    if before is None or after is None or not isinstance(begin, tuple):
         return None
-    if len(before) != len(after):
+    if not len(before) == len(after) == len(begin) or not 3 <= len(before) <= 5:
         return None
-    sizes = list(zip(before[1:-1], after[1:-1], strict=True))
-    kept = before[0] == after[0] and before[-1] == after[-1]
-    if not kept or not isinstance(begin, tuple) or len(begin) != len(before):
+    if before[0] != after[0] or before[-1] != after[-1] or not steps.is_leaf(step.scope):
         return None
-    if not 1 <= len(sizes) <= 3 or any(one is None or two is None for one, two in sizes):
+    cropping = tuple(map(_cut, before[1:-1], after[1:-1], begin[1:-1]))
+    if None in cropping:
         return None
-    starts = [
-        int(start) if start >= 0 else int(one or 0) + int(start)
-        for start, (one, _) in zip(begin[1:-1], sizes, strict=True)
-    ]
-    ends = [
-        (one or 0) - (two or 0) - start for start, (one, two) in zip(starts, sizes, strict=True)
-    ]
-    if any(end < 0 for end in ends):
-        return None
-    cropping = tuple(zip(starts, ends, strict=True))
     config = {"cropping": cropping[0] if len(cropping) == 1 else cropping}
-    return f"Cropping{len(sizes)}D", {**config, "data_format": "channels_last"}
+    return f"Cropping{len(cropping)}D", {**config, "data_format": "channels_last"}
 
 
-_OTHERS: Mapping[str, Callable[[Steps, Step], Found]] = {
+def _cut(size: int | None, left: int | None, begin: int) -> tuple[int, int] | None:
+    """How much a slice leaves out of an axis at its start and end."""
+    if size is None or left is None:
+        return None
+    start = begin if begin >= 0 else size + begin
+    end = size - left - start
+    return None if end < 0 else (start, end)
+
+
+_OTHERS: Mapping[str, Callable[[Steps, Step], Recognised]] = {
     "ConcatV2": _concatenate,
     "GatherV2": _gather,
+    "LeakyRelu": _leaky_relu,
     "Max": _globally("Max"),
     "Mean": _globally("Average"),
+    "Mul": _layer_scale,
     "Pad": _pad,
     "PadV2": _pad,
     "Reshape": _reshape,

@@ -11,20 +11,24 @@ from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.tensorflow.ops import Function, Op, Ref
 
-_SHAPES = names("Shape ShapeN Size Rank")
-"""What these say of data is no data."""
+Recognised = tuple[str, dict[str, Any]] | None
+"""The type and settings of the layer that some operations are, None where they are none."""
+
+# Sizes are taken from data, but are none: what is computed with them is an operand.
+_SIZES = names("Rank Shape ShapeN Size")
 _PASSING = names("""
     CheckNumerics EnsureShape Identity IdentityN PlaceholderWithDefault PreventGradient Snapshot
     StopGradient
     """)
-_READING = names("Identity ReadVariableOp Enter")
+_READING = names("Enter Identity ReadVariableOp")
+_KEEPING_VALUES = names("Cast ExpandDims Reshape Squeeze")
 
 
-class Side(NamedTuple):
-    """What an operation that reads no data stands for.
+class Operand(NamedTuple):
+    """What an operation computes with beside data: variables, a constant, or what is made of them.
 
-    ``weights`` are the sizes of the variables in it by name, ``root`` is the root
-    or reciprocal root that it takes last, ``value`` its value if it is a constant.
+    ``weights`` are the sizes of the variables by name, ``root`` is the operation that
+    takes a root of them, ``value`` the numbers of a constant.
     """
 
     weights: dict[str, int]
@@ -36,18 +40,18 @@ class Side(NamedTuple):
 class Step:
     """A layer in the making: operations of which the last gives the result.
 
-    ``core`` is the operation that says most about it; ``type`` is empty until it
-    is known what the step is. ``reads`` are the data it takes.
+    ``core`` is the operation that says most about it, ``size`` the number of operations;
+    ``type`` is empty until it is known what the step is. ``reads`` are the data it takes.
     """
 
     last: int
     core: int
     scope: str
     reads: list[Ref]
-    parts: list[int]
     weights: dict[str, int] = field(default_factory=dict)
     type: str = ""
     config: dict[str, Any] = field(default_factory=dict)
+    size: int = 1
     training: bool | None = None
 
     @property
@@ -60,11 +64,10 @@ class Steps:
     """The steps of a function, by the last operation of each."""
 
     def __init__(self, function: Function) -> None:
-        self.function = function
         self.ops = function.ops
         self.entries = set(function.inputs.values())
         self.alias: dict[Ref, Ref] = {}
-        self.sides: dict[int, Side] = {}
+        self.operands: dict[int, Operand] = {}
         self.steps: dict[int, Step] = {}
         for place, op in enumerate(self.ops):
             self._add(place, op)
@@ -72,8 +75,8 @@ class Steps:
         self.outer = {scope[:end] for scope in scopes for end in _slashes(scope)} | {""}
         self.outputs = [self.resolved(ref) for ref in function.outputs.values()]
         self.readers: dict[int, list[int]] = {}
-        for ref in self.outputs:
-            self.readers.setdefault(ref[0], []).append(-1)
+        for source, _ in self.outputs:
+            self.readers.setdefault(source, []).append(-1)
         for number, step in self.steps.items():
             for source, _ in step.reads:
                 self.readers.setdefault(source, []).append(number)
@@ -81,81 +84,127 @@ class Steps:
     def _add(self, place: int, op: Op) -> None:
         data = [ref for ref in map(self.resolved, op.inputs) if self.is_data(ref[0])]
         if place in self.entries:
-            self.steps[place] = Step(place, place, "", [], [place], type="InputLayer")
-        elif not data or op.type in _SHAPES:
-            self.sides[place] = self._side(place, op)
-        elif op.type in _PASSING or (op.type == "Cast" and _is_float(op.dtypes[0], self, data)):
+            self.steps[place] = Step(place, place, "", [], type="InputLayer")
+        elif not data or op.type in _SIZES:
+            self.operands[place] = self._operand(place, op)
+        elif op.type in _PASSING or (op.type == "Cast" and self._stays_float(op, data[0])):
             for index in range(len(op.shapes)):
                 self.alias[place, index] = self.resolved(op.inputs[index])
         else:
-            sides = [self.sides[ref[0]] for ref in op.inputs if ref[0] in self.sides]
-            weights = {name: size for side in sides for name, size in side.weights.items()}
-            self.steps[place] = Step(place, place, op.scope, data, [place], weights)
+            self.steps[place] = Step(place, place, op.scope, data, _weights(self._operands_of(op)))
 
-    def _side(self, place: int, op: Op) -> Side:
+    def _stays_float(self, cast: Op, data: Ref) -> bool:
+        """Whether a cast is between floating-point types, as mixed precision puts everywhere."""
+        return "float" in cast.dtypes[0] and "float" in self.ops[data[0]].dtypes[data[1]]
+
+    def _operand(self, place: int, op: Op) -> Operand:
         captured = op.variable is not None and (op.type != "Const" or _size(op) > 1)
         if captured or op.type == "VarHandleOp":
-            return Side({op.variable or op.name: _size(op)}, value=op.value)
-        read = [self.sides[source] for source, _ in op.inputs if source in self.sides]
-        weights = {name: size for side in read for name, size in side.weights.items()}
-        if op.type in _READING and read:
-            frozen = "ReadVariableOp" in op.name and not weights
-            source = self.ops[op.inputs[0][0]]
-            return Side({source.name: _size(source)} if frozen else weights, value=read[0].value)
+            return Operand({op.variable or op.name: _size(op)}, value=op.value)
         if op.type == "Const":
-            varies = isinstance(op.value, tuple) and len(set(_leaves(op.value))) > 1
-            large = op.value is None and "float" in op.dtypes[0]
-            is_weight = "float" in op.dtypes[0] and (varies or large)
-            return Side({op.name: _size(op)} if is_weight else {}, value=op.value)
-        roots = [side.root for side in read if side.root is not None]
-        inner = roots[0] if roots else None
-        root = place if op.type in ("Rsqrt", "Sqrt") else inner
-        same = op.type in ("Cast", "ExpandDims", "Reshape", "Squeeze")
-        return Side(weights, root, read[0].value if same and read else None)
+            return Operand({op.name: _size(op)} if _is_weight(op) else {}, value=op.value)
+        operands = self._operands_of(op)
+        weights = _weights(operands)
+        value = operands[0].value if operands else None
+        if op.type in _READING and operands:
+            # A frozen function reads constants where its variables were: weights, though
+            # their numbers may all be the same.
+            if "ReadVariableOp" in op.name and not weights:
+                source = self.ops[op.inputs[0][0]]
+                weights = {source.name: _size(source)}
+            return Operand(weights, value=value)
+        roots = [operand.root for operand in operands if operand.root is not None]
+        root = place if op.type in ("Rsqrt", "Sqrt") else next(iter(roots), None)
+        return Operand(weights, root, value if op.type in _KEEPING_VALUES else None)
+
+    def _operands_of(self, op: Op) -> list[Operand]:
+        return [self.operands[source] for source, _ in op.inputs if source in self.operands]
 
     def is_data(self, place: int) -> bool:
-        """Whether an operation's result depends on the inputs of the function."""
+        """Tell whether an operation's result depends on the inputs of the function."""
         return place in self.steps or (place, 0) in self.alias
 
     def resolved(self, ref: Ref) -> Ref:
-        """What stands for an output once operations that only pass data on are left out."""
+        """Return what stands for an output where operations that only pass data on are left out."""
         return self.alias.get(ref, ref)
 
     def is_leaf(self, scope: str) -> bool:
-        """Whether a scope is that of one layer: it holds no other scope."""
+        """Tell whether a scope is that of one layer: it holds no other scope."""
         return scope not in self.outer
+
+    def leaves(self) -> dict[str, list[Step]]:
+        """Group the steps by the layer whose scope they are in."""
+        leaves: dict[str, list[Step]] = {}
+        for step in self.steps.values():
+            if self.is_leaf(step.scope):
+                leaves.setdefault(step.scope, []).append(step)
+        return leaves
 
     def op(self, step: Step) -> Op:
         """The operation that says most about a step."""
         return self.ops[step.core]
 
-    def side(self, step: Step, slot: int) -> Side | None:
+    def operand(self, step: Step, slot: int) -> Operand | None:
         """What a step's core takes at ``slot``, None if that is data or not there."""
         inputs = self.op(step).inputs
         slot = slot % len(inputs) if inputs else slot
-        return self.sides.get(inputs[slot][0]) if slot < len(inputs) else None
+        return self.operands.get(inputs[slot][0]) if slot < len(inputs) else None
+
+    def operand_shape(self, step: Step, slot: int) -> Shape:
+        """The shape of what a step's core takes at ``slot``."""
+        return self.shape(self.op(step).inputs[slot])
+
+    def value(self, step: Step, slot: int) -> Any:
+        """The constant that a step's core takes at ``slot``, None if that is none."""
+        operand = self.operand(step, slot)
+        return None if operand is None else operand.value
+
+    def number(self, place: int) -> float | None:
+        """The number that an operation computes with, None where it takes none."""
+        for source, _ in self.ops[place].inputs:
+            operand = self.operands.get(source)
+            constant = None if operand is None or operand.weights else operand.value
+            if isinstance(constant, (int, float)):
+                return float(constant)
+        return None
+
+    def epsilon(self, root: int) -> float | None:
+        """What is added to a variance before its root is taken."""
+        inner = self.ops[root].inputs[0][0]
+        # A mean of squares without an epsilon computes with a number too: its axis.
+        return None if self.ops[inner].type == "Mean" else self.number(inner)
 
     def shape(self, ref: Ref) -> Shape:
         """The shape of an output."""
         shapes = self.ops[ref[0]].shapes
         return shapes[ref[1]] if ref[1] < len(shapes) else None
 
-    def side_shape(self, step: Step, slot: int) -> Shape:
-        """The shape of what a step's core takes at ``slot``."""
-        return self.shape(self.op(step).inputs[slot])
+    def input_shape(self, step: Step) -> Shape:
+        """The shape of the first data that a step takes."""
+        return self.shape(step.reads[0])
 
-    def before(self, step: Step, slot: int = 0) -> Step | None:
-        """The step whose result a step alone takes, within the same scope."""
-        if slot >= len(step.reads):
+    def output_shape(self, step: Step) -> Shape:
+        """The shape of a step's first result."""
+        return self.shape((step.last, 0))
+
+    def before(self, step: Step, *types: str, slot: int = 0) -> Step | None:
+        """The step whose result a step alone takes, within the same scope.
+
+        With ``types`` only where it is one of these operations, and of no layer yet.
+        """
+        source = self.steps.get(step.reads[slot][0]) if slot < len(step.reads) else None
+        if source is None or source.type == "InputLayer" or self.reader(source) is not step:
             return None
-        source = self.steps.get(step.reads[slot][0])
-        alike = source is not None and source.type != "InputLayer" and source.scope == step.scope
-        return source if alike and source and self.reader(source) is step else None
+        return source if source.scope == step.scope and self._fits(source, types) else None
 
-    def after(self, step: Step) -> Step | None:
-        """The only step that takes a step's result, within the same scope."""
+    def after(self, step: Step, *types: str) -> Step | None:
+        """The only step that takes a step's result, as :meth:`before`."""
         reader = self.reader(step)
-        return reader if reader is not None and reader.scope == step.scope else None
+        alike = reader is not None and reader.scope == step.scope and self._fits(reader, types)
+        return reader if alike else None
+
+    def _fits(self, step: Step, types: tuple[str, ...]) -> bool:
+        return not types or (not step.type and self.op(step).type in types)
 
     def reader(self, step: Step) -> Step | None:
         """The only step that takes a step's result."""
@@ -163,37 +212,35 @@ class Steps:
         return self.steps.get(next(iter(reading))) if len(reading) == 1 else None
 
     def typed(self, *types: str) -> Iterator[Step]:
-        """The steps not known yet whose core is of one of these types."""
+        """The steps of no known layer whose core is of one of these types."""
         for step in list(self.steps.values()):
-            alive = self.steps.get(step.last) is step
-            if alive and not step.type and self.op(step).type in types:
+            if self.steps.get(step.last) is step and self._fits(step, types):
                 yield step
 
-    def join(self, last: Step, others: Iterable[Step], like: Step | None = None) -> Step:
-        """Make ``others``, all of which lead to ``last`` only, a part of it.
+    def join(self, last: Step, parts: Iterable[Step], like: Step | None = None) -> Step:
+        """Make ``parts``, all of which lead to ``last`` only, a part of it.
 
         What it is, is what ``like`` was.
         """
-        group = {last.last: last, **{other.last: other for other in others}}
+        group = {step.last: step for step in (*parts, last)}
         reads: list[Ref] = []
-        for number in sorted(group):
-            reads += [
-                ref for ref in group[number].reads if ref[0] not in group and ref not in reads
-            ]
+        for _, step in sorted(group.items()):
+            reads += [ref for ref in step.reads if ref[0] not in group and ref not in reads]
+        last.size = sum(step.size for step in group.values())
         for number, step in group.items():
-            for source, _ in step.reads:
-                self.readers[source].remove(number)
             last.weights = {**step.weights, **last.weights}
-            if number != last.last:
+            if step is not last:
+                self.rewire(step, [])
                 del self.steps[number]
-        last.parts = sorted(part for step in group.values() for part in step.parts)
-        last.reads = reads
-        for source, _ in reads:
-            self.readers.setdefault(source, []).append(last.last)
+        self.rewire(last, reads)
         if like is not None:
             last.core, last.type, last.config = like.core, like.type, like.config
-            last.training = like.training
         return last
+
+    def become(self, last: Step, parts: Iterable[Step], type_: str, config: dict[str, Any]) -> Step:
+        """Join ``parts`` with ``last``, which is then a layer of a known type."""
+        last.type, last.config = type_, config
+        return self.join(last, parts)
 
     def rewire(self, step: Step, reads: list[Ref]) -> None:
         """Let a step read ``reads``, one of them perhaps twice."""
@@ -208,10 +255,20 @@ def _slashes(scope: str) -> Iterator[int]:
     return (place for place, letter in enumerate(scope) if letter == "/")
 
 
+def _weights(operands: list[Operand]) -> dict[str, int]:
+    return {name: size for operand in operands for name, size in operand.weights.items()}
+
+
 def _size(op: Op) -> int:
     """How many scalars a variable or constant has."""
     shape: Shape = op.attributes.get("shape") if op.type == "VarHandleOp" else op.shapes[0]
     return 0 if shape is None else math.prod(size or 0 for size in shape)
+
+
+def _is_weight(constant: Op) -> bool:
+    """Tell whether a constant is a weight: one whose values are too many to look at, or differ."""
+    differs = isinstance(constant.value, tuple) and len(set(_leaves(constant.value))) > 1
+    return "float" in constant.dtypes[0] and (constant.value is None or differs)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -220,8 +277,3 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(item)
     else:
         yield value
-
-
-def _is_float(dtype: str, steps: Steps, data: list[Ref]) -> bool:
-    """Whether a cast is only between floating-point types, as mixed precision makes many."""
-    return "float" in dtype and "float" in steps.ops[data[0][0]].dtypes[data[0][1]]
