@@ -21,19 +21,18 @@ from pytest_layercount.model.graph import ModelGraph
 
 
 def is_function(candidate: object) -> bool:
-    """Whether ``candidate`` is a function as ``tf.function`` traces it for given arguments."""
-    return any(
-        base.__name__ == "ConcreteFunction" and base.__module__.startswith("tensorflow.")
-        for base in type(candidate).__mro__
-    )
+    """Tell whether ``candidate`` is what ``tf.function`` traces for arguments that are given."""
+    return _is_a(candidate, "ConcreteFunction", "tensorflow.")
 
 
 def is_untraced(candidate: object) -> bool:
-    """Whether ``candidate`` is a ``tf.function``, which stands for any number of graphs."""
-    return any(
-        base.__name__ == "Function" and "polymorphic_function" in base.__module__
-        for base in type(candidate).__mro__
-    )
+    """Tell whether ``candidate`` is a ``tf.function``, which stands for any number of graphs."""
+    return _is_a(candidate, "Function", "polymorphic_function")
+
+
+def _is_a(candidate: object, name: str, module: str) -> bool:
+    bases = type(candidate).__mro__
+    return any(base.__name__ == name and module in base.__module__ for base in bases)
 
 
 def read_function(function: Any) -> ModelGraph:

@@ -6,11 +6,12 @@ shapes. Nothing in it is run, and no variable is read.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.readers.tensorflow.ops import Op, Ref
+from pytest_layercount.model.readers.tensorflow.ops import Op
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 MOST_OPERATIONS = 1_000_000
@@ -20,52 +21,52 @@ MOST_VALUES = 1 << 16
 
 
 class Flattening:
-    """Puts together the graph behind some tensors, function calls replaced by their bodies."""
+    """Puts together the graph behind some tensors, function calls replaced by their bodies.
+
+    TensorFlow can do that too, but privately and by other names in each version.
+    """
 
     def __init__(self, functions: Iterable[Any]) -> None:
         import tensorflow as tf
 
         self.tf = tf
-        self.functions = {one.signature.name: one for one in functions}
+        self.functions = {function.signature.name: function for function in functions}
         self.graph_def = tf.compat.v1.GraphDef()
-        self.made: set[str] = set()
+        self.names: set[str] = set()
         self.definitions = tf.Graph()
         self.keeps_functions = False
 
     def add_graph(self, nodes: Iterable[Any], ends: Iterable[str]) -> list[str]:
         """Add what ``ends`` need of a graph; return the tensors that they have become."""
-        known = {node.name: node for node in nodes}
-        return self._body(known, list(ends), {}, "", 0)
+        return self._body(nodes, list(ends), {}, "", 0)
 
     def _body(
         self,
-        known: Mapping[str, Any],
+        nodes: Iterable[Any],
         ends: list[str],
-        given: Mapping[str, str],
+        arguments: Mapping[str, str],
         prefix: str,
         depth: int,
     ) -> list[str]:
-        """Add the nodes that ``ends`` need; ``given`` are the tensors of a function's arguments."""
+        """Add the nodes that ``ends`` need; ``arguments`` are the tensors given to a function."""
         if depth > DEEPEST:
             raise ModelError("its functions call one another without end")
-        done: dict[str, list[str]] = {}
+        known = {node.name: node for node in nodes}
+        outputs: dict[str, list[str]] = {}
 
-        def tensor(name: str) -> str:
-            node, _, rest = name.partition(":")
-            if node in given:
-                return given[node]
-            outputs = done[node]
-            return outputs[self._index(known[node], rest)]
+        def tensor(reference: str) -> str:
+            name, _, rest = reference.partition(":")
+            return arguments.get(name) or outputs[name][self._index(known[name], rest)]
 
-        for name in _ordered(known, [end for end in ends if _node(end) not in given], given):
+        for name in _ordered(known, ends, arguments):
             node = known[name]
-            inputs = [tensor(one) for one in node.input if not one.startswith("^")]
+            inputs = [tensor(reference) for reference in _data(node)]
             if node.op in CALLS:
-                done[name] = self._call(node.attr["f"].func.name, inputs, prefix + name, depth)
+                outputs[name] = self._call(node.attr["f"].func.name, inputs, prefix + name, depth)
             elif node.op in self.functions:
-                done[name] = self._call(node.op, inputs, prefix + name, depth)
+                outputs[name] = self._call(node.op, inputs, prefix + name, depth)
             else:
-                done[name] = self._add(node, inputs, prefix)
+                outputs[name] = self._add(node, inputs, prefix)
         return [tensor(end) for end in ends]
 
     def _call(self, function: str, inputs: list[str], path: str, depth: int) -> list[str]:
@@ -75,26 +76,27 @@ class Flattening:
         names = [argument.name for argument in body.signature.input_arg]
         if len(names) != len(inputs):
             raise ModelError(f"it calls {function[:60]!r} with another number of arguments")
-        given = dict(zip(names, inputs, strict=True))
+        arguments = dict(zip(names, inputs, strict=True))
         ends = [body.ret[output.name] for output in body.signature.output_arg]
-        known = {node.name: node for node in body.node_def}
         # The call that stands for a whole model or signature is no scope of its own.
         whole = "/" not in path and not depth
-        return self._body(known, ends, given, "" if whole else f"{path}/", depth + 1)
+        return self._body(body.node_def, ends, arguments, "" if whole else f"{path}/", depth + 1)
 
     def _add(self, node: Any, inputs: list[str], prefix: str) -> list[str]:
-        if len(self.made) > MOST_OPERATIONS:
+        if len(self.names) > MOST_OPERATIONS:
             raise ModelError(f"it has more than {MOST_OPERATIONS:,} operations")
-        name = _unused(prefix + node.name, self.made)
-        self.made.add(name)
+        name = _unused(prefix + node.name, self.names)
+        self.names.add(name)
         new = self.graph_def.node.add()
         new.CopyFrom(node)
         new.name = name
         del new.input[:]
         new.input.extend(inputs)
+        # Devices of another machine, and neighbours under their old names, would be refused.
         new.device = ""
         new.attr.pop("_class", None)
-        self.keeps_functions |= any(one.HasField("func") for one in node.attr.values())
+        # Branches and loops stay operations, which call functions that TensorFlow must know.
+        self.keeps_functions |= any(value.HasField("func") for value in node.attr.values())
         return [f"{name}:{index}" for index in range(sum(self._widths(node).values()))]
 
     def _index(self, node: Any, rest: str) -> int:
@@ -120,15 +122,15 @@ class Flattening:
                 f"the operation {node.op[:60]!r} is not known to the TensorFlow installed: "
                 "import the library that brings it first"
             ) from error
-        found = {}
+        widths = {}
         for output in definition.output_arg:
             width = 1
             if output.number_attr:
                 width = int(node.attr[output.number_attr].i)
             elif output.type_list_attr:
                 width = len(node.attr[output.type_list_attr].list.type)
-            found[output.name] = width
-        return found
+            widths[output.name] = width
+        return widths
 
     def ops(self, variables: Mapping[str, str]) -> Iterator[Op]:
         """The operations; ``variables`` names those that stand for a variable or weight."""
@@ -140,15 +142,15 @@ class Flattening:
             try:
                 tf.graph_util.import_graph_def(self.graph_def, name="")
             except Exception as error:
-                said = first_line(error)[:200]
-                raise ModelError(f"TensorFlow cannot read its graph ({said})") from error
-            found = graph.get_operations()
-        places = {op.name: place for place, op in enumerate(found)}
-        for op in found:
+                reason = first_line(error)[:200]
+                raise ModelError(f"TensorFlow cannot read its graph ({reason})") from error
+            operations = graph.get_operations()
+        places = {op.name: place for place, op in enumerate(operations)}
+        for op in operations:
             yield Op(
                 name=op.name,
                 type=op.type,
-                inputs=tuple(self._ref(tensor, places) for tensor in op.inputs),
+                inputs=tuple((places[tensor.op.name], tensor.value_index) for tensor in op.inputs),
                 shapes=tuple(_shape(tensor) for tensor in op.outputs),
                 dtypes=tuple(str(tensor.dtype.base_dtype.name) for tensor in op.outputs),
                 attributes=_attributes(op.node_def),
@@ -156,31 +158,27 @@ class Flattening:
                 variable=variables.get(op.name),
             )
 
-    @staticmethod
-    def _ref(tensor: Any, places: Mapping[str, int]) -> Ref:
-        return places[tensor.op.name], tensor.value_index
+
+def _data(node: Any) -> list[str]:
+    """The tensors that a node reads, without the nodes (``^name``) that it only waits for."""
+    return [reference for reference in node.input if not reference.startswith("^")]
 
 
-def _node(reference: str) -> str:
-    return reference.lstrip("^").partition(":")[0]
+def _unused(name: str, names: set[str]) -> str:
+    numbered = (f"{name}_again_{number}" for number in itertools.count(1))
+    return next(
+        candidate for candidate in itertools.chain([name], numbered) if candidate not in names
+    )
 
 
-def _unused(name: str, made: set[str]) -> str:
-    number = 1
-    found = name
-    while found in made:
-        found, number = f"{name}_again_{number}", number + 1
-    return found
-
-
-def _ordered(known: Mapping[str, Any], ends: list[str], given: Mapping[str, str]) -> list[str]:
+def _ordered(known: Mapping[str, Any], ends: list[str], arguments: Mapping[str, str]) -> list[str]:
     """The nodes that ``ends`` need, each after those that it reads."""
     done: dict[str, None] = {}
     under_way: set[str] = set()
-    pending = [(_node(end), False) for end in reversed(ends)]
+    pending = [(end.partition(":")[0], False) for end in reversed(ends)]
     while pending:
         name, ready = pending.pop()
-        if name in done or name in given:
+        if name in done or name in arguments:
             continue
         if name not in known:
             raise ModelError(f"its graph refers to {name[:60]!r}, which is not there")
@@ -192,8 +190,8 @@ def _ordered(known: Mapping[str, Any], ends: list[str], given: Mapping[str, str]
             raise ModelError(f"the operation {name[:60]!r} needs its own result")
         under_way.add(name)
         pending.append((name, True))
-        reads = [_node(one) for one in known[name].input if not one.startswith("^")]
-        pending += [(one, False) for one in reversed(reads) if one not in done]
+        reads = [reference.partition(":")[0] for reference in _data(known[name])]
+        pending += [(read, False) for read in reversed(reads) if read not in done]
     return list(done)
 
 
@@ -203,31 +201,30 @@ def _shape(tensor: Any) -> tuple[int | None, ...] | None:
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, attribute in node.attr.items():
-        kind = attribute.WhichOneof("value")
-        if name.startswith("_"):
-            continue
-        if kind in ("b", "f", "i"):
-            found[name] = getattr(attribute, kind)
-        elif kind == "s":
-            found[name] = attribute.s.decode(errors="replace")
-        elif kind == "list":
-            several = attribute.list
-            texts = [one.decode(errors="replace") for one in several.s]
-            found[name] = tuple(several.i) or tuple(several.f) or tuple(texts)
-        elif kind == "shape" and not attribute.shape.unknown_rank:
-            sizes = [one.size for one in attribute.shape.dim]
-            found[name] = tuple(None if size < 0 else size for size in sizes)
-    return found
+    plain = {name: _plain(value) for name, value in node.attr.items() if name[:1] != "_"}
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def _plain(attribute: Any) -> Any:
+    """An attribute as Python's own, None where it is a function, a type or a tensor."""
+    kind = attribute.WhichOneof("value")
+    if kind in ("b", "f", "i"):
+        return getattr(attribute, kind)
+    if kind == "s":
+        return attribute.s.decode(errors="replace")
+    if kind == "list":
+        values = attribute.list
+        texts = tuple(text.decode(errors="replace") for text in values.s)
+        return tuple(values.i) or tuple(values.f) or texts
+    if kind == "shape" and not attribute.shape.unknown_rank:
+        return tuple(None if axis.size < 0 else axis.size for axis in attribute.shape.dim)
+    return None
 
 
 def _value(tf: Any, op: Any) -> Any:
     """A constant's value as numbers in nested tuples, None where it is large or no constant."""
-    if op.type != "Const":
-        return None
-    shape = op.outputs[0].shape
-    if shape.num_elements() is None or shape.num_elements() > MOST_VALUES:
+    size = op.outputs[0].shape.num_elements() if op.type == "Const" else None
+    if size is None or size > MOST_VALUES:
         return None
     array = tf.make_ndarray(op.node_def.attr["value"].tensor)
     return _nested(array.tolist()) if array.dtype.kind in "biuf" else None

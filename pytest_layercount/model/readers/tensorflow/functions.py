@@ -11,7 +11,7 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.files import read_bytes
 from pytest_layercount.model.readers.load import SAVED_MODEL
 from pytest_layercount.model.readers.tensorflow.flatten import CALLS, Flattening
-from pytest_layercount.model.readers.tensorflow.ops import Function, Ref
+from pytest_layercount.model.readers.tensorflow.ops import Function
 
 MOST_BYTES = 1 << 31
 """What a protocol buffer can hold."""
@@ -30,27 +30,23 @@ def traced_function(function: Any) -> Function:
     described = graph.as_graph_def()
     captured = {inner.op.name: outer for outer, inner in graph.captures}
     variables = {id(variable.handle): variable for variable in function.variables}
-    standing_for: dict[str, str] = {}
     trainable: set[str] = set()
     for node in described.node:
-        if node.name in captured:
-            variable = variables.get(id(captured[node.name]))
-            standing_for[node.name] = node.name  # names of variables need not differ
-            if variable is not None:
-                _become_variable(tf, node, variable)
-            if variable is not None and variable.trainable:
+        variable = variables.get(id(captured.get(node.name)))
+        if variable is not None:
+            _become_variable(node, variable)
+            if variable.trainable:
                 trainable.add(node.name)
-    given = [tensor.name for tensor in graph.inputs if tensor.op.name not in captured]
-    flat = Flattening(described.library.function)
+    inputs = [tensor.name for tensor in graph.inputs if tensor.op.name not in captured]
     try:
-        ends = flat.add_graph(described.node, [*given, *(one.name for one in graph.outputs)])
         return _function(
-            flat,
+            Flattening(described.library.function),
+            described.node,
             name=name,
             version=tf.__version__,
-            inputs={_plain(one): end for one, end in zip(given, ends, strict=False)},
-            outputs={str(place): end for place, end in enumerate(ends[len(given) :])},
-            variables=standing_for,
+            inputs={tensor.partition(":")[0]: tensor for tensor in inputs},
+            outputs={str(place): tensor.name for place, tensor in enumerate(graph.outputs)},
+            variables={name: name for name in captured},  # two variables may have one name
             trainable=trainable,
         )
     except ModelError as error:
@@ -59,6 +55,7 @@ def traced_function(function: Any) -> Function:
 
 def _function(
     flat: Flattening,
+    nodes: Iterable[Any],
     *,
     name: str,
     version: str,
@@ -67,24 +64,22 @@ def _function(
     variables: Mapping[str, str],
     trainable: Iterable[str],
 ) -> Function:
+    """Flatten what lies between inputs and outputs, which are tensors by name."""
+    ends = flat.add_graph(nodes, [*inputs.values(), *outputs.values()])
     ops = tuple(flat.ops(variables))
     places = {op.name: place for place, op in enumerate(ops)}
-
-    def ref(tensor: str) -> Ref:
-        op, _, index = tensor.rpartition(":")
-        return places[op], int(index)
-
+    refs = [(places[end.partition(":")[0]], int(end.partition(":")[2])) for end in ends]
     return Function(
         name=name,
         version=version,
         ops=ops,
-        inputs={one: ref(tensor)[0] for one, tensor in inputs.items()},
-        outputs={one: ref(tensor) for one, tensor in outputs.items()},
+        inputs={name: place for name, (place, _) in zip(inputs, refs, strict=False)},
+        outputs=dict(zip(outputs, refs[len(inputs) :], strict=True)),
         trainable=frozenset(trainable),
     )
 
 
-def _become_variable(tf: Any, node: Any, variable: Any) -> None:
+def _become_variable(node: Any, variable: Any) -> None:
     """Let a placeholder for a resource say what variable it is, so that shapes can be found."""
     node.op = "VarHandleOp"
     node.attr.clear()
@@ -93,13 +88,9 @@ def _become_variable(tf: Any, node: Any, variable: Any) -> None:
     node.attr["shared_name"].s = str(variable.name).encode()
 
 
-def _plain(name: str) -> str:
-    return name.partition(":")[0]
-
-
-def plain_name(given: str | bytes | None) -> str:
+def plain_name(name: str | bytes | None) -> str:
     """A function's name without what TensorFlow puts around it."""
-    name = given.decode() if isinstance(given, bytes) else given or "function"
+    name = name.decode() if isinstance(name, bytes) else name or "function"
     return re.sub(r"^__inference_(signature_wrapper_)?|_\d+$", "", name) or name
 
 
@@ -131,21 +122,19 @@ def _saved(path: Path) -> Function:
         raise ModelError(f"{SAVED_MODEL} is damaged: it is no protocol buffer") from error
     if not message.meta_graphs:
         raise ModelError(f"{SAVED_MODEL} holds no graph, so it is not a saved model")
-    saved = next((one for one in message.meta_graphs if "serve" in one.meta_info_def.tags), None)
-    saved = saved or message.meta_graphs[0]
+    serving = (graph for graph in message.meta_graphs if "serve" in graph.meta_info_def.tags)
+    saved = next(serving, message.meta_graphs[0])
     name, signature = _signature(saved.signature_def)
-    flat = Flattening(saved.graph_def.library.function)
-    inputs, outputs = _named(signature.inputs), _named(signature.outputs)
-    ends = flat.add_graph(saved.graph_def.node, [*inputs.values(), *outputs.values()])
-    variables, trainable = _variables(saved)
+    nodes = saved.graph_def.node
     return _function(
-        flat,
+        Flattening(saved.graph_def.library.function),
+        nodes,
         name=path.name if name == "serving_default" else f"{path.name} ({name})",
         version=saved.meta_info_def.tensorflow_version,
-        inputs=dict(zip(inputs, ends, strict=False)),
-        outputs=dict(zip(outputs, ends[len(inputs) :], strict=True)),
-        variables=variables,
-        trainable=trainable,
+        inputs=_named(signature.inputs),
+        outputs=_named(signature.outputs),
+        variables={node.name: node.name for node in nodes if node.op in ("Const", "VarHandleOp")},
+        trainable=_trainable(saved),
     )
 
 
@@ -159,11 +148,11 @@ def _bytes_of(file: Path) -> bytes:
 
 
 def _signature(signatures: Mapping[str, Any]) -> tuple[str, Any]:
-    named = {name: one for name, one in signatures.items() if not name.startswith("__")}
-    if "serving_default" in named:
-        return "serving_default", named["serving_default"]
-    if len(named) == 1:
-        return next(iter(named.items()))
+    # "__saved_model_init_op" and its like are nobody's function.
+    named = {name: value for name, value in signatures.items() if not name.startswith("__")}
+    if "serving_default" in named or len(named) == 1:
+        name = "serving_default" if "serving_default" in named else next(iter(named))
+        return name, named[name]
     if not named:
         raise ModelError(
             "a SavedModel without signatures, so nothing says which of its functions is the model: "
@@ -185,20 +174,20 @@ def _named(tensors: Mapping[str, Any]) -> dict[str, str]:
     return {name: tensors[name].name for name in sorted(tensors, key=turn)}
 
 
-def _variables(saved: Any) -> tuple[dict[str, str], set[str]]:
-    """The names of the variables, and of those that training changes."""
-    handles = [node for node in saved.graph_def.node if node.op == "VarHandleOp"]
-    names = {node.name: node.name for node in handles}
-    names |= {node.name: node.name for node in saved.graph_def.node if node.op == "Const"}
+def _trainable(saved: Any) -> set[str]:
+    """The names of the variables that training changes, as far as calls bind them."""
     objects = saved.object_graph_def
+    calls: dict[str, list[Any]] = {}
+    for node in saved.graph_def.node:
+        if node.op in CALLS:
+            calls.setdefault(node.attr["f"].func.name, []).append(node)
     trainable = set()
     for function, bound in objects.concrete_functions.items():
-        for node in saved.graph_def.node:
-            if node.op not in CALLS or node.attr["f"].func.name != function:
-                continue
-            given = [_plain(one) for one in node.input][-len(bound.bound_inputs) :]
-            for argument, number in zip(given, bound.bound_inputs, strict=False):
+        for node in calls.get(function, ()):
+            # What is bound are the last arguments of a call, after those that a user gives.
+            arguments = list(node.input)[-len(bound.bound_inputs) :]
+            for argument, number in zip(arguments, bound.bound_inputs, strict=False):
                 held = objects.nodes[number] if number < len(objects.nodes) else None
                 if held is not None and held.variable.trainable:
-                    trainable.add(argument)
-    return names, trainable
+                    trainable.add(argument.partition(":")[0])
+    return trainable
