@@ -15,8 +15,8 @@ from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, Untraceable, open_model
-from pytest_layercount.model.readers.reloaded import with_reloaded_opened
 from pytest_layercount.model.readers.saved import NotInFile, open_saved
+from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 
 
 @dataclass(frozen=True)

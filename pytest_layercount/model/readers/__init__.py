@@ -43,7 +43,7 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
     if is_function(model):
         return read_function(model)
     from pytest_layercount.model.readers.live import Untraceable, open_model
-    from pytest_layercount.model.readers.reloaded import with_reloaded_opened
+    from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 
     live = live_model(model)
     try:
