@@ -9,7 +9,7 @@ from pytest_layercount.folding.plan import PASSES, Plan, plan_graph
 from pytest_layercount.folding.result import Refusal
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
-from pytest_layercount.model.readers.trace import composite
+from pytest_layercount.model.readers.symbolic import composite
 
 
 @dataclass(frozen=True)

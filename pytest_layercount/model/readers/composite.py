@@ -17,7 +17,7 @@ from pytest_layercount.model.keras.common import dtype_name, parts
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.keras.untouched import as_it_was
 from pytest_layercount.model.keras.variables import array_of
-from pytest_layercount.model.readers.trace import trace
+from pytest_layercount.model.readers.symbolic import trace
 
 _ALIKE = ((None, 1, 64), (False, 3, 96))
 """What must record the same graph again: training flag, batch size, other free sizes."""

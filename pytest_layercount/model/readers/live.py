@@ -12,7 +12,7 @@ from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label
 from pytest_layercount.model.keras.common import dtype_name, leaving_no_trace
 from pytest_layercount.model.readers.described import Describer
-from pytest_layercount.model.readers.trace import (
+from pytest_layercount.model.readers.symbolic import (
     composite,
     trace,
     trace_root,
