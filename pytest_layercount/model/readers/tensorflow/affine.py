@@ -57,7 +57,7 @@ def _written_out(steps: Steps, first: Step) -> None:
     if bound:
         steps.become(row[-1], row, "Normalization", {"axis": (axis,), "epsilon": bound})
         return
-    # Scales hold the variance and perhaps a gamma, shifts moreover the mean and perhaps a beta.
+    # Scales hold the variance and perhaps a gamma, shifts the mean too and perhaps a beta.
     scaling = {name for step in scales for name in step.weights}
     shifting = {name for step in row for name in step.weights} - scaling
     config = {

@@ -44,7 +44,7 @@ def recognise_kernels(steps: Steps) -> None:
 
 def _windowed(steps: Steps, core: Step) -> None:
     # Conv2D, MaxPool ...: a layer by itself.
-    # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, where Conv2D cannot be.
+    # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, by tf.nn.convolution.
     # ExpandDims (1 or 2) -> Conv2D -> Squeeze: one-dimensional.
     op = steps.op(core)
     kernel = steps.operand_shape(core, 1) if op.type in _CONVOLUTIONS else None
@@ -121,8 +121,8 @@ def _causal(steps: Steps, step: Step) -> None:
 
 
 def _tensordot(steps: Steps, step: Step) -> None:
-    # Transpose -> Reshape -> MatMul -> Reshape, named "Tensordot/MatMul" and so on, the last of
-    # them "Tensordot": Dense on more than two axes, where the batch is not known.
+    # Transpose -> Reshape -> MatMul -> Reshape, the last of them named "Tensordot" and the others
+    # "Tensordot/...": tf.tensordot, as Dense of both Keras calls it for more than two axes.
     name = steps.op(step).name
     if not name.rpartition("/")[2].startswith("Tensordot"):
         return
@@ -135,7 +135,8 @@ def _tensordot(steps: Steps, step: Step) -> None:
 
 def _product(steps: Steps, step: Step) -> None:
     # MatMul: Dense on two axes.
-    # Reshape -> MatMul -> Reshape, in a scope of its own: EinsumDense of Keras 3, spread to it.
+    # Reshape -> MatMul -> Reshape, in a scope of its own: EinsumDense of Keras 3, which lays axes
+    # that are summed, or kept, together.
     if not _has_kernel(steps, step):
         return
     before, after = steps.before(step, "Reshape"), steps.after(step, "Reshape")
@@ -191,10 +192,8 @@ def _bias(steps: Steps, step: Step) -> None:
     shape = steps.operand_shape(step, 0 if steps.operand(step, 0) is not None else 1)
     if shape is None or not step.weights:
         return
-    config = kernel.config
-    channels = (
-        config.get("filters") or config.get("units") or (steps.output_shape(step) or (0,))[-1]
-    )
+    channels = kernel.config.get("filters") or kernel.config.get("units")
+    channels = channels or (steps.output_shape(step) or (0,))[-1]
     long = [size for size in shape if size != 1]
     if long in ([], [channels]) or kernel.type in _ANY_BIAS:
         steps.join(step, [kernel], like=kernel)
