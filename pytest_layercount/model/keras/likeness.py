@@ -17,8 +17,6 @@ from types import (
     CodeType,
     FunctionType,
     MethodType,
-    ModuleType,
-    SimpleNamespace,
 )
 from typing import Any
 
@@ -26,11 +24,11 @@ import numpy as np
 
 from pytest_layercount.model.keras.adapter import replaces_call
 from pytest_layercount.model.keras.common import parts, variables_of
+from pytest_layercount.model.keras.loose import closure, is_own_object
 from pytest_layercount.model.keras.origin import is_framework, is_model, is_own
 
 _DEEP = 4
 _MISSING = object()
-_CODE = (type, FunctionType, MethodType, ModuleType, partial)
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, np.ufunc, partial)
 _TRAINING = ("initializer", "regularizer", "constraint")
 _COUNTS = ("token_counts", "token_document_counts")  # of an adapt() that has ended
@@ -56,7 +54,7 @@ def difference(old: Any, new: Any, changed: frozenset[str], loosely: bool) -> st
 
 def is_function(value: Any) -> bool:
     """Whether ``value`` is a function, wherever it comes from."""
-    return isinstance(value, _FUNCTIONS) or (callable(value) and _is_object(value))
+    return isinstance(value, _FUNCTIONS) or (callable(value) and is_own_object(value))
 
 
 def same_function(one: Any, other: Any) -> bool:
@@ -71,13 +69,13 @@ def same_function(one: Any, other: Any) -> bool:
         return one is other
     return code is getattr(other, "__code__", None) and not any(
         _is_constant(mine) and mine != theirs
-        for mine, theirs in zip(_closure(one), _closure(other), strict=False)
+        for mine, theirs in zip(closure(one), closure(other), strict=False)
     )
 
 
 def looks_at(function: Any, layer: Any) -> bool:
     """Whether a function knows a layer, so that no other layer may have it."""
-    known = [getattr(function, "__self__", None), *_closure(function), *_held_by(function)]
+    known = [getattr(function, "__self__", None), *closure(function), *_held_by(function)]
     own = {id(layer), *map(id, parts(layer)), *map(id, variables_of(layer))}
     return any(id(each) in own for each in known)
 
@@ -85,7 +83,7 @@ def looks_at(function: Any, layer: Any) -> bool:
 def _held_by(value: Any) -> list[Any]:
     if isinstance(value, partial):
         return [value.func, *value.args, *value.keywords.values()]
-    return list(vars(value).values()) if _is_object(value) else []
+    return list(vars(value).values()) if is_own_object(value) else []
 
 
 class _Comparison:
@@ -126,7 +124,7 @@ class _Comparison:
             return tables[0] != tables[1]
         if is_function(one):
             return _is_data(other) and not same_function(one, other)
-        if _is_object(one) and type(one) is type(other):
+        if is_own_object(one) and type(one) is type(other):
             one, other = vars(one), vars(other)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             return self._mappings(one, other, depth)
@@ -187,30 +185,6 @@ def _name(part: Any) -> str:
 
 def _is_operation(layer: Any) -> bool:
     return type(layer).__module__.endswith("tf_op_layer")
-
-
-def _closure(function: Any) -> list[Any]:
-    cells = getattr(function, "__closure__", None) or ()
-    return [cell.cell_contents for cell in cells if _is_filled(cell)]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  this is how to ask
-    except ValueError:
-        return False
-    return True
-
-
-def _is_object(value: Any) -> bool:
-    """Whether a value is an object of the user's, whose attributes are to be compared."""
-    cls = type(value)
-    if cls is SimpleNamespace:
-        return True
-    foreign = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "functools", "threading")
-    own = cls.__module__.partition(".")[0] not in foreign and cls is not type
-    layer = hasattr(value, "_flatten_layers") or hasattr(value, "get_config")
-    return own and hasattr(value, "__dict__") and not isinstance(value, _CODE) and not layer
 
 
 def _is_constant(value: Any) -> bool:

@@ -17,6 +17,7 @@ from pytest_layercount.model.keras.common import (
     shape_and_dtype,
     variables_of,
 )
+from pytest_layercount.model.keras.loose import loose_layers
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.attributes import (
     ATTRIBUTES,
@@ -94,18 +95,18 @@ class Describer:
             fresh = [variable for variable in own if not tied or id(variable) not in counted]
             counted.update(map(id, fresh) if tied else ())
             described = self._describe(layer, path, fresh, tied)
-            inside = self._inside(layer, path) if self.traits(layer).holds else ()
+            inside = self._inside(layer, path)
             yield replace(described, inside=inside) if inside else described
 
     def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
         """The layers that a whole one holds, models among them opened."""
         found: list[Layer] = []
-        for part in inner_layers(layer):
+        for part in _parts(layer, self.traits(layer)):
             if id(part) in self.met:
                 continue
             self.met.add(id(part))
             traits, own = self.traits(part), f"{path}/{part.name}"
-            inside = self._inside(part, own) if traits.holds else ()
+            inside = self._inside(part, own)
             if traits.model:
                 found += inside
             elif traits.kind != "input":
@@ -157,6 +158,14 @@ def bases_of(cls: type) -> tuple[str, ...]:
         if any(root.__name__ == "Layer" and is_own(root) for root in base.__mro__):
             names.append(base.__name__)
     return tuple(names)
+
+
+def _parts(layer: Any, traits: Traits) -> Iterator[Any]:
+    """The layers that a layer or model is made of, not those inside them."""
+    if traits.holds:
+        yield from inner_layers(layer)
+    if traits.kind == "layer":
+        yield from loose_layers(layer, builtin=traits.builtin)
 
 
 def _variables(layer: Any) -> list[Any]:

@@ -1,0 +1,116 @@
+"""Layers that a layer uses and that Keras does not know as its parts.
+
+Keras tracks what is set as an attribute of a layer, in lists and dictionaries too. It does
+not see what an object of the user's own holds, what a function closes over or names as a
+global, nor whether the layer given as an activation is one to count.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+FUNCTIONS = ("activation", "recurrent_activation", "function", "arguments")
+"""Where layers of Keras's own keep what they are given to call, and what with."""
+
+_FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "functools", "threading")
+_NODES = ("_inbound_nodes", "_outbound_nodes")
+_DEEP = 6
+
+
+def loose_layers(layer: Any, *, builtin: bool) -> Iterator[Any]:
+    """The layers and models that are reached from ``layer`` by Python alone, none of them twice."""
+    if builtin:
+        roots = [getattr(layer, name, None) for name in FUNCTIONS]
+    else:
+        own = {name: value for name, value in vars(layer).items() if name not in _NODES}
+        roots = [*own.values(), *_methods(type(layer))]
+    seen = {id(layer)}
+    waiting = [(root, 0) for root in reversed(roots)]
+    while waiting:
+        value, depth = waiting.pop()
+        if id(value) in seen or depth > _DEEP:
+            continue
+        seen.add(id(value))
+        if is_layer(value):
+            yield value
+        else:
+            waiting += [(inner, depth + 1) for inner in _held_by(value)]
+
+
+def is_layer(value: Any) -> bool:
+    """Whether a value is a layer or model of Keras's, or of a class derived from one."""
+    return hasattr(type(value), "_flatten_layers")
+
+
+def is_own_object(value: Any) -> bool:
+    """Whether a value is an object of the user's, which says by its attributes what it is."""
+    cls = type(value)
+    if cls is SimpleNamespace:
+        return True
+    own = cls.__module__.partition(".")[0] not in _FRAMEWORKS and cls is not type
+    code = isinstance(value, (type, FunctionType, MethodType, ModuleType, partial))
+    described = hasattr(value, "_flatten_layers") or hasattr(value, "get_config")
+    return own and hasattr(value, "__dict__") and not code and not described
+
+
+def closure(function: Any) -> list[Any]:
+    """The values that a function closes over."""
+    cells = getattr(function, "__closure__", None) or ()
+    return [cell.cell_contents for cell in cells if _is_filled(cell)]
+
+
+def _held_by(value: Any) -> Iterable[Any]:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, FunctionType):
+        return _used_by(value)
+    if hasattr(value, "python_function"):  # of tf.function
+        return [value.python_function]
+    return list(vars(value).values()) if is_own_object(value) else ()
+
+
+def _used_by(function: FunctionType) -> list[Any]:
+    """What a function that is not Keras's closes over, has as defaults and names as globals."""
+    if str(function.__module__).partition(".")[0] in _FRAMEWORKS:
+        return []
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    named = map(function.__globals__.get, _global_names(function.__code__))
+    return [
+        *closure(function),
+        *defaults,
+        *(each for each in named if is_layer(each) or isinstance(each, FunctionType)),
+    ]
+
+
+def _methods(cls: type) -> Iterator[Any]:
+    """The functions of the user's own that a class is made of."""
+    for base in cls.__mro__:
+        if base.__module__.partition(".")[0] not in _FRAMEWORKS:
+            yield from vars(base).values()
+
+
+@lru_cache(maxsize=1024)
+def _global_names(code: CodeType) -> tuple[str, ...]:
+    """The globals that code reads, that of the functions in it as well."""
+    names = [each.argval for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL"]
+    for constant in code.co_consts:
+        names += _global_names(constant) if isinstance(constant, CodeType) else ()
+    return tuple(dict.fromkeys(names))
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  this is how to ask
+    except ValueError:
+        return False
+    return True
