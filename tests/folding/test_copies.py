@@ -114,6 +114,22 @@ def test_a_constant_that_the_configuration_forgets(kit: Kit, forgotten: Any) -> 
         fold(model)
 
 
+def test_a_layer_that_keras_does_not_know_as_a_part(kit: Kit) -> None:
+    layer = own_layer(kit)(function=lambda x: x)
+    layer.settings = SimpleNamespace(scale=1.0, dense=kit.Dense(4, name="hidden"))
+    layer.settings.dense.build((None, 4))
+    make = type(layer).__init__
+
+    def remade(self: Any, **constants: Any) -> None:
+        make(self, function=constants.pop("function", lambda x: x), **constants)
+        self.settings = SimpleNamespace(scale=1.0, dense=kit.Dense(4, name="hidden"))
+        self.settings.dense.build((None, 4))
+
+    type(layer).__init__ = remade
+    with pytest.raises(ModelError, match="it uses 'hidden', which Keras does not know as a part"):
+        fold(model_with(kit, layer))
+
+
 def test_what_a_call_leaves_behind_is_no_constant(kit: Kit) -> None:
     layer = own_layer(kit)(name="own")
     model = model_with(kit, layer)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_layercount.model.graph import Layer
@@ -74,6 +76,50 @@ class Residual(layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> Residual:
         parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("parts")]
         return cls(parts, **config)
+
+
+class Plain:
+    """What Keras does not look into."""
+
+    def __init__(self, layer: Any) -> None:
+        self.steps = {"norm": (layer,)}
+
+
+class Own(layers.Layer):
+    """A layer that reaches another one by Python alone."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.reached: Any = None
+
+    def call(self, x: Any) -> Any:
+        return x if self.reached is None else self.reached.steps["norm"][0](x)
+
+
+GLOBAL = layers.BatchNormalization(name="norm")
+
+
+class NamesGlobal(Own):
+    def call(self, x: Any) -> Any:
+        return GLOBAL(x)
+
+
+def through_object(norm: Any) -> Any:
+    own = Own(name="own")
+    own.reached = Plain(norm)
+    return own
+
+
+def through_method(norm: Any) -> Any:
+    own = Own(name="own")
+    own.reached = Plain(partial(lambda x, call: call(x), call=norm.call))
+    return own
+
+
+def normed(**settings: Any) -> Any:
+    """A convolution with a batch normalization as its activation."""
+    norm = layers.BatchNormalization(name="norm")
+    return layers.Conv1D(4, 1, name="own", activation=norm, **settings)
 
 
 def backbone() -> Any:
@@ -151,6 +197,48 @@ def test_what_keras_makes_a_layer_of_is_not_inside() -> None:
     x = layers.MultiHeadAttention(2, 2, name="attention")(entry, entry)
     model = keras.Model(entry, layers.LSTM(2, name="lstm")(x))
     assert held(model, "attention") == held(model, "lstm") == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        through_object,
+        through_method,
+        lambda norm: layers.Lambda(lambda x: norm(x) + 1.0, output_shape=(5, 4), name="own"),
+        lambda norm: layers.Lambda(
+            lambda x, norm: norm(x), output_shape=(5, 4), arguments={"norm": norm}, name="own"
+        ),
+        lambda norm: layers.Dense(4, activation=norm, name="own"),
+        lambda norm: layers.Dense(4, activation=lambda x: norm(x) + 1.0, name="own"),
+        lambda _: NamesGlobal(name="own"),
+    ],
+    ids=["object", "method", "lambda", "arguments", "activation", "function", "global"],
+)
+def test_what_keras_does_not_know_as_a_part_is_held(make: Any) -> None:
+    norm = GLOBAL if make.__name__ == "NamesGlobal" else layers.BatchNormalization(name="norm")
+    norm.build((None, 5, 4))
+    assert [layer.path for layer in held(model_of(make(norm)), "own")] == ["own/norm"]
+
+
+def test_what_keras_gives_to_a_layer_is_not_held() -> None:
+    entry = keras.Input((5, 4))
+    x = layers.Dense(4, name="other")(entry)
+    own = Own(name="own")
+    model = keras.Model(entry, layers.Dense(4, activation="relu", name="last")(own(x)))
+    own.reached = Plain(model)  # refers back to the model that it is in
+    assert held(model, "own") == held(model, "last") == []
+
+
+@pytest.mark.parametrize("form", ["model.keras", "model.h5"])
+def test_a_file_tells_which_layer_is_an_activation(form: str, tmp_path: Path) -> None:
+    model = model_of(normed(), layers.Dense(4, activation=layers.LeakyReLU(name="leaky")))
+    model(np.zeros((1, 5, 4)))  # Keras 3 builds an activation when it first runs
+    model.save(tmp_path / form)
+    live, read = read_graph(model), read_graph(tmp_path / form)
+    for one, other in zip(live.layers, read.layers, strict=True):
+        assert [part.path for part in one.held()] == [part.path for part in other.held()]
+    assert [layer.path for layer in held(tmp_path / form, "own")] == ["own/norm"]
+    assert [layer.parameters for layer in read.layers if layer.weighed][1:] == [36, 20]
 
 
 def test_a_layer_stands_once() -> None:

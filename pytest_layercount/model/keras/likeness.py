@@ -12,6 +12,7 @@ import dis
 import inspect
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import zip_longest
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -24,8 +25,9 @@ import numpy as np
 
 from pytest_layercount.model.keras.adapter import replaces_call
 from pytest_layercount.model.keras.common import parts, variables_of
-from pytest_layercount.model.keras.loose import closure, is_own_object
+from pytest_layercount.model.keras.loose import closure, is_own_object, loose_layers
 from pytest_layercount.model.keras.origin import is_framework, is_model, is_own
+from pytest_layercount.model.keras.variables import array_of
 
 _DEEP = 4
 _MISSING = object()
@@ -49,7 +51,30 @@ def difference(old: Any, new: Any, changed: frozenset[str], loosely: bool) -> st
         said = compare.parts(source, target, changed)
         if said:
             return said if source is old else f"in its part {source.name!r}, {said}"
+    return _untracked_difference(here, there)
+
+
+def _untracked_difference(here: list[Any], there: list[Any]) -> str | None:
+    """The first layer that Keras does not know as a part, if a copy has another in its place."""
+    ours, theirs = _untracked(here), _untracked(there)
+    for one, other in zip_longest(ours, theirs):
+        if one is not other and (one is None or other is None or not _same_weights(one, other)):
+            name = (other if one is None else one).name
+            return f"it uses {name!r}, which Keras does not know as a part of it"
     return None
+
+
+def _untracked(tracked: list[Any]) -> list[Any]:
+    known = set(map(id, tracked))
+    loose = [each for part in tracked for each in loose_layers(part, builtin=is_own(type(part)))]
+    return [each for each in loose if id(each) not in known]
+
+
+def _same_weights(one: Any, other: Any) -> bool:
+    ours, theirs = variables_of(one), variables_of(other)
+    return len(ours) == len(theirs) and all(
+        np.array_equal(array_of(a), array_of(b)) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def is_function(value: Any) -> bool:

@@ -13,8 +13,9 @@ from functools import lru_cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
-FUNCTIONS = ("activation", "recurrent_activation", "function", "arguments")
-"""Where layers of Keras's own keep what they are given to call, and what with."""
+ACTIVATIONS = ("activation", "recurrent_activation")
+"""Where layers of Keras's own keep what they are given to call."""
+
 
 _FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "functools", "threading")
 _NODES = ("_inbound_nodes", "_outbound_nodes")
@@ -24,7 +25,8 @@ _DEEP = 6
 def loose_layers(layer: Any, *, builtin: bool) -> Iterator[Any]:
     """The layers and models that are reached from ``layer`` by Python alone, none of them twice."""
     if builtin:
-        roots = [getattr(layer, name, None) for name in FUNCTIONS]
+        names = (*ACTIVATIONS, "function", "arguments")  # the last two are those of a Lambda
+        roots = [getattr(layer, name, None) for name in names]
     else:
         own = {name: value for name, value in vars(layer).items() if name not in _NODES}
         roots = [*own.values(), *_methods(type(layer))]

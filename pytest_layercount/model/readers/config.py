@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pytest_layercount.model.keras.loose import ACTIVATIONS
 from pytest_layercount.model.keras.origin import is_model
 from pytest_layercount.model.layers.attributes import GIVEN_LAYERS
 from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
@@ -104,6 +105,8 @@ class Parser:
             layer.inner = self.layer(config["layer"])
         if not own.builtin or own.name in GIVEN_LAYERS:
             layer.parts = tuple(self._parts(layer))
+        elif activations := {name: config[name] for name in ACTIVATIONS if name in config}:
+            layer.parts = tuple(map(self.layer, nested_layers(activations, self.generation)))
 
     def _parts(self, layer: SavedLayer) -> Iterator[SavedLayer]:
         """The layers that the configuration of one that stays whole nests."""

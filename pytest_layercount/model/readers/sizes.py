@@ -73,6 +73,8 @@ def _computed(layer: SavedLayer, shapes: Shapes) -> Sizes:
         return _total([_sizes(inner, inner.built) for inner in set(layer.network.layers)])
     if not layer.builtin:
         raise ValueError("only its class knows")
+    if any(part.type in _FAMILIES or not part.builtin for part in layer.parts):
+        raise ValueError("a layer given as an activation is called on what it computes")
     if config.get("output_mode") == "tf_idf" and config.get("vocabulary") is None:
         return Sizes(0, int(layer.generation == 2))  # how many documents it has seen
     return _FAMILIES[layer.type](config, shapes) if layer.type in _FAMILIES else Sizes()
