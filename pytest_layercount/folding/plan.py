@@ -136,6 +136,7 @@ class _Planner:
         self.refusals: dict[int, Refusal] = {}
         self.absorptions: list[Absorption] = []
         self.assumed: dict[tuple[int, str], str] = {}  # what took up a map only perhaps
+        self.gaps: dict[Value, str] = {}  # behind which a layer stands if it does not fold
 
     def affine_maps(self) -> Mapping[int, Affine | Stop]:
         """The maps of the affine layers that still stand."""
@@ -226,23 +227,30 @@ class _Planner:
         return None
 
     def _apply(self, layer: int, found: Found, side: str) -> bool:
+        described = self.wiring.layers[layer]
+        condition = self._condition(described.path, found)
         for absorption in found.absorptions:
             self._absorb(absorption)
         for value in found.altered:
             self.wiring.alter(value)
         for call in self.wiring.calls(layer):
+            if condition:
+                self.gaps.setdefault(self.wiring.inputs[call][0], described.path)
             self.wiring.bypass(call)
-        described = self.wiring.layers[layer]
         into = tuple(self.wiring.layers[one.layer].path for one in found.absorptions)
-        condition = self._condition(described.path, found)
         self.folds[layer] = Fold(described.path, described.type, into, side, condition)
         self.refusals.pop(layer, None)
         return True
 
     def _condition(self, path: str, found: Found) -> str:
-        """What a fold depends on: its own numbers, or a fold that it has to follow."""
+        """What a fold depends on: its own numbers, or a fold that it has to follow.
+
+        It follows one that changed the same layer, or that left a gap for this map to cross.
+        """
         taken = [(absorption.layer, absorption.side) for absorption in found.absorptions]
         before = [self.assumed[each] for each in taken if each in self.assumed]
+        gaps = self.gaps.items()
+        before += [gone for value, gone in gaps if self.wiring.resolved(value) in found.altered]
         own = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
         condition = own or (f"{before[0]} folds" if before else "")
         if condition:

@@ -44,7 +44,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "ambiguous-axis": Reason(
         "some versions of Keras add along another axis in {blocker}, where two sizes are equal",
-        "let the bias (bias_axes=) or constant of {blocker} span the last axis as well",
+        "use channels_last, or let the bias (bias_axes=) or constant of {blocker} span the "
+        "last axis",
     ),
     "shift-meets-padding": Reason(
         "the shift would have to enter the zero padding of {blocker}",

@@ -292,3 +292,20 @@ def test_a_fold_that_follows_an_uncertain_one_is_uncertain(kit: Kit) -> None:
     conditions = [fold.condition for fold in plan_fold(model).folds]
     assert conditions == ["its shift is zero", "n folds"]
     assert not plan_fold(model, resolve=True).folds
+
+
+def test_a_fold_across_the_place_of_an_uncertain_one_is_uncertain(kit: Kit) -> None:
+    from pytest_layercount import plan_fold
+
+    column = np.array([[-0.2], [0.2]])
+    model = kit.chain(
+        (2, 3),
+        kit.Activation("tanh"),
+        kit.bn("first", axis=1),
+        kit.Normalization(axis=-1, mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0], name="n"),
+        lambda x: x * column,
+        kit.bn("last"),
+    )
+    uncertain = [(fold.into, fold.condition) for fold in plan_fold(model).folds]
+    assert uncertain == [(("last",), "its shift is zero"), (("first",), "n folds")]
+    assert not plan_fold(model, resolve=True).folds

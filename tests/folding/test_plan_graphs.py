@@ -257,6 +257,9 @@ def test_depth_costs_no_recursion() -> None:
         ("SeparableConv2D", "", "6"),
         ("Conv2DTranspose", "", "6"),
         ("DepthwiseConv2D", "", "6"),
+        ("Conv1D", "", ""),
+        ("Conv2D", "", "6"),
+        ("Conv3D", "", "5 6"),
         ("Conv1D", "groups=2", ""),
         ("Conv2D", "groups=2", "6"),
         ("Conv3D", "groups=2", "5 6"),
@@ -274,13 +277,3 @@ def test_a_bias_that_some_keras_adds_along_the_width(
         """
     plan = plan_fold(graph(re.sub(" +", " ", drawing)))
     assert [no.reason for no in plan.refusals] == refused
-
-
-def test_a_convolution_of_one_group_adds_it_right_when_it_is_compiled() -> None:
-    drawing = """
-        x: Input() -> 4 6 4
-        f: Conv2D(x) -> 4 6 4 data_format=channels_first
-        n: BatchNormalization(f) -> 4 6 4 axis=1
-        return n
-        """
-    assert not plan_fold(graph(drawing)).refusals

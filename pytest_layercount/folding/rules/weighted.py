@@ -136,11 +136,6 @@ class Convolution(Weighted):
     def pads(self, site: Site) -> bool:
         return pads(site)
 
-    def adds_bias_elsewhere(self, site: Site) -> bool:
-        # With one group Keras 3.15 does so as well, but not when it is compiled.
-        grouped = int(site.config.get("groups") or 1) > 1
-        return grouped and super().adds_bias_elsewhere(site)
-
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
         return {"kernel": scaled(weights["kernel"], scale)}
 
