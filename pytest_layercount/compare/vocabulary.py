@@ -121,7 +121,7 @@ def function(item: Item) -> str | None:
         return _SAME.get(name, name)
     if relu6(layer):
         return "relu6"
-    if layer.type == "ReLU" and not any(map(layer.config.get, ATTRIBUTES["ReLU"])):
+    if layer.type == "ReLU":
         return "relu"
     return "softmax" if layer.type == "Softmax" else None
 
@@ -143,6 +143,8 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
     name = function(item)
     if name is not None:
         told = others if layer.operation is None or spelled else {}
+        if layer.type == "ReLU" and name == "relu":
+            told = told | {key: value for key, value in layer.config.items() if value}
         return {**told, **given, "activation": name}
     if layer.operation is None:
         found = _plain(layer, _rank(item), whole=whole) | given

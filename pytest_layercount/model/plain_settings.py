@@ -124,6 +124,7 @@ _USUAL: Mapping[str, Any] = {
 }
 _USUAL_OF: Mapping[tuple[str, str], Any] = {
     ("AdditiveAttention", "use_scale"): True,
+    ("BatchNormalization", "renorm_clipping"): (),
     ("CategoryEncoding", "output_mode"): "multi_hot",
     ("ELU", "alpha"): 1,
     ("IntegerLookup", "oov_token"): -1,

@@ -132,6 +132,17 @@ def test_a_convolution_wrapped_for_its_spectral_norm(suffix: str, tmp_path: Path
     assert_same(model := keras.Model(entry, wrapped(entry)), saved(model, tmp_path, suffix))
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".json"])
+def test_a_way_back_of_its_own(suffix: str, trainable: bool, tmp_path: Path) -> None:
+    if keras.__name__ == "tf_keras":
+        pytest.skip("where tf.keras is Keras 3, that of tf_keras does not work")
+    back = layers.GRU(5, go_backwards=True, use_bias=False, trainable=trainable)
+    both = layers.Bidirectional(layers.LSTM(3), backward_layer=back)
+    entry = keras.Input(LINE)
+    assert_same(model := keras.Model(entry, both(entry)), saved(model, tmp_path, suffix))
+
+
 def test_a_wrapper_in_a_wrapper(tmp_path: Path) -> None:
     entry = keras.Input((3, 6, 4))
     twice = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(3)))

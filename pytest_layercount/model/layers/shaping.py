@@ -151,9 +151,18 @@ def _bidirectional(layer: Described, shapes: list[Shape], kwargs: Mapping[str, A
     if result is None:
         return [None]
     mode = layer.config.get("merge_mode", "concat")
+    back = (*result[:-1], _width_back(layer, int(result[-1] or 0)))
     if mode == "concat":
-        return [(*result[:-1], 2 * int(result[-1] or 0)), *states, *states]
-    return [*([result, result] if mode is None else [result]), *states, *states]
+        return [(*result[:-1], int(result[-1] or 0) + int(back[-1])), *states, *states]
+    return [*([result, back] if mode is None else [result]), *states, *states]
+
+
+def _width_back(layer: Described, width: int) -> int:
+    """How wide the way back is. Keras 3 takes it to be as wide as the way there."""
+    given = layer.config.get("backward_layer")
+    if layer.generation == 3 or not isinstance(given, Mapping):
+        return width
+    return int(given["config"].get("units", width))
 
 
 def _attention(layer: Described, shapes: list[Shape], kwargs: Mapping[str, Any]) -> list[Shape]:

@@ -85,11 +85,8 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Sizes:
     if inner is None:
         return Sizes()
     if layer.type == "Bidirectional":
-        one = _sizes(inner, shapes)
-        back = layer.config.get("backward_layer") or {}
-        if one.trained and _is_frozen(back.get("config") or {}):
-            return Sizes(one.trained, one.trained + 2 * one.fixed)
-        return Sizes(2 * one.trained, 2 * one.fixed)
+        back = layer.parts[1] if len(layer.parts) > 1 else inner
+        return _total([_sizes(inner, shapes), _sizes(back, shapes)])
     if layer.type == "SpectralNormalization":
         one = _sizes(inner, shapes)
         return Sizes(one.trained, one.fixed + _vector(inner, shapes))
