@@ -15,7 +15,7 @@ from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.model.graph import Layer, Value, leaves
 from pytest_layercount.model.layers.attributes import ATTRIBUTES
-from pytest_layercount.model.plain_settings import COMPARABLE
+from pytest_layercount.model.plain_settings import COMPARABLE, digest
 
 ACTIVATION = "activation"
 
@@ -50,6 +50,9 @@ _ACTIVATIONS = frozenset(
 )
 _ARITHMETIC = frozenset({"add", "divide", "maximum", "minimum", "multiply", "power", "subtract"})
 COMMUTATIVE = frozenset({"add", "average", "maximum", "minimum", "multiply"})
+MOST_CONSTANTS = 4
+"""More numbers of one operation are known by a digest."""
+
 _NOT_STRUCTURE = frozenset({"trainable", "virtual_batch_size"})
 _NOT_STRICT = frozenset({"inside", "use_bias", *COMPARABLE})
 
@@ -151,7 +154,7 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
     else:
         found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
     if layer.operation in _ARITHMETIC:
-        found |= {f"constant {place}": number for place, number in enumerate(constants(item))}
+        found |= _constants(item)
     elif layer.operation is None and layer.type not in ATTRIBUTES and layer.parameters:
         found["parameters"] = layer.parameters
     shape = call.shapes[0] if call.shapes else None
@@ -192,11 +195,35 @@ def _is_fixed(layer: Layer) -> bool:
     return is_preprocessing(layer) and not layer.type.startswith("Rand")
 
 
+def _constants(item: Item) -> dict[str, Any]:
+    """The numbers of arithmetic, and whether they come first where that matters."""
+    found = constants(item)
+    if len(found) > MOST_CONSTANTS:
+        told: dict[str, Any] = {"constants": f"{len(found)} values {digest(found)}"}
+    else:
+        told = {f"constant {place}": number for place, number in enumerate(found)}
+    first = item.call.args[0] if item.call.args else None
+    turned = not isinstance(first, Value) and len(item.call.inputs) == 1
+    if turned and kind(item) not in COMMUTATIVE:
+        told["constant first"] = True
+    return told
+
+
 def constants(item: Item) -> list[float]:
-    """The numbers that an operation is called with."""
+    """The numbers that an operation is called with; variables are weights."""
     found = leaves((item.call.args, item.call.kwargs))
-    numbers = [leaf for leaf in found if type(leaf) is not bool and isinstance(leaf, Real)]
-    return [float(f"{float(leaf):.6g}") for leaf in numbers]
+    numbers = [number for leaf in found for number in _numbers(leaf)]
+    return [float(f"{float(number):.6g}") for number in numbers]
+
+
+def _numbers(leaf: Any) -> list[Any]:
+    if isinstance(leaf, Real):
+        return [] if type(leaf) is bool else [leaf]
+    if isinstance(leaf, Value) or hasattr(leaf, "assign"):
+        return []
+    array = leaf.numpy() if callable(getattr(leaf, "numpy", None)) else leaf
+    kind = getattr(getattr(array, "dtype", None), "kind", "")
+    return list(array.ravel().tolist()) if kind and kind in "fiu" else []
 
 
 def strict(item: Item, config: Mapping[str, Any]) -> Hashable:

@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import CodeType
 from typing import Any
 
@@ -226,7 +226,7 @@ def _with_functions(
     """The settings with the functions of the user's among them, by name and by what they do."""
     custom = [name for name, said in config.items() if type(said) is str and said == "custom"]
     functions = {name: getattr(layer, name, None) for name in custom}
-    told = {name: _function(function) for name, function in functions.items()}
+    told = {name: _plain(function) for name, function in functions.items()}
     if builtin and type(layer).__name__ == "Lambda":
         functions["function"] = getattr(layer, "function", None)
     codes = list(filter(None, map(_code, functions.values())))
@@ -244,7 +244,7 @@ def stored_settings(
         if said == "custom":
             found[name] = _plain(config.get(name))
     if builtin and type_ == "Lambda":
-        found[STORED] = _digest(config.get("function"))
+        found[STORED] = digest(config.get("function"))
     return found
 
 
@@ -369,7 +369,7 @@ def _plain(value: Any) -> Any:
         return _plain_mapping(value)
     if isinstance(value, (list, tuple, set)) or type(value).__name__ == "ListWrapper":
         found = tuple(_plain(item) for item in value)
-        return found if len(found) <= MOST_NUMBERS else f"{len(found)} values {_digest(found)}"
+        return found if len(found) <= MOST_NUMBERS else f"{len(found)} values {digest(found)}"
     array = value.numpy() if callable(getattr(value, "numpy", None)) else value
     if type(array).__module__ == "numpy" and hasattr(array, "tolist"):
         return _plain_array(array)
@@ -382,7 +382,8 @@ def _plain(value: Any) -> Any:
     return str(getattr(value, "name", f"own {type(value).__name__}"))
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """A few letters that tell values apart that are too many to show."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
 
 
@@ -478,15 +479,35 @@ def _function(value: Any) -> str:
 
 
 def _code(function: Any) -> str:
-    """A digest of what a function of the user's does, empty where it is not written in Python."""
-    code = getattr(function, "__code__", None)
-    if code is None or is_own_function(function):
+    """A digest of what a function of the user's does, empty where that cannot be told."""
+    if is_own_function(function) or callable(getattr(function, "get_config", None)):
         return ""
-    parts = [*_parts(code), repr(getattr(function, "__defaults__", None))]
-    for cell in getattr(function, "__closure__", None) or ():
-        held = _held(cell)
-        parts.append(repr(held) if isinstance(held, (bool, int, float, str, tuple)) else "")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+    told = _doing(function, set())
+    return digest(told) if told else ""
+
+
+def _doing(value: Any, seen: set[int]) -> Any:
+    """What a function does, and what it holds: numbers, arrays, other functions, objects."""
+    if id(value) in seen:
+        return ()
+    seen = {*seen, id(value)}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return tuple([_doing(item, seen) for item in value])
+    if isinstance(value, Mapping):
+        return tuple([(str(key), _doing(item, seen)) for key, item in value.items()])
+    if isinstance(value, partial):
+        return _doing((value.func, value.args, value.keywords), seen)
+    code = getattr(value, "__code__", None)
+    if code is not None and not is_own_function(value):
+        cells = [_held(cell) for cell in getattr(value, "__closure__", None) or ()]
+        held = (value.__defaults__, value.__kwdefaults__, cells)
+        return (*_parts(code), *_doing(held, seen))
+    if not callable(value) or isinstance(value, type) or hasattr(value, "get_config"):
+        return _plain(value)
+    called = getattr(type(value).__call__, "__code__", None)
+    if called is None:
+        return _plain(value)
+    return (*_parts(called), _doing(vars(value) if hasattr(value, "__dict__") else (), seen))
 
 
 def _held(cell: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_layercount import explain
@@ -301,6 +303,102 @@ def test_what_keras_leaves_out_of_a_configuration_is_as_usual(
         pytest.skip(f"this Keras has no such {kind}")
     entry = keras.Input(shape)
     model = keras.Model(entry, layer(entry))
+    model.save(str(tmp_path / f"m{suffix}"))
+
+    assert explain(model, tmp_path / f"m{suffix}").same
+
+
+def scaling(by):
+    """A function that multiplies by what it holds."""
+
+    def scale(x):
+        return x * by[0]
+
+    return scale
+
+
+def calling(function):
+    return lambda x: 1 * function(x)
+
+
+class Scale:
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, x):
+        return x * self.by
+
+
+def multiplied(x, by):
+    return x * by
+
+
+FUNCTIONS = {
+    "a list": lambda by: scaling([by]),
+    "an array": lambda by: scaling(np.float32([by, 1])),
+    "another function": lambda by: calling(scaling([by])),
+    "an argument": lambda by: functools.partial(multiplied, by=by),
+    "an attribute": Scale,
+    "a default": lambda by: eval(f"lambda x, *, by={by}: x * by"),
+    "a layer": layers.ELU,
+}
+
+
+@pytest.mark.parametrize("way", ["Activation", "Dense", "Lambda"])
+@pytest.mark.parametrize("held", FUNCTIONS)
+def test_what_a_function_holds_is_a_setting(held, way):
+    if (held, way) == ("a layer", "Lambda"):
+        pytest.skip("a layer is called as it is")
+
+    def net(by):
+        function = FUNCTIONS[held](by)
+        made = layers.Dense(4, activation=function) if way == "Dense" else getattr(layers, way)
+        x = entry = keras.Input((4,))
+        x = made(x) if way == "Dense" else made(function)(x)
+        return keras.Model(entry, layers.Dense(2)(x))
+
+    explanation = explain(net(2.0), net(3.0))
+
+    assert explain(net(2.0), net(2.0)).same
+    assert not explanation.causes
+    assert [change.type for change in explanation.changed] == [way]
+
+
+ARITHMETIC = {
+    "which comes first": (lambda x: 2 - x, lambda x: x - 2),
+    "a vector": (
+        lambda x: x * np.float32([1, 2, 3, 4]),
+        lambda x: x * np.float32([1, 2, 4, 3]),
+    ),
+    "a long vector": (lambda x: x + np.arange(9.0)[5:], lambda x: x + np.arange(9.0)[4:8]),
+    "a table": (lambda x: x * np.eye(4, dtype="float32"), lambda x: x * np.ones((4, 4), "float32")),
+}
+
+
+@pytest.mark.parametrize("kind", ARITHMETIC)
+@pytest.mark.parametrize("suffix", ["", ".h5", ".keras"])
+def test_constants_of_arithmetic_count(kind, suffix, tmp_path):
+    def net(place):
+        entry = keras.Input((4, 4))
+        model = keras.Model(entry, layers.Dense(2)(ARITHMETIC[kind][place](entry)))
+        if not suffix:
+            return model
+        model.save(str(tmp_path / f"{place}{suffix}"))
+        return tmp_path / f"{place}{suffix}"
+
+    one, two = net(0), net(1)
+    (change,) = explain(one, two).changed
+
+    assert next(iter(change.attributes)).startswith("constant")
+    entry = keras.Input((4, 4))
+    live = keras.Model(entry, layers.Dense(2)(ARITHMETIC[kind][0](entry)))
+    assert explain(live, one).same
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_layer_for_a_function_is_the_same_in_a_file(suffix, tmp_path):
+    entry = keras.Input((4,))
+    model = keras.Model(entry, layers.Dense(2, activation=layers.LeakyReLU())(entry))
     model.save(str(tmp_path / f"m{suffix}"))
 
     assert explain(model, tmp_path / f"m{suffix}").same
