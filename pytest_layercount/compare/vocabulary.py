@@ -217,9 +217,9 @@ def constants(item: Item) -> list[float]:
 
 
 def _numbers(leaf: Any) -> list[Any]:
-    if isinstance(leaf, Real):
-        return [] if type(leaf) is bool else [leaf]
-    if isinstance(leaf, Value) or hasattr(leaf, "assign"):
+    if type(leaf) is not bool and isinstance(leaf, Real):
+        return [leaf]
+    if isinstance(leaf, (bool, Value)) or hasattr(leaf, "assign"):
         return []
     array = leaf.numpy() if callable(getattr(leaf, "numpy", None)) else leaf
     kind = getattr(getattr(array, "dtype", None), "kind", "")
