@@ -151,10 +151,12 @@ def _bidirectional(layer: Described, shapes: list[Shape], kwargs: Mapping[str, A
     if result is None:
         return [None]
     mode = layer.config.get("merge_mode", "concat")
-    back = (*result[:-1], _width_back(layer, int(result[-1] or 0)))
+    width = int(result[-1] or 0)
+    back = _width_back(layer, width)
     if mode == "concat":
-        return [(*result[:-1], int(result[-1] or 0) + int(back[-1])), *states, *states]
-    return [*([result, back] if mode is None else [result]), *states, *states]
+        return [(*result[:-1], width + back), *states, *states]
+    both = [result, (*result[:-1], back)]
+    return [*(both if mode is None else [result]), *states, *states]
 
 
 def _width_back(layer: Described, width: int) -> int:
