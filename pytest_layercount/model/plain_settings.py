@@ -206,7 +206,9 @@ def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> di
         own = vars(layer)
         values = tuple([own.get(attribute) for _, attribute in names])
         told = (cls.__name__, names, getattr(dtype_policy(layer), "name", None), *values)
-        plain = not any(isinstance(value, (list, Mapping)) for value in values)
+        plain = not any(
+            isinstance(value, (list, Mapping)) or type(value).__hash__ is None for value in values
+        )
         found = _of_attributes(*told) if plain else _of_attributes.__wrapped__(*told)
     return _with_functions(layer, config, found, builtin=builtin)
 

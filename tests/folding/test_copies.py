@@ -144,6 +144,63 @@ def test_what_keras_notes_on_a_loaded_layer_is_no_constant(kit: Kit, tmp_path: P
     assert_folds(kit.keras.models.load_model(tmp_path / "model.keras"))
 
 
+class Slotted:
+    """An object without a dictionary of its attributes."""
+
+    __slots__ = ("scale",)
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+
+
+def test_objects_with_slots_and_numbers_called_like_what_trains(kit: Kit) -> None:
+    layer = own_layer(kit)()
+    make = type(layer).__init__
+
+    def remade(self: Any, **constants: Any) -> None:
+        make(self, **constants)
+        self.settings, self.my_constraint = Slotted(), 1.0
+
+    type(layer).__init__ = remade
+    layer.settings, layer.my_constraint = Slotted(), 1.0
+    assert_folds(model_with(kit, layer))
+    layer.my_constraint = 3.0
+    with pytest.raises(ModelError, match=r"its my_constraint is 1\.0, not 3\.0"):
+        fold(model_with(kit, layer))
+    layer.my_constraint, layer.settings.scale = 1.0, 2.0
+    with pytest.raises(ModelError, match="its settings is"):
+        fold(model_with(kit, layer))
+
+
+class Scaled:
+    """An activation whose configuration forgets what it was made with."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def __call__(self, tensor: Any) -> Any:
+        return tensor * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Scaled:
+        return cls(**config)
+
+
+def test_an_activation_object_is_kept_whatever_its_configuration_says(kit: Kit) -> None:
+    assert_folds(model_with(kit, kit.Dense(4, activation=Scaled(3.0), name="own")))
+
+
+def test_a_number_set_later_may_be_rounded_otherwise(kit: Kit) -> None:
+    slope = kit.keras.layers.LeakyReLU()
+    name = "alpha" if hasattr(slope, "alpha") else "negative_slope"
+    model = model_with(kit, slope)
+    setattr(slope, name, 0.7)
+    assert_folds(model)
+
+
 def test_an_attribute_set_after_construction(kit: Kit) -> None:
     layer = own_layer(kit)(name="own")
     model = model_with(kit, layer)

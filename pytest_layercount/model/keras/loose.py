@@ -55,8 +55,21 @@ def is_own_object(value: Any) -> bool:
         return True
     own = cls.__module__.partition(".")[0] not in _FRAMEWORKS and cls is not type
     code = isinstance(value, (type, FunctionType, MethodType, ModuleType, partial))
-    described = hasattr(value, "_flatten_layers") or hasattr(value, "get_config")
-    return own and hasattr(value, "__dict__") and not code and not described
+    return own and not code and not is_layer(value) and attributes_of(value) is not None
+
+
+def attributes_of(value: Any) -> dict[str, Any] | None:
+    """The attributes of an object, those in slots as well; None where it can have none."""
+    slots = [name for cls in type(value).__mro__ for name in _names(vars(cls).get("__slots__"))]
+    own = getattr(value, "__dict__", None)
+    if own is None and not slots:
+        return None
+    return {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **(own or {})}
+
+
+def _names(slots: Any) -> Iterable[str]:
+    names = (slots,) if isinstance(slots, str) else slots or ()
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def closure(function: Any) -> list[Any]:
@@ -78,7 +91,7 @@ def _held_by(value: Any) -> Iterable[Any]:
         return _used_by(value)
     if hasattr(value, "python_function"):  # of tf.function
         return [value.python_function]
-    return list(vars(value).values()) if is_own_object(value) else ()
+    return list((attributes_of(value) or {}).values()) if is_own_object(value) else ()
 
 
 def _used_by(function: FunctionType) -> list[Any]:
