@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.layers.attributes import ATTRIBUTES, SETTINGS
+from pytest_layercount.model.layers import row_of
 
 _DEFAULTS: Mapping[str, Any] = {
     "activation": "linear",
@@ -43,8 +43,8 @@ def without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_defaults(type_: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """All attributes of a layer of ``type_``, some of which are ``given``."""
-    known = _defaults(given)
-    names = [*ATTRIBUTES.get(type_, ()), *(name for name, _ in SETTINGS.get(type_, ()))]
+    known, row = _defaults(given), row_of(type_)
+    names = [*row.attributes, *(name for name, _ in row.asks)]
     return {name: known.get(name) for name in names} | dict(given)
 
 

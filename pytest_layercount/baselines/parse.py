@@ -10,7 +10,7 @@ from typing import Any
 from pytest_layercount import messages
 from pytest_layercount.baselines.defaults import with_defaults
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
-from pytest_layercount.model.layers.attributes import ATTRIBUTES, INNER, SETTINGS
+from pytest_layercount.model.layers import row_of
 
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
 _UP = re.compile(r"up([1-9]\d*)")
@@ -210,8 +210,8 @@ class _Reader:
 
 def _read_names(type_: str) -> set[str]:
     """The settings that readers put into ``Layer.config``, and the number of an input."""
-    asked = (name for name, _ in SETTINGS.get(type_, ()))
-    return {*ATTRIBUTES.get(type_, ()), *INNER.get(type_, ()), *asked, "number"}
+    row = row_of(type_)
+    return {*row.attributes, *row.inner, *(name for name, _ in row.asks), "number"}
 
 
 def _is_name(tree: ast.expr, name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.model.graph import Layer, Value, leaves
-from pytest_layercount.model.layers.attributes import ATTRIBUTES
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import COMPARABLE, digest
 
 ACTIVATION = "activation"
@@ -132,7 +132,7 @@ def function(item: Item) -> str | None:
 def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> dict[str, Any]:
     """What an item computes with, as two models that are alike agree on it.
 
-    ``whole`` asks for all settings that are known, not only for those of ``attributes.py``.
+    ``whole`` asks for all settings that are known, not only for those that rows name.
     ``spelled`` says that both models are of one generation of Keras: only then do the same
     arguments of an operation look the same.
     """
@@ -155,7 +155,7 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
         found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
     if layer.operation in _ARITHMETIC:
         found |= _constants(item)
-    elif layer.operation is None and layer.type not in ATTRIBUTES and layer.parameters:
+    elif layer.operation is None and not row_of(layer.type).attributes and layer.parameters:
         found["parameters"] = layer.parameters
     shape = call.shapes[0] if call.shapes else None
     if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:

@@ -38,7 +38,7 @@ class Layer:
     ``type`` is the exact class name and ``builtin`` says that the class is
     Keras's own: a user's subclass of Conv2D is not a Conv2D. ``config`` holds
     the attributes that the folding rules ask about, normalised across Keras
-    versions (see ``model/layers/attributes.py``). ``operation`` is the canonical name
+    versions (see ``model/layers``). ``operation`` is the canonical name
     of a low-level operation (``"multiply"``), whether Keras counts it as a
     layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
     the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.

@@ -1,8 +1,8 @@
 """All settings of a layer as plain data, but those that are known to change nothing.
 
-``attributes.py`` names what folding asks about. Comparing starts from the other end: whatever
-a layer's configuration holds is a setting, and only what is listed here is left out, because
-neither what the layer computes nor what is counted depends on it. A setting that has its
+The rows of ``model/layers`` name what folding asks about. Comparing starts from the other end:
+whatever a layer's configuration holds is a setting, and only what is listed here is left out,
+because neither what the layer computes nor what is counted depends on it. A setting that has its
 usual value is left out as well, so that one which an older Keras does not know is no difference.
 
 Names and usual values are those of ``get_config()`` in Keras 2.15, tf_keras 2.21, Keras 3.3 and
@@ -24,7 +24,7 @@ from typing import Any
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.keras.common import dtype_policy
 from pytest_layercount.model.keras.origin import is_framework, is_own_function
-from pytest_layercount.model.layers.attributes import ATTRIBUTES, INNER
+from pytest_layercount.model.layers import row_of
 
 MOST_NUMBERS = 4096
 """Larger arrays among the settings are known by a digest."""
@@ -82,10 +82,6 @@ _OF_BUILT_IN = frozenset(
 _OF_INPUTS = frozenset({"batch_shape", "batch_size", "dtype", "input_tensor", "shape"})
 """What the node of an InputLayer says."""
 
-_NEW_NAMES: Mapping[tuple[str, str], str] = {
-    ("LeakyReLU", "alpha"): "negative_slope",  # until Keras 2.15
-    ("Normalization", "mean"): "input_mean",  # as the attribute is called
-}
 _USUAL: Mapping[str, Any] = {
     "activation": "linear",
     "center": True,
@@ -122,42 +118,14 @@ _USUAL: Mapping[str, Any] = {
     "vocabulary_dtype": "int64",
     "window": "hann",
 }
-_USUAL_OF: Mapping[tuple[str, str], Any] = {
-    ("AdditiveAttention", "use_scale"): True,
-    ("BatchNormalization", "renorm_clipping"): (),
-    ("CategoryEncoding", "output_mode"): "multi_hot",
-    ("ELU", "alpha"): 1,
-    ("IntegerLookup", "oov_token"): -1,
-    ("LeakyReLU", "negative_slope"): 0.3,
-    ("Masking", "mask_value"): 0,
-    ("MaxNumBoundingBoxes", "fill_value"): -1,
-    ("RandomFlip", "mode"): "horizontal_and_vertical",
-    ("Resizing", "fill_mode"): "constant",
-    ("StringLookup", "oov_token"): "[UNK]",
-    ("ThresholdedReLU", "theta"): 1,
-}
-_MADE_BY_WRAPPERS = frozenset({("Bidirectional", "zero_output_for_mask")})
-"""What a wrapper sets in the layers inside it, whatever these were given; only Keras 3 tells."""
 
 _OUTPUT_TYPES = frozenset({"float32", "int64", "string"})
-_TYPED_BY_OUTPUT = frozenset(
-    {
-        "CategoryEncoding",
-        "Discretization",
-        "HashedCrossing",
-        "Hashing",
-        "IntegerLookup",
-        "StringLookup",
-        "TextVectorization",
-    }
-)
-"""Layers whose data type is that of ``output_mode``; Keras 2 and 3 call it differently."""
 
 _AXES = ("axis", "axes")
 
 
 def plain_settings(type_: str, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
-    """What ``config``, a layer's ``get_config()``, says besides what ``attributes.py`` names."""
+    """What ``config``, a layer's ``get_config()``, says besides what rows name."""
     if isinstance(config.get("layers"), (list, tuple)) and "name" in config:
         return {"layers": tuple(_plain_layers(config))}
     return _settings(type_, config, _told(type_) if builtin else (), builtin=builtin)
@@ -168,7 +136,7 @@ def _settings(
 ) -> dict[str, Any]:
     found = {}
     for key, value in config.items():
-        name = _NEW_NAMES.get((type_, key), key)
+        name = row_of(type_).renamed.get(key, key)
         if name in told or is_without_effect(type_, name, builtin=builtin):
             continue
         plain = _plain(value)
@@ -188,8 +156,8 @@ def _plain_lambda(function: Any) -> Any:
 
 def _told(type_: str) -> tuple[str, ...]:
     """The settings that are read for folding."""
-    inner = INNER.get(type_, ())
-    return (*ATTRIBUTES.get(type_, ()), *inner, *["layer"] * bool(inner))
+    row = row_of(type_)
+    return (*row.attributes, *row.inner, *["layer"] * bool(row.inner))
 
 
 def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
@@ -252,7 +220,7 @@ def stored_settings(
 
 def within(wrapper: str, layer: Layer) -> Layer:
     """A layer inside a wrapper, without what the wrapper sets in it."""
-    made = {name for type_, name in _MADE_BY_WRAPPERS if type_ == wrapper}
+    made = row_of(wrapper).sets
     if layer.settings is None or not made & set(layer.settings):
         return layer
     kept = {name: value for name, value in layer.settings.items() if name not in made}
@@ -263,7 +231,7 @@ def usual(type_: str, name: str, other: Any) -> Any:
     """What a setting is where it goes without saying, the ``other`` model saying something."""
     if name == "axis":
         return -1
-    known = _USUAL_OF.get((type_, name), _USUAL.get(name))
+    known = row_of(type_).usual.get(name, _USUAL.get(name))
     return False if known is None and isinstance(other, bool) else known
 
 
@@ -289,7 +257,7 @@ def _found_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
     told = _told(type_)
     found = []
     for key, value in _config(layer).items():
-        name = _NEW_NAMES.get((type_, key), key)
+        name = row_of(type_).renamed.get(key, key)
         if key == "dtype" or name in told or is_without_effect(type_, name, builtin=True):
             continue
         held = next((one for one in (key, f"_{key}") if _holds(layer, one, value)), None)
@@ -347,13 +315,13 @@ def is_without_effect(type_: str, name: str, *, builtin: bool) -> bool:
 
 def _goes_without_saying(type_: str, name: str, value: Any, *, builtin: bool) -> bool:
     if name == "dtype":
-        typed = builtin and type_ in _TYPED_BY_OUTPUT and value in _OUTPUT_TYPES
+        typed = builtin and row_of(type_).typed_by_output and value in _OUTPUT_TYPES
         return typed or value in (None, "float32")
     if not builtin:
         return value is None
     if name in _AXES:
         return False  # the last axis has two names; comparing knows the rank
-    usual = _USUAL_OF.get((type_, name), _USUAL.get(name))
+    usual = row_of(type_).usual.get(name, _USUAL.get(name))
     if value is None:
         return usual is None or name in ("activation", "data_format")
     if value is False:

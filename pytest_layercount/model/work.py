@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.macs import Unknown, macs
+from pytest_layercount.model.layers.base import Unknown
+from pytest_layercount.model.macs import macs
 
 
 def depth(graph: ModelGraph) -> int:

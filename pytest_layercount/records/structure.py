@@ -156,7 +156,7 @@ def _node(data: Mapping[str, Any], layer: Layer) -> Node:
         layer=data["layer"],
         args=tuple(_read(value) for value in data.get("args", ())),
         # Older records hold them by name.
-        kwargs=in_known_order(kwargs) if layer.builtin else kwargs,
+        kwargs=in_known_order(layer.type, kwargs) if layer.builtin else kwargs,
         shapes=tuple(None if shape is None else tuple(shape) for shape in shapes),
         dtypes=tuple(data.get("dtypes", ())),
         training=data.get("training"),

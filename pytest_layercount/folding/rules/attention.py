@@ -27,7 +27,7 @@ from pytest_layercount.folding.rules.base import (
     aligned,
 )
 from pytest_layercount.model.graph import Value
-from pytest_layercount.model.layers.arguments import ATTENDED, PROJECTING
+from pytest_layercount.model.layers.attention import ATTENDED, PROJECTING
 
 _PROJECTIONS = ("query", "value", "key", "gate", "output")
 

@@ -11,7 +11,8 @@ from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call
 from pytest_layercount.model.keras.origin import is_own
-from pytest_layercount.model.layers.attributes import ATTRIBUTES, normalise
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.attributes import normalise
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer
@@ -83,5 +84,5 @@ def _inherited(live: Any) -> tuple[str, ...]:
     """The attributes that decide what the Keras layer does that ``live`` is derived from."""
     for base in type(live).__mro__:
         if is_own(base):
-            return ATTRIBUTES.get(base.__name__, ())
+            return row_of(base.__name__).attributes
     return ()

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -32,27 +31,7 @@ from pytest_layercount.folding.rules.base import (
 )
 from pytest_layercount.folding.rules.weighted import through_activation
 from pytest_layercount.model.graph import Shape
-
-
-class Letters(NamedTuple):
-    """The equation's operands without their ellipsis, and on which side that is."""
-
-    input: str
-    kernel: str
-    output: str
-    left: bool
-
-    def axis(self, letters: str, letter: str, rank: int) -> int:
-        """The axis of ``letter`` in a tensor of ``rank`` axes."""
-        return letters.index(letter) + (rank - len(letters) if self.left else 0)
-
-    def letter(self, letters: str, axis: int | None, rank: int) -> str | None:
-        """The letter at ``axis`` if the kernel has it; for no axis, the last that it has."""
-        if axis is None:
-            return next((each for each in reversed(letters) if each in self.kernel), None)
-        place = axis - (rank - len(letters) if self.left else 0)
-        found = letters[place] if 0 <= place < len(letters) else ""
-        return found if found and found in self.kernel else None
+from pytest_layercount.model.layers.einsum import Letters, letters_of
 
 
 class EinsumDense(Rule):
@@ -110,13 +89,12 @@ class EinsumDense(Rule):
 
 def _letters(site: Site) -> Letters | None:
     """The equation taken apart; None if a letter stands twice in one operand."""
-    equation = str(site.config["equation"])
-    operands, output = equation.split("->")
-    given, kernel = operands.split(",")
-    parts = [part.strip(".") for part in (given, kernel, output)]
-    if any(len(set(part)) < len(part) for part in parts):
+    found = letters_of(site.config["equation"])
+    if found is None:
         return None
-    return Letters(parts[0], parts[1], parts[2], left=given.startswith("."))
+    letters, _ = found
+    parts = (letters.input, letters.kernel, letters.output)
+    return letters if all(len(set(part)) == len(part) for part in parts) else None
 
 
 def _here(letters: Letters | None, side: str, affine: Affine, shape: Shape) -> str | Stop:

@@ -28,14 +28,13 @@ from pytest_layercount.folding.rules.base import (
     aligned,
 )
 from pytest_layercount.folding.rules.weighted import NO_PADDING
-
-_GATES = {"GRU": 3, "LSTM": 4, "SimpleRNN": 1}
+from pytest_layercount.model.layers.recurrent import GATES
 
 
 class Recurrent(Rule):
     """SimpleRNN, LSTM and GRU; kernel ``(in, gates * units)``."""
 
-    types = tuple(_GATES)
+    types = tuple(GATES)
     weights = ("cell.kernel", "cell.recurrent_kernel", "cell.bias")
     training_matters = True
 
@@ -49,7 +48,7 @@ class Recurrent(Rule):
 
     def bias_shape(self, site: Site) -> tuple[int, ...]:
         """The shape of the bias."""
-        gates = next(number for name, number in _GATES.items() if site.layer.is_a(name))
+        gates = next(number for name, number in GATES.items() if site.layer.is_a(name))
         size = gates * int(site.config["units"])
         return (2, size) if site.config.get("reset_after") else (size,)
 

@@ -10,24 +10,8 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-PROJECTING = ("GroupedQueryAttention", "MultiHeadAttention")
-"""Layers that take three tensors to project, and masks after these."""
-
-ATTENDED = ("query", "value", "key")
-
-_KNOWN = (
-    "inputs",
-    "sequences",
-    *ATTENDED,
-    "initial_state",
-    "constants",
-    "query_mask",
-    "value_mask",
-    "key_mask",
-    "attention_mask",
-    "mask",
-)
-"""The tensors that Keras's own layers take, in the order in which each of them does."""
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.attention import ATTENDED
 
 
 def attended(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -55,9 +39,9 @@ def in_call_order(layer: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return _in_order(kwargs, names)
 
 
-def in_known_order(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def in_known_order(type_: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of a call of a layer of Keras's own, known by its type alone."""
-    return _in_order(kwargs, _KNOWN)
+    return _in_order(kwargs, row_of(type_).arguments)
 
 
 def _in_order(kwargs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

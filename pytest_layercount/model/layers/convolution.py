@@ -1,113 +1,57 @@
-"""Output shapes of layers that slide windows or move positions: convolutions, pooling, padding."""
+"""Convolutions: kernels that slide over spatial axes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-Config = Mapping[str, Any]
-Sizes = tuple[int | None, ...]
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.layers.base import (
+    Config,
+    Kernel,
+    LayerType,
+    Scalars,
+    Shapes,
+    Sizes,
+    bias,
+    certain,
+    channels,
+    each,
+    for_dimensions,
+    is_first,
+    known,
+    one,
+    product,
+    spatial,
+)
 
 
-def conv(config: Config, shape: Sizes) -> Sizes:
-    """Conv1D to 3D, and SeparableConv."""
-    return _placed(config, shape, _slid(config, shape), int(config["filters"]))
+def convolved(config: Config, shape: Sizes) -> Sizes:
+    """The shape after a convolution."""
+    return placed(config, shape, slid(config, shape), int(config["filters"]))
 
 
-def depthwise(config: Config, shape: Sizes) -> Sizes:
-    """DepthwiseConv1D and 2D."""
-    channels = _channels(config, shape)
-    made = None if channels is None else channels * int(config.get("depth_multiplier", 1))
-    return _placed(config, shape, _slid(config, shape), made)
+def _by_channel(config: Config, shape: Sizes) -> Sizes:
+    """The shape after a convolution of each channel for itself."""
+    number = channels(config, shape)
+    made = None if number is None else number * int(config.get("depth_multiplier", 1))
+    return placed(config, shape, slid(config, shape), made)
 
 
-def transposed(config: Config, shape: Sizes) -> Sizes:
-    """Conv1DTranspose to 3D."""
-    spatial = _spatial(config, shape)
-    count = len(spatial)
-    taps, strides = (_each(config[key], count) for key in ("kernel_size", "strides"))
-    rates = _each(config.get("dilation_rate") or 1, count)
+def _transposed(config: Config, shape: Sizes) -> Sizes:
+    """The shape before a convolution whose output would have ``shape``."""
+    sizes = spatial(config, shape)
+    count = len(sizes)
+    taps, strides = (each(config[key], count) for key in ("kernel_size", "strides"))
+    rates = each(config.get("dilation_rate") or 1, count)
     more: Sequence[int | None] = [None] * count
     if config.get("output_padding") is not None:
-        more = _each(config["output_padding"], count)
-    same = config.get("padding") == "same"
+        more = each(config["output_padding"], count)
+    padded = config.get("padding") == "same"
     made = [
-        None if size is None else _grown(size, (taps_ - 1) * rate + 1, stride, extra, same=same)
-        for size, taps_, rate, stride, extra in zip(
-            spatial, taps, rates, strides, more, strict=True
-        )
+        None if size is None else _grown(size, (taps_ - 1) * rate + 1, stride, extra, same=padded)
+        for size, taps_, rate, stride, extra in zip(sizes, taps, rates, strides, more, strict=True)
     ]
-    return _placed(config, shape, made, int(config["filters"]))
-
-
-def pooling(config: Config, shape: Sizes) -> Sizes:
-    """Average and maximum pooling."""
-    window = config.get("pool_size", 2)
-    strides = config.get("strides") or window
-    made = _slid({**config, "kernel_size": window, "strides": strides}, shape)
-    return _placed(config, shape, made, _channels(config, shape))
-
-
-def adaptive(config: Config, shape: Sizes) -> Sizes:
-    """Adaptive pooling: the size is given."""
-    spatial = _spatial(config, shape)
-    return _placed(
-        config, shape, _each(config["output_size"], len(spatial)), _channels(config, shape)
-    )
-
-
-def globally(config: Config, shape: Sizes) -> Sizes:
-    """Global pooling."""
-    channels = _channels(config, shape)
-    if not config.get("keepdims"):
-        return (shape[0], channels)
-    return _placed(config, shape, [1] * (len(shape) - 2), channels)
-
-
-def padded(config: Config, shape: Sizes) -> Sizes:
-    """ZeroPadding1D to 3D."""
-    return _resized(config, shape, "padding", lambda size, amount: size + sum(amount))
-
-
-def cropped(config: Config, shape: Sizes) -> Sizes:
-    """Cropping1D to 3D."""
-    return _resized(config, shape, "cropping", lambda size, amount: size - sum(amount))
-
-
-def upsampled(config: Config, shape: Sizes) -> Sizes:
-    """UpSampling1D to 3D."""
-    spatial = _spatial(config, shape)
-    factors = _each(config.get("size", 2), len(spatial))
-    made = [
-        None if size is None else size * factor
-        for size, factor in zip(spatial, factors, strict=True)
-    ]
-    return _placed(config, shape, made, _channels(config, shape))
-
-
-def sized(config: Config, shape: Sizes) -> Sizes:
-    """Resizing and cropping of images to ``height`` and ``width``, with or without a batch."""
-    height, width = int(config["height"]), int(config["width"])
-    if config.get("data_format") == "channels_first":
-        return (*shape[:-2], height, width)
-    return (*shape[:-3], height, width, shape[-1])
-
-
-def _slid(config: Config, shape: Sizes) -> list[int | None]:
-    """The spatial sizes after a window of ``kernel_size`` has passed over them."""
-    spatial = _spatial(config, shape)
-    count = len(spatial)
-    taps, strides = (_each(config[key], count) for key in ("kernel_size", "strides"))
-    rates = _each(config.get("dilation_rate") or 1, count)
-    covers = config.get("padding") in ("same", "causal")
-    return [
-        None
-        if size is None
-        else -(-size // stride)
-        if covers
-        else (size - (window - 1) * rate - 1) // stride + 1
-        for size, window, stride, rate in zip(spatial, taps, strides, rates, strict=True)
-    ]
+    return placed(config, shape, made, int(config["filters"]))
 
 
 def _grown(size: int, taps: int, stride: int, extra: int | None, *, same: bool) -> int:
@@ -116,41 +60,174 @@ def _grown(size: int, taps: int, stride: int, extra: int | None, *, same: bool) 
     return (size - 1) * stride + taps - (2 * (taps // 2) if same else 0) + extra
 
 
-def _resized(
-    config: Config, shape: Sizes, key: str, change: Callable[[int, list[int]], int]
-) -> Sizes:
-    spatial = _spatial(config, shape)
-    amounts = config[key]
-    if len(spatial) == 1:
-        amounts = [amounts]
-    made = [
-        None if size is None else change(size, _each(amount, 2))
-        for size, amount in zip(spatial, _each(amounts, len(spatial)), strict=True)
+def slid(config: Config, shape: Sizes) -> list[int | None]:
+    """The spatial sizes after a window of ``kernel_size`` has passed over them."""
+    sizes = spatial(config, shape)
+    count = len(sizes)
+    taps, strides = (each(config[key], count) for key in ("kernel_size", "strides"))
+    rates = each(config.get("dilation_rate") or 1, count)
+    covers = config.get("padding") in ("same", "causal")
+    return [
+        None
+        if size is None
+        else -(-size // stride)
+        if covers
+        else (size - (window - 1) * rate - 1) // stride + 1
+        for size, window, stride, rate in zip(sizes, taps, strides, rates, strict=True)
     ]
-    return _placed(config, shape, made, _channels(config, shape))
 
 
-def _each(value: Any, count: int) -> list[Any]:
-    """One value for each axis."""
-    values = list(value) if isinstance(value, (list, tuple)) else [value] * count
-    return values * count if len(values) == 1 else values
+def placed(config: Config, shape: Sizes, sizes: Sequence[int | None], number: int | None) -> Sizes:
+    """A shape of the spatial ``sizes`` and a ``number`` of channels."""
+    if is_first(config):
+        return (shape[0], number, *sizes)
+    return (shape[0], *sizes, number)
 
 
-def _first(config: Config) -> bool:
-    return config.get("data_format") == "channels_first"
+def taps(config: Config) -> int:
+    """The positions that a kernel sees at once."""
+    size = config["kernel_size"]
+    return product(size) if isinstance(size, (list, tuple)) else int(size)
 
 
-def _spatial(config: Config, shape: Sizes) -> Sizes:
-    return shape[2:] if _first(config) else shape[1:-1]
+def filters(config: Config, output: Shape) -> int:
+    """The channels that are made: functions that TensorFlow traced show them in their output."""
+    return int(config["filters"]) if output is None else certain(channels(config, output))
 
 
-def _channels(config: Config, shape: Sizes) -> int | None:
-    return shape[1] if _first(config) else shape[-1]
+def _across(config: Config, shapes: Shapes, output: Shape) -> int:
+    """The weights of a kernel from all channels of a group to all that are made of it."""
+    read = certain(channels(config, shapes[0])) // int(config.get("groups") or 1)
+    return taps(config) * read * filters(config, output)
 
 
-def _placed(
-    config: Config, shape: Sizes, spatial: Sequence[int | None], channels: int | None
-) -> Sizes:
-    if _first(config):
-        return (shape[0], channels, *spatial)
-    return (shape[0], *spatial, channels)
+def _kernel(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    return (Kernel(_across(config, shapes, output), spatial(config, output)),)
+
+
+def _kernel_transposed(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    """It is applied at each position of the input, not of the output."""
+    return (Kernel(_across(config, shapes, output), spatial(config, shapes[0])),)
+
+
+def _depth(config: Config, shapes: Shapes) -> int:
+    """The channels that each one for itself becomes, taken together."""
+    return certain(channels(config, shapes[0])) * int(config.get("depth_multiplier") or 1)
+
+
+def _kernel_by_channel(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    return (Kernel(taps(config) * _depth(config, shapes), spatial(config, output)),)
+
+
+def _kernels_apart(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    """A convolution of each channel, then one with a kernel of size one."""
+    depth, places = _depth(config, shapes), spatial(config, output)
+    return (
+        Kernel(taps(config) * depth, places),
+        Kernel(depth * filters(config, output), places),
+    )
+
+
+def _bias(config: Config, shapes: Shapes) -> Scalars:
+    return bias(config, int(config["filters"]))
+
+
+def _bias_by_channel(config: Config, shapes: Shapes) -> Scalars:
+    return bias(config, _depth(config, shapes))
+
+
+def _kernel_everywhere(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    """A kernel of its own for every place; the second implementation has it between all places."""
+    read = known(shapes[0])
+    taken, given = (spatial(config, sizes) for sizes in (read, convolved(config, read)))
+    seen = taps(config)
+    if config.get("implementation", 1) == 2:
+        seen = product(taken)
+    elif config.get("padding", "valid") != "valid":
+        raise ValueError("at the border there are fewer")
+    places = product(given) * seen
+    return (Kernel(places * certain(channels(config, read)) * int(config["filters"])),)
+
+
+def _bias_everywhere(config: Config, shapes: Shapes) -> Scalars:
+    places = product(spatial(config, convolved(config, known(shapes[0]))))
+    return bias(config, places * int(config["filters"]))
+
+
+_SLIDING = ("kernel_size", "strides", "padding")
+_CONV = (
+    "filters",
+    *_SLIDING,
+    "data_format",
+    "dilation_rate",
+    "groups",
+    "use_bias",
+    "activation",
+)
+_DEPTHWISE = (*_CONV, "depth_multiplier")
+_BIASED = {"bias": "use_bias"}
+
+
+def _transpose(n: int) -> LayerType:
+    """No convolution to those who ask for its bases: only Keras 2 derives it from one."""
+    return LayerType(
+        attributes=(*_CONV, "output_padding"),
+        defaults={"dilation_rate": (1,) * n},
+        writes=("filters", *_SLIDING),
+        output=one(_transposed),
+        kernels=_kernel_transposed,
+        vectors=_bias,
+        optional=_BIASED,
+    )
+
+
+TYPES: Mapping[str, LayerType] = {
+    **for_dimensions(
+        "Conv*D",
+        (1, 2, 3),
+        LayerType(
+            attributes=_CONV,
+            defaults={"groups": 1},
+            writes=("filters", *_SLIDING),
+            output=one(convolved),
+            kernels=_kernel,
+            vectors=_bias,
+            optional=_BIASED,
+        ),
+    ),
+    **for_dimensions("Conv*DTranspose", (1, 2, 3), _transpose),
+    **for_dimensions(
+        "DepthwiseConv*D",
+        (1, 2),
+        LayerType(
+            attributes=_DEPTHWISE,
+            writes=_SLIDING,
+            output=one(_by_channel),
+            kernels=_kernel_by_channel,
+            vectors=_bias_by_channel,
+            optional=_BIASED,
+        ),
+    ),
+    **for_dimensions(
+        "SeparableConv*D",
+        (1, 2),
+        LayerType(
+            attributes=_DEPTHWISE,
+            writes=("filters", *_SLIDING),
+            output=one(convolved),
+            kernels=_kernels_apart,
+            vectors=_bias,
+            optional=_BIASED,
+        ),
+    ),
+    **for_dimensions(
+        "LocallyConnected*D",
+        (1, 2),
+        LayerType(
+            writes=("filters", *_SLIDING),
+            output=one(convolved),
+            kernels=_kernel_everywhere,
+            vectors=_bias_everywhere,
+        ),
+    ),
+}

@@ -1,47 +1,106 @@
-"""The sizes behind the letters of an EinsumDense."""
+"""The equation of an einsum, taken apart, and the sizes behind its letters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
 
 
+class Letters(NamedTuple):
+    """The operands of an EinsumDense without their ellipsis, and whether that stands left."""
+
+    input: str
+    kernel: str
+    output: str
+    left: bool
+
+    def axis(self, letters: str, letter: str, rank: int) -> int:
+        """The axis of ``letter`` in a tensor of ``rank`` axes."""
+        return letters.index(letter) + (rank - len(letters) if self.left else 0)
+
+    def letter(self, letters: str, axis: int | None, rank: int) -> str | None:
+        """The letter at ``axis`` if the kernel has it; for no axis, the last that it has."""
+        if axis is None:
+            return next((each for each in reversed(letters) if each in self.kernel), None)
+        place = axis - (rank - len(letters) if self.left else 0)
+        found = letters[place] if 0 <= place < len(letters) else ""
+        return found if found and found in self.kernel else None
+
+
 class Einsum(NamedTuple):
-    """An EinsumDense built on an input of known rank."""
+    """An EinsumDense built on an input of known rank.
+
+    ``positions`` are the sizes of the axes that the kernel lacks.
+    """
 
     kernel: tuple[int | None, ...]
     bias: tuple[int | None, ...]
     output: Shape
+    positions: tuple[int | None, ...]
 
 
-def einsum(config: Mapping[str, Any], shape: Shape) -> Einsum | None:
-    """Kernel, bias and output shape; None for what Keras itself would not build."""
-    given, _, output = str(config.get("equation", "")).replace(" ", "").partition("->")
-    source, _, kernel = given.partition(",")
-    wanted = config.get("output_shape")
-    wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    if shape is None or not kernel or not output:
+def operands(equation: Any) -> tuple[list[str], str]:
+    """What an equation takes, and what it makes of it."""
+    taken, _, made = str(equation).replace(" ", "").partition("->")
+    return taken.split(","), made
+
+
+def letters_of(equation: Any) -> tuple[Letters, bool] | None:
+    """The letters of an EinsumDense, and whether the input has an ellipsis."""
+    taken, made = operands(equation)
+    source, kernel = (taken[0], taken[1]) if len(taken) == 2 else ("", "")
+    if not kernel or not made:
         return None
-    first, last = source.strip("."), output.strip(".")
+    first, second, third = (part.strip(".") for part in (source, kernel, made))
+    return Letters(first, second, third, left=source.startswith(".")), "." in source
+
+
+def einsum(config: Mapping[str, Any], shape: Shape, output: Shape = None) -> Einsum | None:
+    """Kernel, bias and output shape; None for what Keras itself would not build.
+
+    The sizes that the input does not tell are those that ``config`` wants, or else, of a
+    layer that was called already, those of its ``output``.
+    """
+    found, wanted = letters_of(config.get("equation", "")), _wanted(config, output)
+    if shape is None or found is None:
+        return None
+    (letters, elides), first, last = found, found[0].input, found[0].output
     elided = len(shape) - len(first)
-    if elided < 0 or (elided and "." not in source):
+    if elided < 0 or (elided and not elides):
         return None
-    left = source.startswith(".")
-    own = shape[elided:] if left else shape[: len(first)]
+    own = shape[elided:] if letters.left else shape[: len(first)]
+    middle = shape[:elided] if letters.left else ()
+    after = () if letters.left else shape[len(first) :]
     sizes: dict[str, int | None] = dict(zip(first, own, strict=True))
-    named = last if left else last[1:]  # the batch has no place among the sizes wanted
-    rest = wanted[-len(named) :] if left else wanted[: len(named)]
+    named = last if letters.left else last[1:]  # the batch has no place among the sizes wanted
+    rest = wanted[-len(named) :] if letters.left else wanted[: len(named)]
     if len(rest) != len(named):
         return None
     made = dict(zip(named, rest, strict=True))
     sizes.update({letter: size for letter, size in made.items() if size is not None})
-    middle = shape[:elided] if left else ()
-    after = () if left else shape[len(first) :]
-    bias = config.get("bias_axes") or ""
+    carried = [size for letter, size in sizes.items() if letter not in letters.kernel]
     return Einsum(
-        kernel=tuple(sizes.get(letter) for letter in kernel.strip(".")),
-        bias=tuple(sizes.get(letter) for letter in bias),
+        kernel=tuple(sizes.get(letter) for letter in letters.kernel),
+        bias=tuple(sizes.get(letter) for letter in config.get("bias_axes") or ""),
         output=(*middle, *(sizes.get(letter) for letter in last), *after),
+        positions=(*middle, *carried, *after),
     )
+
+
+def _wanted(config: Mapping[str, Any], output: Shape) -> Sequence[int | None]:
+    wanted = config.get("output_shape")
+    if wanted is None and output is not None:
+        return output[1:]
+    return wanted if isinstance(wanted, (list, tuple)) else [wanted]
+
+
+def multiplied(equation: str, one: Sequence[int], two: Sequence[int]) -> int | None:
+    """The products of an einsum of two tensors; None for an equation with an ellipsis."""
+    taken, _ = operands(equation)
+    if "..." in equation or len(taken) != 2:
+        return None
+    sizes = dict(zip(taken[0], one, strict=False)) | dict(zip(taken[1], two, strict=False))
+    return math.prod(sizes.values())

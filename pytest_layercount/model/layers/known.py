@@ -10,40 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_layercount.model.layers import LAYERS, row_of
 from pytest_layercount.model.layers.names import names
 
 _NEWEST: Mapping[tuple[int, ...], tuple[int, int]] = {(2,): (2, 21), (3,): (3, 15)}
 """A later version may have settings that are not known here; 2.16 and later are tf_keras."""
 
-LAYERS = names("""
-    Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
-    AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add
-    AddLoss AddMetric AdditiveAttention AlphaDropout Attention AugMix AutoContrast Average
-    AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
-    CategoryEncoding CenterCrop ClassMethod Concatenate
-    ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose Conv2D Conv2DTranspose
-    Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D
-    CuDNNGRU CuDNNLSTM CustomScaleLayer CutMix Dense DenseFeatures DepthwiseConv1D
-    DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Equalization Flatten
-    FlaxLayer Functional GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D
-    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D
-    GlobalMaxPooling3D GroupNormalization GroupedQueryAttention HashedCrossing Hashing Identity
-    InputLayer InstanceMethod InstanceProperty IntegerLookup JaxLayer LSTM LSTMCell Lambda
-    LayerNormalization LayerScale LeakyReLU LocallyConnected1D LocallyConnected2D Masking
-    MaxNumBoundingBoxes MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum
-    MixUp MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN
-    RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
-    RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur
-    RandomGrayscale RandomHeight RandomHue RandomInvert RandomPerspective RandomPosterization
-    RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomWidth
-    RandomZoom ReLU RepeatVector Rescaling Reshape Resizing ReversibleEmbedding STFTSpectrogram
-    SeparableConv1D SeparableConv2D Sequential SimpleRNN SimpleRNNCell SlicingOpLambda Softmax
-    Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
-    StackedRNNCells StochasticDepth StringLookup Subtract SyncBatchNormalization TFOpLambda
-    TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed
-    TorchModuleWrapper UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
-    ZeroPadding2D ZeroPadding3D
-    """)
 _OPERATIONS = names("""
     Abs Absolute AdaptiveAveragePool AdaptiveMaxPool Add AffineTransform All AllClose Amax Amin
     Angle Any Append Arange Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin
@@ -79,65 +51,6 @@ _OPERATIONS = names("""
     Unstack Vander Var Vdot VectorizedMap View ViewAsComplex ViewAsReal Vsplit Vstack Where
     WhileLoop ZerosLike
     """)
-# What such a layer has always written, and cannot be made without.
-_WRITTEN_BY: Mapping[str, frozenset[str]] = {
-    "activation": names("Activation"),
-    "axes": names("Dot"),
-    "axis": names("Concatenate Normalization Softmax UnitNormalization"),
-    "axis epsilon": names("""
-        BatchNormalization LayerNormalization RMSNormalization SyncBatchNormalization
-        """),
-    "cell": names("RNN"),
-    "cropping": names("Cropping1D Cropping2D Cropping3D"),
-    "dims": names("Permute"),
-    "equation": names("EinsumDense"),
-    "factor": names("""
-        RandomBrightness RandomContrast RandomHeight RandomRotation RandomWidth
-        """),
-    "filters kernel_size strides padding": names("""
-        Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D
-        ConvLSTM2D ConvLSTM3D LocallyConnected1D LocallyConnected2D SeparableConv1D
-        SeparableConv2D
-        """),
-    "function": names("Lambda"),
-    "groups axis": names("GroupNormalization"),
-    "height width": names("CenterCrop RandomCrop Resizing"),
-    "input_dim output_dim": names("Embedding ReversibleEmbedding"),
-    "kernel_size strides padding": names("DepthwiseConv1D DepthwiseConv2D"),
-    "layer": names("Bidirectional SpectralNormalization TimeDistributed"),
-    "mask_value": names("Masking"),
-    "max_value": names("ReLU"),
-    "n": names("RepeatVector"),
-    "num_bins": names("HashedCrossing Hashing"),
-    "num_heads key_dim": names("MultiHeadAttention"),
-    "num_oov_indices": names("IntegerLookup StringLookup"),
-    "num_query_heads num_key_value_heads": names("GroupedQueryAttention"),
-    "output_mode": names("CategoryEncoding"),
-    "padding": names("ZeroPadding1D ZeroPadding2D ZeroPadding3D"),
-    "pool_size strides padding": names("""
-        AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D
-        MaxPooling3D
-        """),
-    "projection_dim": names("LayerScale"),
-    "rate": names("""
-        AlphaDropout Dropout GaussianDropout SpatialDropout1D SpatialDropout2D
-        SpatialDropout3D
-        """),
-    "scale": names("Rescaling"),
-    "shared_axes": names("PReLU"),
-    "size": names("UpSampling1D UpSampling2D UpSampling3D"),
-    "standardize": names("TextVectorization"),
-    "stddev": names("GaussianNoise"),
-    "target_shape": names("Reshape"),
-    "theta": names("ThresholdedReLU"),
-    "units": names("""
-        CuDNNGRU CuDNNLSTM Dense GRU GRUCell LSTM LSTMCell SimpleRNN SimpleRNNCell
-        """),
-    "use_scale": names("AdditiveAttention Attention"),
-}
-_WRITES = {
-    layer: tuple(settings.split()) for settings, layers in _WRITTEN_BY.items() for layer in layers
-}
 _SETTINGS = names("""
     activation activity_regularizer addition_factor adjustment aggregation all_ops alpha
     alpha_constraint alpha_initializer alpha_regularizer antialias arguments attention_axes
@@ -192,7 +105,7 @@ def is_known_layer(name: str, settings: Mapping[str, Any], version: tuple[int, .
     A layer of the user's that is called like one of Keras's lacks what Keras's writes, or
     has what no layer of Keras's ever had.
     """
-    if name not in LAYERS or not all(key in settings for key in _WRITES.get(name, ())):
+    if name not in LAYERS or not all(key in settings for key in row_of(name).writes):
         return False
     later = version[:2] > _NEWEST.get(version[:1], (3, 15))
     return later or _SETTINGS.issuperset(settings)

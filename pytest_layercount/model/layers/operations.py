@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.layers.base import Tensor, tensors_in
+from pytest_layercount.model.layers.base import LayerType, Tensor, tensors_in
 from pytest_layercount.model.layers.functions import FUNCTIONS, axes_of, parts_of
+from pytest_layercount.model.layers.merging import broadcast
 from pytest_layercount.model.layers.names import names
 
 Kwargs = Mapping[str, Any]
@@ -71,23 +72,6 @@ def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
         return _reduced(shape, args, kwargs)
     find = _OTHERS.get(name) or FUNCTIONS.get(name)
     return None if find is None else find(shape, args, kwargs)
-
-
-def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The shape of an element-by-element combination."""
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) < len(shapes) or not known:
-        return None
-    rank = max(map(len, known))
-    full = [(1,) * (rank - len(shape)) + shape for shape in known]
-    return tuple(map(_common, zip(*full, strict=True)))
-
-
-def _common(sizes: Sequence[int | None]) -> int | None:
-    large = [size for size in sizes if size not in (None, 1)]
-    if large:
-        return large[0]
-    return None if None in sizes else 1
 
 
 def _constants(args: tuple[Any, ...], kwargs: Kwargs) -> list[Shape]:
@@ -181,3 +165,10 @@ _OTHERS: Mapping[str, Callable[[tuple[int | None, ...], tuple[Any, ...], Kwargs]
     "squeeze": _squeezed,
     "transpose": _transposed,
 }
+
+TYPES: Mapping[str, LayerType] = {
+    **dict.fromkeys(("Max", "Min"), LayerType(attributes=("axis", "keepdims", "initial"))),
+    "Mean": LayerType(attributes=("axis", "keepdims")),
+    "Transpose": LayerType(attributes=("axes",)),
+}
+"""Operations that are called like layers where TensorFlow has traced them."""

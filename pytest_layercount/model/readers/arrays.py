@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.saved import OpenFile
 from pytest_layercount.model.readers.stored import UNREADABLE, datasets, places_of, weights_in
 
-_BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
-_WITH_BIAS = ("Conv", "Dense", "DepthwiseConv", "EinsumDense", "SeparableConv")
 _OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3's DepthwiseConv calls it kernel
 
 Read = Callable[[int, tuple[str, ...]], Mapping[str, NDArray[np.float64]] | None]
@@ -103,12 +102,10 @@ def _expected(
     kind: str, config: Mapping[str, Any], names: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """Those of ``names`` that such a layer has, in the order in which it makes them."""
-    if kind in _BATCH_NORMS:
-        gone = {"gamma": "scale", "beta": "center"}
-        return tuple(name for name in names if config.get(gone.get(name, ""), True))
-    if kind.startswith(_WITH_BIAS) and not kind.startswith("ConvLSTM"):
-        has_bias = (
-            config.get("bias_axes") if kind == "EinsumDense" else config.get("use_bias", True)
-        )
-        return tuple(name for name in names if name != "bias" or has_bias)
-    return None
+    optional = row_of(kind).optional
+    if optional is None:
+        return None
+    usual = kind != "EinsumDense"  # which has a bias where it is said along which axes
+    return tuple(
+        name for name in names if name not in optional or config.get(optional[name], usual)
+    )

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.model.keras.adapter import canonical_operation, snake
 from pytest_layercount.model.keras.origin import imported, is_own
-from pytest_layercount.model.layers.attributes import ATTRIBUTES
-from pytest_layercount.model.layers.known import LAYERS, is_known_layer, is_raw_operation
-from pytest_layercount.model.layers.names import names
+from pytest_layercount.model.layers import KNOWN, row_of
+from pytest_layercount.model.layers.known import is_known_layer, is_raw_operation
 from pytest_layercount.model.readers.network import SavedLayer
 from pytest_layercount.model.readers.references import Malformed
 
@@ -34,15 +33,6 @@ _OTHER_NAMES = {
         for n in (1, 2, 3)
     },
 }
-KNOWN = LAYERS | set(ATTRIBUTES)
-"""The layers of Keras, of all its versions."""
-
-
-_TRAINING_IS_FALSE = names("""
-    AlphaDropout ConvLSTM1D ConvLSTM2D ConvLSTM3D Dropout GRU GaussianDropout GaussianNoise LSTM
-    RNN SimpleRNN SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
-    """)
-
 
 _NO_LAYERS = ("constraints", "dtype_policies", "initializers", "regularizers")
 
@@ -145,6 +135,4 @@ def default_training(layer: SavedLayer) -> bool | None:
     """The flag that Keras 3 notes for a layer of a Sequential model: its call's default."""
     if not layer.builtin or layer.generation == 2:
         return None
-    if layer.type.startswith("Random"):
-        return True
-    return False if layer.type in _TRAINING_IS_FALSE else None
+    return row_of(layer.type).training

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_layercount.model.keras.loose import ACTIVATIONS
 from pytest_layercount.model.keras.origin import is_model
-from pytest_layercount.model.layers.attributes import GIVEN_LAYERS
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
 from pytest_layercount.model.readers.described import bases_of
 from pytest_layercount.model.readers.joining import Joining, chained, entry_of
@@ -103,7 +103,7 @@ class Parser:
             self._sequential(layer, parts)
         elif own.builtin and isinstance(config.get("layer"), dict):
             layer.inner = self.layer(config["layer"])
-        if not own.builtin or own.name in GIVEN_LAYERS:
+        if not own.builtin or row_of(own.name).holds:
             layer.parts = tuple(self._parts(layer))
         elif activations := {name: config[name] for name in ACTIVATIONS if name in config}:
             layer.parts = tuple(map(self.layer, nested_layers(activations, self.generation)))

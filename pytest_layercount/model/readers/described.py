@@ -19,13 +19,8 @@ from pytest_layercount.model.keras.common import (
 )
 from pytest_layercount.model.keras.loose import loose_layers
 from pytest_layercount.model.keras.origin import is_model, is_own
-from pytest_layercount.model.layers.attributes import (
-    ATTRIBUTES,
-    BASES,
-    GIVEN_LAYERS,
-    INNER,
-    attributes_of,
-)
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.attributes import attributes_of
 from pytest_layercount.model.plain_settings import live_settings, within
 from pytest_layercount.model.readers.dtypes import item_size
 
@@ -59,15 +54,15 @@ class Describer:
         cls = type(layer)
         found = self.known.get(cls)
         if found is None:
-            name, builtin = cls.__name__, is_own(cls)
+            row, builtin = row_of(cls.__name__), is_own(cls)
             found = self.known[cls] = Traits(
                 kind=self._kind(layer),
                 builtin=builtin,
                 model=is_model(cls),
-                configured=builtin and (name in ATTRIBUTES or name in INNER),
+                configured=builtin and bool(row.attributes or row.inner),
                 operation=self.adapter.operation(layer) is not None,
                 bases=bases_of(cls),
-                holds=not builtin or name in GIVEN_LAYERS or is_model(cls),
+                holds=not builtin or row.holds or is_model(cls),
                 closed=holds_saved_model(cls),
             )
         return found
@@ -119,7 +114,7 @@ class Describer:
         name = type(layer).__name__
         config = attributes_of(layer) if traits.configured else {}
         settings = live_settings(layer, config, builtin=traits.builtin)
-        for inner_name in INNER.get(name, ()) if traits.configured else ():
+        for inner_name in row_of(name).inner if traits.configured else ():
             inner = getattr(layer, inner_name)
             made = self._describe(inner, f"{path}/{inner.name}", [], tied)
             config[inner_name] = within(name, made)
@@ -149,12 +144,12 @@ class Describer:
 def bases_of(cls: type) -> tuple[str, ...]:
     """The layer classes that a class derives from, up to Keras's first one and what that is."""
     if is_own(cls):
-        return BASES.get(cls.__name__, ())
+        return row_of(cls.__name__).bases
     names: list[str] = []
     for base in cls.__mro__[1:]:
         if is_own(base):
             own = () if base.__name__ == "Layer" else (base.__name__,)
-            return (*names, *own, *BASES.get(base.__name__, ()))
+            return (*names, *own, *row_of(base.__name__).bases)
         if any(root.__name__ == "Layer" and is_own(root) for root in base.__mro__):
             names.append(base.__name__)
     return tuple(names)

@@ -7,34 +7,16 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pytest_layercount.model.layers.encoding import ENCODERS, encoded_dtype
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.base import Call
 from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
 
-RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 _TRUTHS = names("""
     all any equal greater greater_equal is_finite is_inf is_nan isfinite isinf isnan less
     less_equal logical_and logical_not logical_or logical_xor not_equal reduce_all reduce_any
     """)
 _COUNTS = names("argmax argmin argsort count_nonzero rank shape size")
-PASS_MASKS = names("""
-    Activation ActivityRegularization AddLoss AddMetric AlphaDropout BatchNormalization Dense
-    Dropout ELU
-    GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization LeakyReLU
-    MultiHeadAttention PReLU ReLU Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
-    ThresholdedReLU TimeDistributed UnitNormalization
-    """)
-_KEEP_INTEGERS = names("""
-    Concatenate CenterCrop Cropping1D Cropping2D Cropping3D Flatten Identity Permute RepeatVector
-    Reshape UpSampling1D ZeroPadding1D ZeroPadding2D ZeroPadding3D
-    """)
-
-_KERAS2_KEEPS_INTEGERS = names("""
-    Activation Add AlphaDropout Dot Dropout GaussianDropout GaussianNoise GlobalAveragePooling1D
-    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D
-    GlobalMaxPooling3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply ReLU
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract
-    """)
 
 
 @cache
@@ -77,15 +59,11 @@ def dtype_of(
         named = inner.get("name") or inner.get("source_name") if isinstance(inner, Mapping) else ""
         policy = str(named or "").rpartition("_from_")[2]
     computes = str(policy or "float32").removeprefix("mixed_")
-    keeps = layer.type in _KEEP_INTEGERS
-    if layer.generation == 2:  # Keras 3 says that these give floats
-        nearest = layer.type == "UpSampling2D" and layer.config.get("interpolation") == "nearest"
-        keeps = keeps or nearest or layer.type in _KERAS2_KEEPS_INTEGERS
-    if keeps and first and "float" not in first:
+    row = row_of(layer.type)
+    if first and "float" not in first and row.keeps_integers(layer.config, layer.generation):
         return first
-    if layer.type in ENCODERS:
-        return encoded_dtype(layer, computes)
-    return "" if layer.type == "Lambda" else computes
+    call = Call(layer.config, generation=layer.generation, version=layer.version)
+    return computes if row.dtype is None else row.dtype(call, computes)
 
 
 def _of_operation(
@@ -111,21 +89,6 @@ def is_masked(layer: SavedLayer, inputs: list[SavedTensor]) -> bool:
     """Whether Keras carries a mask along with the first output."""
     if not layer.builtin or layer.operation is not None:
         return False
-    if layer.type == "Embedding":
-        return bool(layer.config.get("mask_zero"))
-    if layer.type == "Masking":
-        return True
-    if layer.type in (
-        "Add",
-        "Average",
-        "Concatenate",
-        "Maximum",
-        "Minimum",
-        "Multiply",
-        "Subtract",
-    ):
-        return any(tensor.masked for tensor in inputs)
-    inner = layer.inner if layer.type == "Bidirectional" else layer
-    if layer.type in RECURRENT and inner is not None:
-        return inputs[0].masked and bool(inner.config.get("return_sequences"))
-    return inputs[0].masked and layer.type in PASS_MASKS
+    wraps = layer.type == "Bidirectional" and layer.inner is not None
+    config = layer.inner.config if wraps and layer.inner else layer.config
+    return row_of(layer.type).masks(config, [tensor.masked for tensor in inputs])

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_layercount.model.keras.common import parts, spellings
 from pytest_layercount.model.keras.origin import is_model, is_own
-from pytest_layercount.model.layers.attributes import ATTRIBUTES
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import read_attributes
 
 ATOMS = (bool, int, float, str, bytes, tuple, type(None))
@@ -69,7 +69,7 @@ def _read_of(cls: Any) -> frozenset[str]:
     others = read_attributes(cls)
     if others is None or not is_own(cls) or is_model(cls):
         return frozenset()
-    read = {*_READ_OF_ALL, *ATTRIBUTES.get(cls.__name__, ()), *others}
+    read = {*_READ_OF_ALL, *row_of(cls.__name__).attributes, *others}
     return frozenset(spelling for name in read for spelling in spellings(name))
 
 

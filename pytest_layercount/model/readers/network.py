@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape, map_tree, needed
 from pytest_layercount.model.keras.adapter import Call
-from pytest_layercount.model.layers.arguments import PROJECTING, attended
+from pytest_layercount.model.layers.arguments import attended
+from pytest_layercount.model.layers.attention import PROJECTING
 from pytest_layercount.model.layers.base import Tensor, all_in
 
 

@@ -99,7 +99,7 @@ def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
 
 
 def _ordered(kwargs: dict[str, Any], layer: SavedLayer) -> dict[str, Any]:
-    return in_known_order(kwargs) if layer.builtin else kwargs
+    return in_known_order(layer.type, kwargs) if layer.builtin else kwargs
 
 
 def _plain(value: Any, name: str, layer: SavedLayer) -> Any:

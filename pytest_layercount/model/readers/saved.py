@@ -18,7 +18,7 @@ from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph
 from pytest_layercount.model.keras.adapter import Adapter, Call
 from pytest_layercount.model.keras.common import RELOADED
-from pytest_layercount.model.layers.attributes import BASES, INNER
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.archive import Saved, read_configuration
 from pytest_layercount.model.readers.config import Parser, Unseeable
@@ -219,7 +219,7 @@ class _SavedOpening(Opening):
     def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
         """The settings of a layer, what it wraps among them."""
         config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
-        for name, part in zip(INNER.get(layer.type, ()), layer.parts, strict=False):
+        for name, part in zip(row_of(layer.type).inner, layer.parts, strict=False):
             if layer.builtin:
                 config[name] = within(layer.type, self._inner(part, f"{path}/{part.name}"))
         return config
@@ -274,7 +274,7 @@ def _is_frozen(model: SavedLayer) -> bool:
 
 
 def _bases(layer: SavedLayer) -> tuple[str, ...]:
-    return BASES.get(layer.type, ()) if layer.builtin else layer.bases or ()
+    return row_of(layer.type).bases if layer.builtin else layer.bases or ()
 
 
 def _is_closed(layer: SavedLayer) -> bool:

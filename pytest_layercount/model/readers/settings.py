@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.model.keras.origin import is_own
-from pytest_layercount.model.layers.attributes import ATTRIBUTES, SETTINGS
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.network import SavedLayer
 
-# Under what other name a configuration has an attribute.
-_KEYS = {("Normalization", "input_mean"): "mean"}
-# What older files leave out, and what layers ask Keras for: its settings as they come.
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    **{f"Conv{n}D": {"groups": 1} for n in (1, 2, 3)},
-    **{f"Conv{n}DTranspose": {"dilation_rate": (1,) * n} for n in (1, 2, 3)},
-    **{
-        f"Global{kind}Pooling{n}D": {"keepdims": False}
-        for kind in ("Average", "Max")
-        for n in (1, 2, 3)
-    },
-    "Normalization": {"epsilon": 1e-7, "invert": False},
-    "ReLU": {"negative_slope": 0.0, "threshold": 0.0},
-    "Rescaling": {"data_format": "channels_last"},
-    "Embedding": {"mask_zero": False},
-    "MultiHeadAttention": {"use_bias": True},
-}
 _FUNCTIONS = names("""
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
     leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink
@@ -38,14 +20,13 @@ _NEW_NAMES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 def settings_of(layer: SavedLayer) -> dict[str, Any]:
     """The attributes that decide what a saved built-in layer computes."""
-    defaults = _DEFAULTS.get(layer.type, {})
+    row = row_of(layer.type)
+    defaults = row.defaults
     if layer.generation == 2 and layer.type.endswith("Transpose"):
         defaults = {**defaults, "groups": 1}  # where a transposed convolution is a convolution
     found: dict[str, Any] = {}
-    settings = (name for name, _ in SETTINGS.get(layer.type, ()))
-    for name in (*ATTRIBUTES.get(layer.type, ()), *settings):
-        key = _KEYS.get((layer.type, name), name)
-        value = layer.config.get(key, defaults.get(name))
+    for name in (*row.attributes, *(name for name, _ in row.asks)):
+        value = layer.config.get(row.keys.get(name, name), defaults.get(name))
         found[name] = _function(value, layer) if name.endswith("activation") else _plain(value)
     if layer.type == "Normalization" and "axis" in found:
         found["axis"] = _axes(found["axis"])

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.base import Call
 from pytest_layercount.model.layers.operations import operation_outputs
-from pytest_layercount.model.layers.shaping import MERGES, ONE, SAME, SEVERAL
 from pytest_layercount.model.readers.dtypes import dtype_of, is_masked
 from pytest_layercount.model.readers.network import (
     Network,
@@ -71,20 +72,17 @@ def _shapes(
     if not layer.builtin:
         return [None]
     shapes = [tensor.shape for tensor in inputs]
-    if layer.type in MERGES:
-        return [MERGES[layer.type](layer.config, shapes)]
-    if shapes[0] is None:
-        return [None]
     if layer.type == "TimeDistributed":
         return _time_distributed(layer, shapes[0])
     if layer.type == "SpectralNormalization" and layer.inner is not None:
         return _shapes(layer.inner, args, kwargs, inputs)
-    if layer.type in SEVERAL:
-        return SEVERAL[layer.type](layer, shapes, kwargs)
-    find = ONE.get(layer.type)
-    if find is not None:
-        return [find(layer.config, shapes[0])]
-    return [shapes[0] if layer.type in SAME else None]
+    return row_of(layer.type).returns(_call(layer, shapes, kwargs))
+
+
+def _call(layer: SavedLayer, shapes: list[Shape], kwargs: Mapping[str, Any]) -> Call:
+    inner = layer.inner
+    wrapped = None if inner is None else (row_of(inner.type), _call(inner, shapes, kwargs))
+    return Call(layer.config, shapes, kwargs, layer.generation, layer.version, wrapped)
 
 
 def _through(layer: SavedLayer, inputs: list[SavedTensor]) -> list[Output]:

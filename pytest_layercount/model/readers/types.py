@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 from pytest_layercount.model.count import Count
 from pytest_layercount.model.keras.origin import imported, is_own
-from pytest_layercount.model.readers.classes import KNOWN
+from pytest_layercount.model.layers import KNOWN
 
 
 def is_type(name: str, count: Count = "layers") -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Value
 from pytest_layercount.model.keras.adapter import canonical_operation, snake
-from pytest_layercount.model.layers.attributes import ATTRIBUTES
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.readers.tensorflow.activations import recognise_activations
 from pytest_layercount.model.readers.tensorflow.affine import recognise_maps
 from pytest_layercount.model.readers.tensorflow.composites import recognise_composites
@@ -125,7 +125,7 @@ class _Building:
             type=step.type or op.type,
             kind=kind,
             builtin=not own,
-            config={} if own else {**dict.fromkeys(ATTRIBUTES.get(step.type, ())), **step.config},
+            config={} if own else {**dict.fromkeys(row_of(step.type).attributes), **step.config},
             operation=operation,
             parameters=sum(weights.values()),
             trainable_parameters=sum(

@@ -1,0 +1,88 @@
+"""Layers that prepare or distort images, and what makes images of sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.layers.base import Config, LayerType, Sizes, is_first, one, same
+from pytest_layercount.model.layers.names import names
+
+
+def _sized(config: Config, shape: Sizes) -> Shape:
+    """Images of ``height`` and ``width``, with or without a batch."""
+    height, width = int(config["height"]), int(config["width"])
+    if is_first(config):
+        return (*shape[:-2], height, width)
+    return (*shape[:-3], height, width, shape[-1])
+
+
+def _of_any_size(axis: int) -> LayerType:
+    """Any size comes out, along one of the last three axes."""
+
+    def output(config: Config, shape: Sizes) -> Shape:
+        sizes = list(shape)
+        sizes[axis] = None
+        return tuple(sizes)
+
+    return LayerType(writes=("factor",), output=one(output), training=True)
+
+
+def _mel(config: Config, shape: Sizes) -> Shape:
+    *batch, samples = shape
+    stride = config["sequence_stride"]
+    steps = None if samples is None else (samples + stride + 1) // stride
+    return (*batch, config["num_mel_bins"], steps)
+
+
+_DATA = ("data",)
+_DISTORTING = LayerType(arguments=_DATA, output=same)
+_RANDOM = replace(_DISTORTING, training=True)
+"""Keras 3 distorts images unless it is told not to."""
+
+TYPES: Mapping[str, LayerType] = {
+    **dict.fromkeys(
+        names("""
+        AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization
+        MixUp RandAugment Solarization
+        """),
+        _DISTORTING,
+    ),
+    **dict.fromkeys(
+        names("""
+        RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing
+        RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
+        RandomPosterization RandomSaturation RandomSharpness RandomShear RandomTranslation
+        RandomZoom
+        """),
+        _RANDOM,
+    ),
+    **dict.fromkeys(
+        names("RandomBrightness RandomContrast RandomRotation"),
+        replace(_RANDOM, writes=("factor",)),
+    ),
+    "RandomFlip": replace(_RANDOM, usual={"mode": "horizontal_and_vertical"}),
+    "RandomHeight": _of_any_size(-3),
+    "RandomWidth": _of_any_size(-2),
+    "RandomCrop": LayerType(
+        writes=("height", "width"), arguments=_DATA, output=one(_sized), training=True
+    ),
+    "CenterCrop": LayerType(
+        attributes=("data_format",),
+        writes=("height", "width"),
+        arguments=_DATA,
+        output=one(_sized),
+    ),
+    "Resizing": LayerType(
+        attributes=("interpolation", "pad_to_aspect_ratio", "data_format"),
+        writes=("height", "width"),
+        arguments=_DATA,
+        output=one(_sized),
+        usual={"fill_mode": "constant"},
+    ),
+    "MaxNumBoundingBoxes": LayerType(  # of a dictionary
+        arguments=_DATA, usual={"fill_value": -1}
+    ),
+    "MelSpectrogram": LayerType(output=one(_mel), work_unknown=True),
+}

@@ -1,0 +1,153 @@
+"""What the rows of layer types say, against every layer class of the installed Keras."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_layercount import read_graph
+from pytest_layercount.model.layers import LAYERS, TYPES, WITHOUT_ROW, row_of
+from pytest_layercount.model.layers.attention import PROJECTING
+from pytest_layercount.model.layers.base import Call, Kernel, LayerType
+from tests.conftest import has_keras, needs_keras
+from tests.kerases import generation, load_keras
+from tests.model.every_layer import CASES, Case
+
+NO_LAYERS = {"AbstractRNNCell", "Layer", "Wrapper"}
+"""What others derive from."""
+
+NOT_ALONE = {
+    "Bidirectional",
+    "Equalization",
+    "GRUCell",
+    "InputLayer",
+    "LSTMCell",
+    "Lambda",
+    "MaxNumBoundingBoxes",
+    "Pipeline",
+    "RNN",
+    "SimpleRNNCell",
+    "SpectralNormalization",
+    "StackedRNNCells",
+    "TimeDistributed",
+}
+"""Made of layers or parts of them, of functions, or not to be called on one tensor by itself.
+
+Keras 3.15 makes a cycle of an Equalization of a model's input.
+"""
+
+
+def classes() -> dict[str, Any]:
+    """The layer classes of Keras; some have other names as well."""
+    keras = load_keras()
+    every = [value for value in vars(keras.layers).values() if isinstance(value, type)]
+    return {cls.__name__: cls for cls in every if issubclass(cls, keras.layers.Layer)}
+
+
+def made(case: Case) -> Any:
+    """The layer of a case, None where this Keras has no such layer or setting."""
+    try:
+        return classes()[case.type](**case.settings)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def called(case: Case, layer: Any) -> Any:
+    """A model that calls the layer."""
+    keras = load_keras()
+    entries = [keras.Input(shape, dtype=case.dtype) for shape in case.shapes]
+    several = case.type in PROJECTING or len(entries) == 1
+    results = layer(*entries, **case.call) if several else layer(entries, **case.call)
+    return keras.Model(entries, results)
+
+
+def saved(model: Any, folder: Path) -> Path:
+    path = folder / "model.json"
+    path.write_text(model.to_json())
+    return path
+
+
+HERE = [case for case in CASES if has_keras() and case.type in classes()]
+
+
+@needs_keras
+def test_each_class_of_keras_has_a_row_and_a_case():
+    there = set(classes()) - NO_LAYERS
+    assert there - set(TYPES) <= WITHOUT_ROW
+    works = {case.type for case in HERE if made(case) is not None}
+    assert there - works - NOT_ALONE <= WITHOUT_ROW
+
+
+def test_a_type_without_a_row_has_none():
+    assert not WITHOUT_ROW & set(TYPES)
+    assert WITHOUT_ROW | set(TYPES) == LAYERS
+    assert row_of("JaxLayer") == row_of("Own") == LayerType()
+
+
+@needs_keras
+@pytest.mark.parametrize("case", HERE, ids=str)
+def test_shapes_and_weights_are_those_of_keras(case: Case, tmp_path: Path) -> None:
+    layer = made(case)
+    if layer is None:
+        pytest.skip("this Keras has no such setting")
+    model = called(case, layer)
+    path = saved(model, tmp_path)
+    graph = read_graph(path)
+    (node,) = [node for node in graph.nodes if graph.layers[node.layer].kind != "input"]
+    read = graph.layers[node.layer]
+    outputs = model.outputs if isinstance(model.outputs, list) else [model.outputs]
+    assert list(node.shapes) == [tuple(output.shape) for output in outputs]
+    assert read.weighed
+    assert read.parameters == layer.count_params() == model.count_params()
+    trained = sum(weight.numpy().size for weight in layer.trainable_weights)
+    assert read.trainable_parameters == trained
+    written = json.loads(path.read_text())["config"]["layers"][-1]["config"]
+    assert set(row_of(case.type).writes) <= set(written)
+
+
+@needs_keras
+@pytest.mark.parametrize("type_", sorted(set(TYPES) - NO_LAYERS))
+def test_tensors_stand_in_the_order_of_the_call(type_: str) -> None:
+    cls = classes().get(type_)
+    if cls is None or type_ == "InputLayer":
+        pytest.skip("this Keras has no such layer to call")
+    taken = list(inspect.signature(cls.call).parameters)
+    # Of the states and the mask that recurrent layers take, Keras 2 has the mask first.
+    known = [name for name in row_of(type_).arguments if name in taken and name != "mask"]
+    assert known == [name for name in taken if name in known]
+    if generation(load_keras()) == 3 and type_ != "SimpleRNNCell":  # which says sequence
+        assert taken[1] in row_of(type_).arguments
+
+
+@needs_keras
+@pytest.mark.parametrize("cell", ["SimpleRNNCell", "GRUCell", "LSTMCell"])
+def test_a_cell_holds_what_its_layer_does(cell: str) -> None:
+    layer = classes()[cell](4)
+    layer.build((None, 3))
+    found = row_of(cell).scalars(layer.get_config(), [(None, 3)])
+    assert found == (layer.count_params(), 0)
+    whole = row_of(cell.removesuffix("Cell"))
+    config = {**layer.get_config(), "return_sequences": False}
+    one_step = whole.macs(config, [(1, 1, 3)], (1, 4))
+    assert row_of(cell).macs(layer.get_config(), [(1, 3)], (1, 4)) == one_step
+
+
+@needs_keras
+@pytest.mark.parametrize("type_", ["Equalization"])
+def test_a_shape_that_only_keras_says(type_: str) -> None:
+    cls = classes().get(type_)
+    if cls is None:
+        pytest.skip("this Keras has no such layer")
+    shape, call = (None, 9, 8, 3), Call({}, [(None, 9, 8, 3)])
+    assert row_of(type_).returns(call) == [cls().compute_output_shape(shape)]
+
+
+def test_a_kernel_is_as_much_work_as_weights_at_each_position():
+    assert Kernel(6, (1, 4, 5)).macs == 120
+    assert Kernel(6).macs == 6
+    with pytest.raises(ValueError, match="a size of an input is not known"):
+        assert Kernel(6, (None, 5)).macs
