@@ -101,17 +101,23 @@ class Adapter(Reading, Protocol):
 
 
 def generation(candidate: object) -> int | None:
-    """2 or 3 for a Keras model of that generation, None for anything else."""
+    """The generation of a Keras model, 2 or 3 if it is known, None for anything else."""
     library = library_of(candidate)
     if library is None:
         return None
-    return 3 if _version(library).startswith("3.") else 2
+    major = version_of(library).partition(".")[0]
+    return int(major) if major.isdecimal() else 2
 
 
 def keras_label(candidate: object) -> str:
     """What a report calls this model's Keras: ``"Keras 3.15.1"``, ``"tf_keras 2.21.0"``."""
     library = library_of(candidate) or "keras"
-    return f"{'Keras' if library == 'keras' else library} {_version(library)}"
+    return f"{'Keras' if library == 'keras' else library} {version_of(library)}"
+
+
+def version_of(library: str) -> str:
+    """The version of a Keras that is imported, as it says itself."""
+    return str(getattr(sys.modules.get(library), "__version__", "?"))
 
 
 def replaces_call(layer: Any) -> bool:
@@ -145,7 +151,3 @@ _OPERATIONS: Mapping[str, str] = {
     "leaky_re_lu": "leaky_relu",
     "re_lu": "relu",
 }
-
-
-def _version(library: str) -> str:
-    return str(getattr(sys.modules.get(library), "__version__", "?"))

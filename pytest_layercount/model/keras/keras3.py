@@ -160,7 +160,7 @@ class Keras3:
             return self.call(layer, node, args, kwargs)
         if not layer.built:
             layer.build(tree.map_structure(lambda tensor: tuple(tensor.shape), args[0]))
-        layer._called = True
+        layer._called = True  # as __call__ does up to 3.15; a later Keras may not ask
         output = keras.KerasTensor(node.shapes[0], node.dtypes[0])
         vars(layer)["compute_output_spec"] = lambda *_, **__: output
         try:
@@ -190,6 +190,7 @@ def _from_config(live: Any, config: dict[str, Any]) -> Any:
     try:
         return type(live).from_config(config)
     except TypeError:
+        # Since 3.0 Keras notes what a layer was made with; where it does not, the error stands.
         given = getattr(getattr(live, "_auto_config", None), "config", None)
         if given is None:
             raise

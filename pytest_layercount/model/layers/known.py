@@ -13,7 +13,7 @@ from typing import Any
 from pytest_layercount.model.layers import LAYERS, row_of
 from pytest_layercount.model.layers.names import names
 
-_NEWEST: Mapping[tuple[int, ...], tuple[int, int]] = {(2,): (2, 21), (3,): (3, 15)}
+NEWEST: Mapping[tuple[int, ...], tuple[int, int]] = {(2,): (2, 21), (3,): (3, 15)}
 """A later version may have settings that are not known here; 2.16 and later are tf_keras."""
 
 _OPERATIONS = names("""
@@ -107,7 +107,7 @@ def is_known_layer(name: str, settings: Mapping[str, Any], version: tuple[int, .
     """
     if name not in LAYERS or not all(key in settings for key in row_of(name).writes):
         return False
-    later = version[:2] > _NEWEST.get(version[:1], (3, 15))
+    later = version[:2] > NEWEST.get(version[:1], (3, 15))
     return later or _SETTINGS.issuperset(settings)
 
 
