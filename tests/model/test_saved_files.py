@@ -91,6 +91,15 @@ def test_a_model_is_read(tmp_path: Path) -> None:
     assert (graph.layers[1].parameters, graph.nodes[1].shapes) == (20, ((None, 4),))
 
 
+def test_a_file_of_keras_4_is_newer_than_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    model = functional(entry("in"), dense("out", "in"))
+    path.write_text(json.dumps({**model, "keras_version": "3.99.1"}))
+    assert read_graph(path).keras == "Keras 3.99.1"
+    path.write_text(json.dumps({**model, "keras_version": "4.0.0"}))
+    assert "saved by Keras 4.0.0, which is newer than this plugin knows" in refused(path)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

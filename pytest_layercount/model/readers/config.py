@@ -186,6 +186,11 @@ def _generation(config: Mapping[str, Any], version: str) -> int:
     major = version.partition(".")[0]
     if major in ("1", "2"):
         return 2
+    if major.isdecimal() and int(major) > 3:
+        raise Unseeable(
+            f"it was saved by Keras {version}, which is newer than this plugin knows: it reads "
+            "files of Keras 2 and 3; upgrade pytest-layercount"
+        )
     if major.isdecimal():
         return 3
     module = str(config.get("module") or "")
