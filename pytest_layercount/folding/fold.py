@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.passes.outputs import keep_outputs
 from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.resolve import resolved
 from pytest_layercount.folding.result import Fold, Refusal
 from pytest_layercount.folding.rewrite.build import build_model
+from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.search import runs_in_training
 from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
@@ -63,7 +66,7 @@ def fold(
 
     Raises:
         ModelError: ``model`` is not a model, its graph cannot be seen, or one of
-            its layers cannot be copied.
+            its layers cannot be copied, or trains in predict() as the copy would not.
     """
     with trusting_stored_code(trust_stored_code):
         given = open_to_fold(open_model(live_model(model)), passes=passes)
@@ -78,6 +81,7 @@ def fold_opened(
     unshare: bool = False,
 ) -> FoldResult:
     """The same for a model that is open, whose paths the result keeps."""
+    _require_flags_kept(given)
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
     folded = build_model(opened, plan.graph, plan.sources, weights)
@@ -91,3 +95,21 @@ def fold_opened(
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )
+
+
+def _require_flags_kept(opened: OpenModel) -> None:
+    """Refuse a model whose ``call`` trains a layer whatever it is called with.
+
+    A functional model of Keras 3 hands its own flag to its layers, over the one of their calls.
+    """
+    if opened.graph.keras.startswith("Keras 3"):
+        for node in opened.graph.nodes:
+            layer = opened.graph.layers[node.layer]
+            rule = rule_for(layer)
+            matters = rule is None or rule.training_matters
+            if layer.path in opened.trained and matters and runs_in_training(layer, node):
+                raise ModelError(
+                    f"the call() of the model {opened.graph.name!r}, or of one in it, calls layer "
+                    f"{layer.path!r} with training=True, which predict() of a folded model would "
+                    "not do in Keras 3; leave that flag out to fold the model"
+                )

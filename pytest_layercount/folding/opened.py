@@ -40,7 +40,9 @@ def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> OpenMo
     some = _opened(whole, needed.__contains__) if needed else whole
     if len(plan_graph(some.graph, passes=passes).folds) < len(plan.folds):
         return every  # a map has to pass through a layer to fold elsewhere
-    return Followed(some.graph, some.layers, some.model, some.opened, some.whole, plan.refusals)
+    return Followed(
+        some.graph, some.layers, some.model, some.opened, some.whole, some.trained, plan.refusals
+    )
 
 
 def explained(plan: Plan, opened: OpenModel) -> Plan:

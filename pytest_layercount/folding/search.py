@@ -15,7 +15,7 @@ from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules import rule_for, without_rule
 from pytest_layercount.folding.rules.base import Absorbs, Need, Route, Rule, Site, Stop
 from pytest_layercount.folding.wiring import Use, Wiring
-from pytest_layercount.model.graph import Value
+from pytest_layercount.model.graph import Layer, Node, Value
 
 Side = Literal["after", "before"]
 
@@ -274,4 +274,9 @@ def affine_may(need: Need, affine: Affine) -> bool:
 
 def in_training(site: Site) -> bool:
     """Whether this call computes what training does; a frozen layer never does."""
-    return site.node.training is True and site.config.get("trainable") is not False
+    return runs_in_training(site.layer, site.node)
+
+
+def runs_in_training(layer: Layer, node: Node) -> bool:
+    """The same, of this call of ``layer``."""
+    return node.training is True and layer.config.get("trainable") is not False

@@ -98,7 +98,9 @@ class Keras2:
                 if "training" in names[: len(args)]:
                     position = names.index("training")
                     training = args[position]
-                    args = (*args[:position], None, *args[position + 1 :])
+                    # The flag is handed on by keyword, and so what stands behind it.
+                    behind = zip(names[position + 1 :], args[position + 1 :], strict=False)
+                    args, kwargs = args[:position], {**dict(behind), **kwargs}
                 kwargs = in_call_order(node.layer, kwargs)
                 outputs = _flatten(node.outputs)
                 yield Call(node.layer, args, kwargs, outputs, flag_of(training))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, map_tree
@@ -31,7 +31,8 @@ class OpenModel:
     """A graph and the live layer behind each of ``graph.layers``.
 
     ``opened`` are the paths of composite layers that Keras counts as one and that were
-    opened here, ``whole`` is the graph in which they are not.
+    opened here, ``whole`` is the graph in which they are not. ``trained`` are those of layers
+    that the ``call`` of a model calls with ``training=True``, whatever that is called with.
     """
 
     graph: ModelGraph
@@ -39,6 +40,7 @@ class OpenModel:
     model: Any
     opened: tuple[str, ...] = ()
     whole: ModelGraph | None = None
+    trained: frozenset[str] = frozenset()
 
     @property
     def counted(self) -> ModelGraph:
@@ -79,7 +81,8 @@ def open_model(model: Any, *, inside: Inside | None = None) -> OpenModel:
         sequential=_is_sequential(model),
     )
     opened = tuple(opening.opened.values())
-    return OpenModel(graph, tuple(opening.layers), model, opened)
+    trained = frozenset(opening.trained)
+    return OpenModel(graph, tuple(opening.layers), model, opened, trained=trained)
 
 
 def _nowhere(_path: str) -> bool:
@@ -104,6 +107,16 @@ def _graph_of(adapter: Adapter, model: Any) -> Any:
         ) from unseen
 
 
+class Code(NamedTuple):
+    """What calls a layer: a ``followed`` method of the user's, or a functional model of Keras.
+
+    ``trained`` says that such a method, further out, called all this with ``training=True``.
+    """
+
+    followed: bool
+    trained: bool = False
+
+
 @dataclass
 class Opening:
     """The graph so far. ``known`` maps a symbolic tensor's id to its value.
@@ -126,6 +139,7 @@ class Opening:
     traced: list[Any] = field(default_factory=list)
     masks: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
+    trained: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.describer = Describer(self.adapter)
@@ -139,23 +153,33 @@ class Opening:
         for call in calls:
             if call.outputs and id(call.outputs[0]) in fed:
                 self.add_node(call, "", known, None)
-        self._walk(calls, "", known, None)
+        self._walk(calls, "", known, None, Code(self.subclassed))
         return _valued(inputs, known), _valued(outputs, known)
 
     def _walk(
-        self, calls: Iterable[Call], prefix: str, known: dict[int, Value], training: bool | None
+        self,
+        calls: Iterable[Call],
+        prefix: str,
+        known: dict[int, Value],
+        training: bool | None,
+        code: Code,
     ) -> None:
         for call in calls:
             if known.keys() >= set(map(id, call.outputs)):
                 continue  # an input, fed by whoever opened this model
             flag = self.adapter.training(training, call.training)
+            if code.followed and call.training is not None:
+                flag = call.training  # no model hands this call another
+            trained = code.trained or (code.followed and flag is True)
             path = f"{prefix}{call.layer.name}/"
             inner, given, traced = self._inside(call, path, known, flag)
             if inner is None:
-                self.add_node(call, prefix, known, training)
+                self.add_node(call, prefix, known, flag)
+                if trained:
+                    self.trained.add(self.paths[self.index[id(call.layer)]])
                 continue
             self.tracing += traced
-            self._open_nested(call, inner, given, path, known, flag)
+            self._open_nested(call, inner, given, path, known, flag, Code(traced, trained))
             self.tracing -= traced
 
     def _inside(
@@ -172,7 +196,7 @@ class Opening:
             return None, None, False
         try:
             if self.subclassed or self.describer.traits(layer).model:
-                traced = trace(self.adapter, layer, call.args, call.kwargs)
+                traced = trace(self.adapter, layer, call.args, call.kwargs, training=training)
             else:
                 traced = self._followed(call, path.removesuffix("/"), known, training)
         except Unseen:
@@ -223,17 +247,18 @@ class Opening:
         path: str,
         known: dict[int, Value],
         training: bool | None,
+        code: Code,
     ) -> None:
         structure, outputs, flat = self.adapter.ends(inner)
         inside = dict(_matched(self.adapter, structure, flat, _valued(given, known)))
-        self._walk(self.adapter.calls(inner), path, inside, training)
+        self._walk(self.adapter.calls(inner), path, inside, training, code)
         for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
     def add_node(
         self, call: Call, prefix: str, known: dict[int, Value], training: bool | None = None
     ) -> None:
-        """Add a call that stays whole, and its layer the first time."""
+        """Add a call that stays whole and runs with this flag, and its layer the first time."""
         number = self.index.get(id(call.layer))
         if number is None:
             number = self.index[id(call.layer)] = len(self.layers)
@@ -245,7 +270,7 @@ class Opening:
             kwargs=_valued(call.kwargs, known) if call.kwargs else {},
             shapes=tuple([self.adapter.shape(tensor) for tensor in call.outputs]),
             dtypes=tuple([self._dtype(call.layer, tensor) for tensor in call.outputs]),
-            training=self.adapter.training(training, call.training),
+            training=training,
             masked=tuple([self.adapter.is_masked(tensor) for tensor in call.outputs]),
         )
         for position, tensor in enumerate(call.outputs):
