@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pytest_layercount.model.readers.tensorflow.composites import scale_of
@@ -12,6 +13,7 @@ from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, S
 _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Elu": ("Activation", {"activation": "elu"}),
     "Exp": ("Activation", {"activation": "exponential"}),
+    "LeakyRelu": ("LeakyReLU", {}),
     "LogSoftmax": ("Activation", {"activation": "log_softmax"}),
     "Relu": ("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
     "Relu6": ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}),
@@ -41,10 +43,6 @@ def _layer(steps: Steps, step: Step) -> Recognised:
     return None if recognise is None else recognise(steps, step)
 
 
-def _leaky_relu(steps: Steps, step: Step) -> Recognised:
-    return "LeakyReLU", {}
-
-
 def _layer_scale(steps: Steps, step: Step) -> Recognised:
     # Mul (one number a channel), all that a layer's scope holds: LayerScale of ConvNeXt.
     shape = steps.output_shape(step)
@@ -57,23 +55,18 @@ def _concatenate(steps: Steps, step: Step) -> Recognised:
     return ("Concatenate", {"axis": axis}) if isinstance(axis, int) else None
 
 
-def _globally(kind: str) -> Callable[[Steps, Step], Recognised]:
-    def pooling(steps: Steps, step: Step) -> Recognised:
-        # Mean or Max over all spatial axes.
-        shape, axes = steps.input_shape(step), steps.value(step, 1)
-        if shape is None or axes is None or not 3 <= len(shape) <= 5:
-            return None
-        rank = len(shape)
-        over = sorted(axis % rank for axis in (axes if isinstance(axes, tuple) else (axes,)))
-        spatial = {"channels_last": [*range(1, rank - 1)], "channels_first": [*range(2, rank)]}
-        keeps = bool(steps.op(step).attributes.get("keep_dims"))
-        for data_format, places in spatial.items():
-            if over == places:
-                config = {"data_format": data_format, "keepdims": keeps}
-                return f"Global{kind}Pooling{rank - 2}D", config
+def _globally(kind: str, steps: Steps, step: Step) -> Recognised:
+    # Mean or Max over all spatial axes.
+    shape, axes = steps.input_shape(step), steps.value(step, 1)
+    if shape is None or axes is None or not 3 <= len(shape) <= 5:
         return None
-
-    return pooling
+    rank = len(shape)
+    over = sorted(axis % rank for axis in (axes if isinstance(axes, tuple) else (axes,)))
+    if over not in ([*range(1, rank - 1)], [*range(2, rank)]):
+        return None
+    data_format = "channels_last" if over[0] == 1 else "channels_first"
+    keeps = bool(steps.op(step).attributes.get("keep_dims"))
+    return f"Global{kind}Pooling{rank - 2}D", {"data_format": data_format, "keepdims": keeps}
 
 
 def _pad(steps: Steps, step: Step) -> Recognised:
@@ -119,15 +112,13 @@ def _permute(steps: Steps, step: Step) -> Recognised:
     return ("Permute", {"dims": order[1:]}) if keeps_batch else None
 
 
-def _resize(interpolation: str) -> Callable[[Steps, Step], Recognised]:
-    def resizing(steps: Steps, step: Step) -> Recognised:
-        config = {"data_format": "channels_last", "interpolation": interpolation}
-        size = scale_of(steps.input_shape(step), steps.output_shape(step))
-        if size is not None and size != (1, 1):
-            return "UpSampling2D", {**config, "size": size}
+def _resize(interpolation: str, steps: Steps, step: Step) -> Recognised:
+    # Keras makes UpSampling of it too, which is by whole times.
+    config = {"data_format": "channels_last", "interpolation": interpolation}
+    size = scale_of(steps.input_shape(step), steps.output_shape(step))
+    if size is None or size == (1, 1):
         return "Resizing", config
-
-    return resizing
+    return "UpSampling2D", {**config, "size": size}
 
 
 def _gather(steps: Steps, step: Step) -> Recognised:
@@ -167,16 +158,15 @@ def _cut(size: int | None, left: int | None, begin: int) -> tuple[int, int] | No
 _OTHERS: Mapping[str, Callable[[Steps, Step], Recognised]] = {
     "ConcatV2": _concatenate,
     "GatherV2": _gather,
-    "LeakyRelu": _leaky_relu,
-    "Max": _globally("Max"),
-    "Mean": _globally("Average"),
+    "Max": partial(_globally, "Max"),
+    "Mean": partial(_globally, "Average"),
     "Mul": _layer_scale,
     "Pad": _pad,
     "PadV2": _pad,
     "Reshape": _reshape,
-    "ResizeBicubic": _resize("bicubic"),
-    "ResizeBilinear": _resize("bilinear"),
-    "ResizeNearestNeighbor": _resize("nearest"),
+    "ResizeBicubic": partial(_resize, "bicubic"),
+    "ResizeBilinear": partial(_resize, "bilinear"),
+    "ResizeNearestNeighbor": partial(_resize, "nearest"),
     "ResourceGather": _gather,
     "StridedSlice": _crop,
     "Transpose": _permute,

@@ -105,17 +105,20 @@ class Steps:
             return Operand({op.name: _size(op)} if _is_weight(op) else {}, value=op.value)
         operands = self._operands_of(op)
         weights = _weights(operands)
-        value = operands[0].value if operands else None
         if op.type in _READING and operands:
-            # A frozen function reads constants where its variables were: weights, though
-            # their numbers may all be the same.
-            if "ReadVariableOp" in op.name and not weights:
-                source = self.ops[op.inputs[0][0]]
-                weights = {source.name: _size(source)}
-            return Operand(weights, value=value)
+            return Operand(weights or self._frozen(op), value=operands[0].value)
         roots = [operand.root for operand in operands if operand.root is not None]
         root = place if op.type in ("Rsqrt", "Sqrt") else next(iter(roots), None)
-        return Operand(weights, root, value if op.type in _KEEPING_VALUES else None)
+        keeps = op.type in _KEEPING_VALUES and operands
+        return Operand(weights, root, operands[0].value if keeps else None)
+
+    def _frozen(self, op: Op) -> dict[str, int]:
+        """The constant that a frozen function reads where it had a variable.
+
+        That is a weight, though its numbers may all be the same.
+        """
+        source = self.ops[op.inputs[0][0]]
+        return {source.name: _size(source)} if "ReadVariableOp" in op.name else {}
 
     def _operands_of(self, op: Op) -> list[Operand]:
         return [self.operands[source] for source, _ in op.inputs if source in self.operands]
