@@ -132,6 +132,22 @@ def test_a_frozen_function_keeps_its_batch_norms(model: Any) -> None:
     assert explained(model, read_graph(frozen)) == {"no-ops": -1}
 
 
+def test_dilated_convolutions_of_one_dimension() -> None:
+    keras = load_keras()
+    kinds = [{"padding": "valid"}, {"padding": "same"}, {"padding": "causal"}]
+    convolutions = [keras.layers.Conv1D(4, 3, dilation_rate=2, **kind) for kind in kinds]
+    model = keras.Sequential([keras.Input((None, 4)), *convolutions])
+    graph = read_graph(concrete(lambda x: model(x, training=False), None, 12, 4))
+    assert [layer.type for layer in graph.layers[1:]] == ["Conv1D"] * 3
+    live = read_graph(model)
+    assert [layer.config for layer in graph.layers[1:]] == [
+        layer.config for layer in live.layers[1:]
+    ]
+    free = read_graph(concrete(lambda x: model(x, training=False), None, None, 4))
+    # Without the sizes, what TensorFlow pads is not told; what is padded on the left only is.
+    assert [layer.config["padding"] for layer in free.layers[1:]] == [None, None, "causal"]
+
+
 @pytest.mark.skipif("LAYERCOUNT_TEST_FEW" in os.environ, reason="other versions run it")
 def test_mobilenet_v2_as_built_and_as_deployed() -> None:
     from tensorflow.python.framework import convert_to_constants
@@ -194,6 +210,21 @@ def test_operations_that_are_no_layer_are_shown() -> None:
     assert "Erf" in " ".join(shown)
     with pytest.raises(ModelError, match=r"has no model\.layers to count"):
         count_layers(graph, count="top")
+
+
+def test_operations_that_only_begin_like_a_layer_are_shown() -> None:
+    """A hard sigmoid is bounded by a number, and no power belongs to a normalization."""
+    import tensorflow as tf
+
+    weights = tf.Variable([1.0, 2.0, 3.0, 4.0])
+
+    def call(x: Any) -> Any:
+        bounded = tf.maximum(tf.minimum(0.2 * x + 0.5, 1.0), tf.square(x))
+        return tf.pow(bounded / tf.sqrt(weights + 1e-3), weights)
+
+    graph = read_graph(concrete(call, None, 4))
+    assert {"Maximum", "Pow"} <= {layer.type for layer in graph.layers}
+    assert "Activation" not in {layer.type for layer in graph.layers}
 
 
 def test_a_function_without_a_signature_of_its_own() -> None:

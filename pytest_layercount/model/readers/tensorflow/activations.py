@@ -75,12 +75,10 @@ def _chain(steps: Steps, last: Step, *types: tuple[str, float | None]) -> list[S
     chain = [last]
     for type_, constant in types:
         step = steps.before(chain[-1], type_)
-        if step is None or len(step.reads) != 1:
-            return []
-        if constant is not None and not computes_with(steps, step, constant):
+        if step is None or not (constant is None or computes_with(steps, step, constant)):
             return []
         chain.append(step)
-    return chain[1:]
+    return chain[1:] if all(len(step.reads) == 1 for step in chain) else []
 
 
 def computes_with(steps: Steps, step: Step, constant: float) -> bool:

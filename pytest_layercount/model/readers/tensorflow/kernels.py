@@ -5,6 +5,7 @@ from __future__ import annotations
 from string import ascii_lowercase
 from typing import Any
 
+from pytest_layercount.model.readers.tensorflow.ops import Op
 from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
 _CONVOLUTIONS = {
@@ -20,6 +21,7 @@ _POOLS = {
     "MaxPool": "MaxPooling{}D",
     "MaxPool3D": "MaxPooling{}D",
 }
+_OF_EVERY_AXIS = {"dilation_rate": "dilations", "pool_size": "ksize", "strides": "strides"}
 _PRODUCTS = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul")
 _SUMS = ("Add", "AddV2", "BiasAdd", "BiasAddV1")
 # Their biases have several axes, or a number for each multiple of each channel.
@@ -45,7 +47,7 @@ def recognise_kernels(steps: Steps) -> None:
 def _windowed(steps: Steps, core: Step) -> None:
     # Conv2D, MaxPool ...: a layer by itself.
     # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, by tf.nn.convolution.
-    # ExpandDims (1 or 2) -> Conv2D -> Squeeze: one-dimensional.
+    # ExpandDims (1 or 2) -> Conv2D -> Squeeze: one-dimensional, and dilated around both.
     op = steps.op(core)
     kernel = steps.operand_shape(core, 1) if op.type in _CONVOLUTIONS else None
     # Without a kernel it is a convolution of data with data, which is no layer.
@@ -54,31 +56,47 @@ def _windowed(steps: Steps, core: Step) -> None:
     inner, dilation = _unwrapped(steps, core, "SpaceToBatchND", "BatchToSpaceND")
     step, axis = _unwrapped(steps, inner, "ExpandDims", "Squeeze")
     rank = 1 if step is not inner else 3 if "3D" in op.type else 2
-    first = str(op.attributes.get("data_format", "NHWC")).startswith("NC")
-
-    def spatial(attribute: str) -> tuple[int, ...]:
-        """Pick the spatial axes; one-dimensional layers have one more, of size one."""
-        sizes = tuple(op.attributes.get(attribute, ()))
-        inside = sizes[2:] if first else sizes[1:-1]
-        return inside[:rank] if axis in (2, -2) else inside[-rank:]
-
-    step.config = {
-        "data_format": "channels_first" if first else "channels_last",
-        "padding": str(op.attributes.get("padding", "VALID")).lower(),
-        "strides": spatial("strides"),
-    }
+    if dilation is None:
+        step, dilation = _unwrapped(steps, step, "SpaceToBatchND", "BatchToSpaceND")
+    step.config = _window(op, rank, first=axis in (2, -2))
     if kernel is None:
         step.type = _POOLS[op.type].format(rank)
-        step.config |= {"pool_size": spatial("ksize")}
         return
     step.type = _CONVOLUTIONS[op.type].format(rank)
     step.config |= _kernel(steps, step, kernel, rank)
-    step.config |= {"activation": "linear", "dilation_rate": spatial("dilations") or (1,) * rank}
     if dilation:
+        step.config["padding"] = _dilated_padding(steps, step)
         step.config["dilation_rate"] = ((1,) * rank + tuple(dilation))[-rank:]
-        # The convolution within has no padding: the operations around it do that.
-        step.config["padding"] = "same" if _keeps_size(steps, step) else "valid"
     _causal(steps, step)
+
+
+def _dilated_padding(steps: Steps, step: Step) -> str | None:
+    # The convolution within does not pad, the operations around it do: sizes tell, if known.
+    before, after = (
+        (shape or (None,) * 3)[1:-1]
+        for shape in (steps.input_shape(step), steps.output_shape(step))
+    )
+    if None in before + after:
+        return None
+    return "same" if before == after else "valid"
+
+
+def _window(op: Op, rank: int, *, first: bool) -> dict[str, Any]:
+    """What an operation says of every axis, for the spatial ones.
+
+    One-dimensional layers have one more, of size one, before theirs or after (``first``).
+    """
+    channels_first = str(op.attributes.get("data_format", "NHWC")).startswith("NC")
+    config: dict[str, Any] = {
+        "data_format": "channels_first" if channels_first else "channels_last",
+        "padding": str(op.attributes.get("padding", "VALID")).lower(),
+    }
+    for setting, attribute in _OF_EVERY_AXIS.items():
+        if attribute in op.attributes:
+            sizes = op.attributes[attribute]
+            inside = sizes[2:] if channels_first else sizes[1:-1]
+            config[setting] = inside[:rank] if first else inside[-rank:]
+    return config
 
 
 def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[Step, Any]:
@@ -93,7 +111,7 @@ def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[St
 def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int) -> dict[str, Any]:
     """What the shape of a kernel tells."""
     *sizes, inner, outer = kernel
-    config = {"kernel_size": tuple(sizes)[-rank:], "use_bias": False}
+    config = {"activation": "linear", "kernel_size": tuple(sizes)[-rank:], "use_bias": False}
     if step.type.startswith("Depthwise"):
         return {**config, "depth_multiplier": outer, "groups": 1}
     if step.type.endswith("Transpose"):
@@ -102,11 +120,6 @@ def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int)
     first = step.config["data_format"] == "channels_first"
     channels = None if shape is None else shape[1 if first else -1]
     return {**config, "filters": outer, "groups": channels // inner if channels and inner else 1}
-
-
-def _keeps_size(steps: Steps, step: Step) -> bool:
-    before, after = steps.input_shape(step), steps.output_shape(step)
-    return before is not None and after is not None and before[1:-1] == after[1:-1]
 
 
 def _causal(steps: Steps, step: Step) -> None:
