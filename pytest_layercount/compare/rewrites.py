@@ -20,6 +20,7 @@ from pytest_layercount.compare.form import Form, Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.compare.vocabulary import constants, function, kind, relu6
 from pytest_layercount.model.graph import Layer
+from pytest_layercount.model.layers.base import is_first
 
 _WITH_ACTIVATION = ("Conv", "Dense", "Depthwise", "Einsum", "Separable")
 
@@ -214,7 +215,7 @@ def _both_shapes(pool: Item) -> list[tuple[int | None, ...]]:
     size = {"1": 1, "2": 2, "3": 3}.get(pool.layer.type[-2:-1])
     if shape is None or size is None:
         return []
-    first = pool.layer.config.get("data_format") == "channels_first"
+    first = is_first(pool.layer.config)
     channels = shape[1] if first or len(shape) == 2 else shape[-1]
     ones = (1,) * size
     kept = (shape[0], channels, *ones) if first else (shape[0], *ones, channels)

@@ -215,6 +215,15 @@ def images() -> Iterator[Case]:
     )
     mel = {"fft_length": 64, "sequence_stride": 16, "num_mel_bins": 8}
     yield Case("MelSpectrogram", mel, ((256,),))
+    plain: dict[str, Any] = {"frame_length": 12, "window": None}  # windows need SciPy
+    several = [
+        plain,
+        {**plain, "frame_step": 4, "mode": "stft", "expand_dims": True},
+        {**plain, "fft_length": 20, "mode": "real", "padding": "same"},
+    ]
+    yield from of((64, 2), STFTSpectrogram=several)
+    first = {**several[1], "data_format": "channels_first"}
+    yield from of((2, 64), STFTSpectrogram=[first, {**first, "expand_dims": False}])
 
 
 def encoding() -> Iterator[Case]:

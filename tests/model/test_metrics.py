@@ -16,6 +16,8 @@ CONV = {"data_format": "channels_last", "groups": 1, "kernel_size": (3, 3), "dep
 FIRST = {**CONV, "data_format": "channels_first"}
 BOTH = ("forward", "backward")
 HEADS = {"num_heads": 4, "key_dim": 16, "value_dim": None}
+GATED = {**CONV, "filters": 6}
+ATTENDED = 10 * 32 * 64 * 4 + 10 * 10 * 64 * 2
 GROUPS = {"num_query_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
 
 
@@ -75,10 +77,42 @@ def one_call(layer: Layer, inputs: list[Shape], output: Shape, *leading: object)
             (None, 10, 32),
             10 * 32 * 64 + 10 * 32 * 32 * 2 + 10 * 10 * 64 * 2 + 10 * 64 * 32,
         ),
+        ("MultiHeadAttention", HEADS, [(None, 10, 32)] * 2, (None, 10, 32), ATTENDED),
+        (
+            "MultiHeadAttention",
+            {**HEADS, "use_gate": True},
+            [(None, 10, 32)] * 2,
+            (None, 10, 32),
+            ATTENDED + 10 * 32 * 64,
+        ),
+        (
+            "LocallyConnected2D",
+            {"filters": 10, "kernel_size": (3, 3), "strides": (1, 1)},
+            [(None, 8, 8, 4)],
+            (None, 6, 6, 10),
+            6 * 6 * 10 * 9 * 4,
+        ),
+        (
+            "Bidirectional",
+            {
+                f"{way}_layer": Layer(way, "ConvLSTM2D", config={**CONV, "filters": 6})
+                for way in BOTH
+            },
+            [(None, 7, 8, 8, 4)],
+            (None, 6, 6, 12),
+            2 * 7 * 4 * 6 * 6 * 6 * 9 * (4 + 6),
+        ),
+        (
+            "STFTSpectrogram",
+            {"frame_length": 16, "frame_step": 4},
+            [(None, 64, 2)],
+            (None, 13, 18),
+            2 * 16 * 9 * 13 * 2,
+        ),
         ("Attention", {}, [(None, 5, 8), (None, 6, 8)], (None, 5, 8), 5 * 6 * 16),
         (
             "ConvLSTM2D",
-            {**CONV, "filters": 6},
+            GATED,
             [(None, 7, 8, 8, 4)],
             (None, 6, 6, 6),
             7 * 4 * 6 * 6 * 6 * 9 * (4 + 6),
@@ -90,6 +124,19 @@ def one_call(layer: Layer, inputs: list[Shape], output: Shape, *leading: object)
 def test_macs(type_, config, inputs, output, macs):
     found = measure_graph(one_call(Layer("it", type_, config=config), inputs, output))
     assert (found.macs, found.uncounted) == (macs, {})
+
+
+def test_macs_of_a_wrapped_convolution_are_its_own():
+    inner = Layer("sn/conv", "Conv2D", config=CONV)
+    wrapper = Layer("sn", "SpectralNormalization", inside=(inner,))
+    found = measure_graph(one_call(wrapper, [(None, 8, 8, 4)], (None, 6, 6, 10)))
+    assert (found.macs, found.uncounted) == (6 * 6 * 10 * 9 * 4, {})
+
+
+@pytest.mark.parametrize("type_", ["JaxLayer", "DenseFeatures", "NewerThanWeKnow"])
+def test_a_type_without_a_row_is_said_to_be_uncounted(type_):
+    found = measure_graph(one_call(Layer("it", type_), [(None, 8)], (None, 8)))
+    assert found.uncounted == {"it": "nothing is known of layers of this type"}
 
 
 def test_macs_of_operations():

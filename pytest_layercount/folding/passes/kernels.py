@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.folding.rules.padding import same_padding
+from pytest_layercount.model.layers.base import is_first
 
 
 def offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
@@ -23,7 +24,7 @@ def offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
         for name in ("strides", "groups", "data_format", width(large))
     ):
         return None
-    first = large.config.get("data_format") == "channels_first"
+    first = is_first(large.config)
     starts = [
         _start(_Axis(large, axis, size), None if small is None else _Axis(small, axis, size))
         for axis, size in zip(range(len(kernel)), large.input[2 if first else 1 :], strict=False)

@@ -14,6 +14,7 @@ from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.folding.rules.padding import same_padding, spatial
 from pytest_layercount.folding.wiring import Use, Wiring
 from pytest_layercount.model.graph import Value
+from pytest_layercount.model.layers.base import is_first
 
 CONVOLUTIONS = frozenset(
     f"{kind}{n}D" for kind in ("Conv", "DepthwiseConv", "SeparableConv") for n in (1, 2, 3)
@@ -56,8 +57,8 @@ def _equal(padding: Site, convolution: Site) -> str | None:
     layer, config = convolution.layer, convolution.config
     if not (layer.builtin and layer.type in CONVOLUTIONS and config["padding"] == "valid"):
         return None
-    first = config.get("data_format") == "channels_first"
-    if first != (padding.config.get("data_format") == "channels_first") or layer.sealed:
+    first = is_first(config)
+    if first != (is_first(padding.config)) or layer.sealed:
         return None
     amounts = _amounts(padding.config["padding"])
     if amounts == [same_padding(*axis) for axis in spatial(convolution, padding.input)]:

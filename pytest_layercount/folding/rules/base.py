@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_layercount.folding.affine import Affine, Array, Fact
 from pytest_layercount.model.graph import Layer, Node, Shape
+from pytest_layercount.model.layers.base import is_first
 
 Weights = Mapping[str, Array]
 
@@ -223,7 +224,7 @@ def channel_axis(site: Site, shape: Shape) -> int | None:
     """The channel axis of ``shape`` by the layer's own ``data_format``."""
     if shape is None:
         return None
-    return 1 if site.config.get("data_format") == "channels_first" else len(shape) - 1
+    return 1 if is_first(site.config) else len(shape) - 1
 
 
 def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine | Stop:

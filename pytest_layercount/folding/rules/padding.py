@@ -22,6 +22,7 @@ from typing import Any
 
 from pytest_layercount.folding.rules.base import Channelwise, Need, Site
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.layers.base import is_first
 
 _NO_SHIFT = Need("zero_shift", "shift-meets-padding")
 
@@ -53,7 +54,7 @@ def pads(site: Site) -> bool:
 def spatial(site: Site, shape: Shape) -> Iterator[tuple[int | None, int, int, int]]:
     """Size, kernel, stride and dilation along each axis that a convolution moves along."""
     config = site.config
-    first, kernel = config.get("data_format") == "channels_first", config["kernel_size"]
+    first, kernel = is_first(config), config["kernel_size"]
     strides, dilation = (
         config.get(name) or (1,) * len(kernel)  # old files do not say
         for name in ("strides", "dilation_rate")

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules.base import Site, Stop, Through, moved
 from pytest_layercount.model.graph import Shape, Value
+from pytest_layercount.model.layers.base import is_first
 
 Sizes = tuple[int | None, ...]
 Index = NDArray[np.intp]
@@ -155,7 +156,7 @@ def _flattening_order(site: Site) -> tuple[int, ...] | None:
     if site.input is None:
         return None
     rank = len(site.input)
-    if site.config.get("data_format") == "channels_first" and rank > 1:
+    if is_first(site.config) and rank > 1:
         return (0, *range(2, rank), 1)
     return tuple(range(rank))
 

@@ -47,6 +47,7 @@ from pytest_layercount.folding.rules.base import (
     aligned,
 )
 from pytest_layercount.model.graph import leaves
+from pytest_layercount.model.layers.base import is_first
 
 
 class Rescaling(Rule):
@@ -63,7 +64,7 @@ class Rescaling(Rule):
         size = max(scale.size, offset.size)
         if scale.ndim > 1 or offset.ndim > 1 or size not in (1, site.input[-1]):
             return Stop("channel-axis")
-        if scale.ndim and site.config.get("data_format") == "channels_first":
+        if scale.ndim and is_first(site.config):
             return Stop("channel-axis")
         scale, shift = np.broadcast_to(scale, size).copy(), np.broadcast_to(offset, size).copy()
         if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
@@ -88,7 +89,7 @@ class Rescaling(Rule):
         if not isinstance(own, Affine):
             return own
         if affine.axis is not None:
-            if site.config.get("data_format") == "channels_first":
+            if is_first(site.config):
                 return Stop("channel-axis")
             here = aligned(affine, site.input, None if site.input is None else len(site.input) - 1)
             if isinstance(here, Stop):

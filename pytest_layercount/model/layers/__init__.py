@@ -43,7 +43,7 @@ TYPES: Mapping[str, LayerType] = {
 
 WITHOUT_ROW = names("""
     ClassMethod DenseFeatures FlaxLayer Functional InstanceMethod InstanceProperty
-    JaxLayer STFTSpectrogram Sequential SlicingOpLambda TFOpLambda TFSMLayer
+    JaxLayer Sequential SlicingOpLambda TFOpLambda TFSMLayer
     TensorFlowOpLayer TorchModuleWrapper
     """)
 """Layer types of which no row tells what they return and hold.

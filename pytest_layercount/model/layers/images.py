@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.layers.base import Config, LayerType, Sizes, is_first, one, same
+from pytest_layercount.model.layers.base import (
+    Config,
+    Kernel,
+    LayerType,
+    Shapes,
+    Sizes,
+    channels,
+    is_first,
+    known,
+    one,
+    same,
+)
+from pytest_layercount.model.layers.convolution import placed, slid
 from pytest_layercount.model.layers.names import names
 
 
@@ -34,6 +46,36 @@ def _mel(config: Config, shape: Sizes) -> Shape:
     stride = config["sequence_stride"]
     steps = None if samples is None else (samples + stride + 1) // stride
     return (*batch, config["num_mel_bins"], steps)
+
+
+def _frames(config: Config, shape: Sizes) -> Sizes:
+    """How many frames there are."""
+    length = config["frame_length"]
+    window = {"kernel_size": length, "strides": config.get("frame_step") or length // 2}
+    return tuple(slid({**config, **window}, shape))
+
+
+def _bins(config: Config) -> int:
+    """The frequencies that are told apart in a frame: by default of the next power of two."""
+    length = config.get("fft_length") or 1 << (int(config["frame_length"]) - 1).bit_length()
+    return int(length) // 2 + 1
+
+
+def _stft(config: Config, shape: Sizes) -> Shape:
+    (frames,), number = _frames(config, shape), channels(config, shape)
+    bins = _bins(config) * (2 if config.get("mode") == "stft" else 1)
+    if config.get("expand_dims"):
+        sizes = (number, frames, bins) if is_first(config) else (frames, bins, number)
+        return (shape[0], *sizes)
+    return placed(config, shape, [frames], None if number is None else bins * number)
+
+
+def _waves(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
+    """A kernel of cosines and one of sines, which slide over each channel."""
+    read = known(shapes[0])
+    places = (*_frames(config, read), channels(config, read))
+    kernel = Kernel(int(config["frame_length"]) * _bins(config), places)
+    return (kernel,) * (1 if config.get("mode") in ("imag", "real") else 2)
 
 
 _DATA = ("data",)
@@ -85,4 +127,5 @@ TYPES: Mapping[str, LayerType] = {
         arguments=_DATA, usual={"fill_value": -1}
     ),
     "MelSpectrogram": LayerType(output=one(_mel), work_unknown=True),
+    "STFTSpectrogram": LayerType(output=one(_stft), kernels=_waves),
 }
