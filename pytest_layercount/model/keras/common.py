@@ -19,8 +19,8 @@ _MISSING = object()
 def parts(layer: Any) -> Iterator[Any]:
     """A layer and the layers inside it, in the order in which Keras tracks them.
 
-    ``_flatten_layers``, of every layer since Keras 2.0: what else lists those that a user's
-    layer keeps in attributes, lists and dictionaries? Raw operations of Keras 3 have none.
+    ``_flatten_layers``, from Keras 2.15 to 3.15: nothing public lists those that a user's
+    layer keeps in attributes, lists and dictionaries. Raw operations of Keras 3 have none.
     """
     if getattr(layer, "_layers", None) == [] or not hasattr(layer, "_flatten_layers"):
         return iter((layer,))  # Keras 3 keeps them in a list, and walking takes ten times as long
@@ -39,7 +39,7 @@ def inner_layers(layer: Any) -> Iterable[Any]:
 def mask_of(tensor: Any) -> Any:
     """The mask that Keras carries along with a tensor, symbolic or not.
 
-    ``_keras_mask``, since Keras 2.0; Keras 3.5 and later have a function for it, 3.3 has none.
+    ``_keras_mask``, from Keras 2.15 to 3.15; later Keras 3 has a function for it, 3.3 has not.
     """
     return getattr(tensor, "_keras_mask", None)
 
@@ -81,7 +81,7 @@ def size_of(variable: Any) -> tuple[int, ...]:
 def shape_and_dtype(variable: Any) -> tuple[tuple[int, ...], str]:
     """What ``size_of`` and ``dtype_name`` say of a variable.
 
-    Of Keras 3, since 3.0, read from where its properties do: these take ten times as long.
+    Of Keras 3, up to 3.15, read from where its properties do: these take ten times as long.
     """
     shape, dtype = getattr(variable, "_shape", None), getattr(variable, "_dtype", None)
     if type(shape) is tuple and type(dtype) is str:
@@ -127,8 +127,8 @@ def holds_saved_model(cls: type) -> bool:
 def saved_function(layer: Any) -> Any | None:
     """What a layer calls that holds a SavedModel: an endpoint, a signature, or what was loaded.
 
-    A TFSMLayer of Keras 3 names its endpoint, a KerasLayer of TensorFlow Hub, up to
-    its last version 0.16, keeps ``_func`` and ``_signature``.
+    A TFSMLayer of Keras 3 names its endpoint; a KerasLayer of TensorFlow Hub, which is no
+    part of Keras, keeps ``_func`` and ``_signature``.
     """
     if hasattr(layer, "call_endpoint_fn"):
         return layer.call_endpoint_fn
@@ -141,7 +141,7 @@ def saved_function(layer: Any) -> Any | None:
 def seed_generators() -> Iterator[random.Random]:
     """TensorFlow's generator of seeds for eager operations, and those of Keras 2.
 
-    ``_rng`` since TensorFlow 2.0, ``_SEED_GENERATOR`` since Keras 2.8: neither
+    ``_rng`` in TensorFlow 2.15 to 2.21, ``_SEED_GENERATOR`` in Keras 2.15: neither
     library tells in what state its seeds are.
     """
     context = sys.modules.get("tensorflow.python.eager.context")

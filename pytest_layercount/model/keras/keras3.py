@@ -190,7 +190,7 @@ def _from_config(live: Any, config: dict[str, Any]) -> Any:
     try:
         return type(live).from_config(config)
     except TypeError:
-        # Since 3.0 Keras notes what a layer was made with; where it does not, the error stands.
+        # Up to 3.15 Keras notes what a layer was made with; where it does not, the error stands.
         given = getattr(getattr(live, "_auto_config", None), "config", None)
         if given is None:
             raise

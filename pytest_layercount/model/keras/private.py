@@ -37,7 +37,7 @@ _LAYER = "layers.layer:Layer"
 _FUNCTIONAL = "models.functional:Functional"
 
 KERAS_3 = (
-    # All since 3.0 and still in 3.15, but for what says otherwise.
+    # All from 3.3 to 3.15.
     _private("_nodes_by_depth", "the calls of a model, in order", _FUNCTIONAL),
     _private("_inputs_struct _outputs_struct _inputs", "what a model takes and gives", _FUNCTIONAL),
     _private("_convert_inputs_to_tensors", "following calls on symbolic inputs", _FUNCTIONAL),
@@ -49,7 +49,7 @@ KERAS_3 = (
     _private("_trainable_variables _non_trainable_variables", "a layer's own variables", _LAYER),
     _private("_build_shapes_dict", "what a subclassed model was built with", _LAYER),
     _private("symbolic_call compute_output_spec", "calls whose output is known", _LAYER),
-    # In 3.3 layers set it themselves, since 3.5 a module for masks does.
+    # In 3.3 layers set it themselves, in 3.15 a module for masks does.
     _private("_keras_mask", "the mask of a tensor", _LAYER, "backend.common.masking"),
     _private("_output_shape", "copying a Lambda", "layers.core.lambda_layer:Lambda"),
     _private("quantization_mode lora_enabled", "weights to leave alone", "layers.core.dense:Dense"),
@@ -60,7 +60,7 @@ _FUNCTIONAL = "engine.functional:Functional"
 _NODE = "engine.node:Node"
 
 KERAS_2 = (
-    # All before 2.15, and still in tf_keras 2.21: Keras 2 gains nothing and loses nothing now.
+    # All from Keras 2.15 to tf_keras 2.21.
     _private("_nodes_by_depth", "the calls of a model, in order", _FUNCTIONAL),
     _private("_nested_inputs _nested_outputs", "what a model takes and gives", _FUNCTIONAL),
     _private("_graph_initialized", "the graph of a Sequential", "engine.sequential:Sequential"),
