@@ -50,6 +50,7 @@ from pytest_layercount.folding.rules.weighted import (
 )
 from pytest_layercount.folding.rules.wrapper import TimeDistributed
 from pytest_layercount.model.graph import Layer
+from pytest_layercount.model.layers import row_of
 
 RULES: tuple[Rule, ...] = (
     Activation(),
@@ -120,7 +121,8 @@ def rule_for(layer: Layer) -> Rule | None:
     if layer.type not in _WRAPPERS:
         return _BY_TYPE.get(layer.type)
     rules = [rule_for(inner) for inner in layer.wrapped]
-    return _WRAPPERS[layer.type](*rules) if rules and None not in rules else None
+    whole = len(rules) == len(row_of(layer.type).inner)  # a record may hold a part of it
+    return _WRAPPERS[layer.type](*rules) if whole and None not in rules else None
 
 
 def without_rule(layer: Layer) -> Layer:

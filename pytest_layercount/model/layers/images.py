@@ -78,7 +78,7 @@ def _waves(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
     return (kernel,) * (1 if config.get("mode") in ("imag", "real") else 2)
 
 
-_DATA = ("data",)
+_DATA = ("inputs", "data")  # as older versions and later ones call them
 _DISTORTING = LayerType(arguments=_DATA, output=same)
 _RANDOM = replace(_DISTORTING, training=True)
 """Keras 3 distorts images unless it is told not to."""
