@@ -37,10 +37,10 @@ from pytest_layercount.folding.inputs import wide_inputs
 from pytest_layercount.folding.opened import open_as, open_to_fold
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rewrite.copies import (
+    is_untrained,
     plain_copy,
     randomise,
     rounding_unit,
-    untrained_layers,
 )
 from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rewrite.measure import (
@@ -136,7 +136,7 @@ def check_fold(
         given = open_to_fold(open_model(live_model(model)))
     original = Original(given)
     chosen = chosen_inputs(original, inputs, seed)
-    if not untrained_layers(given):
+    if not is_untrained(given):
         result = fold_opened(given)
         return FoldCheck(result, _compared(given, result, chosen, seed), randomised=False)
     copy = plain_copy(given)

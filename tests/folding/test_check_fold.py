@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pytest_layercount.folding.rules import batch_norm
+from pytest_layercount.model.keras import state
 from tests.folding.harness import Kit, randomise
 
 
@@ -126,3 +130,117 @@ def test_names_with_a_slash_are_paths_as_well(kit: Kit) -> None:
     assert check.equivalence.equivalent
     assert check.equivalence.compared == 3
     assert [fold.into for fold in check.result.folds] == [("c1/f",), ("c2/f",)]
+
+
+def quiet_norm(kit: Kit) -> Any:
+    """Fresh from its class it changes nothing that could be seen."""
+    return kit.bn(None, epsilon=1e-30)
+
+
+def own_cell(kit: Kit) -> Any:
+    class Cell(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.state_size = self.output_size = 4
+            self.dense, self.norm = kit.Dense(4), quiet_norm(kit)
+
+        def build(self, shape: Any) -> None:
+            self.dense.build(shape)
+            self.norm.build((None, 4))
+            self.built = True
+
+        def call(self, inputs: Any, states: Any) -> Any:
+            state = kit.keras.activations.tanh(self.norm(self.dense(inputs)) + states[0])
+            return state, [state]
+
+    return Cell
+
+
+def own_block(kit: Kit) -> Any:
+    class Block(kit.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.norm = quiet_norm(kit)
+
+        def build(self, shape: Any) -> None:
+            self.norm.build(shape)
+            super().build(shape)
+
+        def call(self, inputs: Any) -> Any:
+            relu = kit.keras.activations.relu
+            return relu(self.norm(relu(inputs)))
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    return Block()
+
+
+def recurrent(kit: Kit, wrapped: bool) -> Any:
+    cell = own_cell(kit)
+    with kit.keras.utils.custom_object_scope({"Cell": cell}):
+        layer = kit.RNN(cell())
+        return kit.chain((5, 3), kit.Bidirectional(layer) if wrapped else layer)
+
+
+STAYING: dict[str, Callable[[Kit], Any]] = {
+    "a block": lambda k: k.chain((3,), k.Dense(4), own_block(k)),
+    "a wrapped model": lambda k: k.chain(
+        (5, 3), k.TimeDistributed(k.chain((3,), k.ReLU(), quiet_norm(k), k.ReLU()))
+    ),
+    "a cell": lambda k: recurrent(k, wrapped=False),
+    "two cells": lambda k: recurrent(k, wrapped=True),
+}
+"""Models with a batch norm inside a layer that stays whole, fresh from their classes."""
+
+
+@pytest.mark.parametrize("build", STAYING.values(), ids=STAYING)
+def test_a_copy_without_the_statistics_of_what_is_inside(
+    kit: Kit, build: Callable[[Kit], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_layercount import check_fold
+    from pytest_layercount.folding import equivalence
+
+    model = build(kit)
+    check = check_fold(model)
+    assert check.randomised
+    assert check.equivalence.equivalent
+    pairs, fold_opened = state.State._part_by_part, equivalence.fold_opened
+
+    def without_statistics(self: Any) -> Iterator[Any]:
+        names = ("moving_mean", "moving_variance")
+        return (pair for pair in pairs(self) if not any(n in pair[0].name for n in names))
+
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(state.State, "_part_by_part", without_statistics)
+            patch.setattr(state.State, "_covered", lambda *_: True)
+            return fold_opened(*args, **kwargs)
+
+    monkeypatch.setattr(equivalence, "fold_opened", wrong)
+    assert check_fold(model).equivalence.first == model.layers[-1].name
+
+
+@pytest.mark.parametrize("deep", [1, 2])
+def test_a_dropped_batch_norm_that_is_applied_to_each_step(
+    kit: Kit, deep: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_layercount import check_fold
+
+    def each_step(layer: Any) -> Any:
+        for _ in range(deep):
+            layer = kit.TimeDistributed(layer)
+        return layer
+
+    model = kit.chain((3,) * (deep + 1), each_step(kit.Dense(4)), each_step(quiet_norm(kit)))
+    check = check_fold(model)
+    assert check.equivalence.equivalent
+    assert len(check.result.folds) == 1
+
+    def nothing(site: Any, weights: Any) -> Any:
+        return np.ones_like(weights["moving_mean"]), np.zeros_like(weights["moving_mean"])
+
+    monkeypatch.setattr(batch_norm, "scale_and_shift", nothing)
+    check = check_fold(model)
+    assert len(check.result.folds) == 1
+    assert not check.equivalence.equivalent

@@ -11,7 +11,7 @@ from hypothesis import assume
 from pytest_layercount import fold, plan_fold, read_graph
 from pytest_layercount.folding.plan import PASSES
 from pytest_layercount.folding.reasons import REASONS
-from pytest_layercount.folding.rewrite.copies import untrained_layers
+from pytest_layercount.folding.rewrite.copies import is_untrained
 from pytest_layercount.model.readers.live import open_model
 from tests.folding.harness import types_of
 from tests.kerases import load_keras
@@ -60,7 +60,7 @@ def check(recipe: Recipe, options: Options = DEFAULT) -> tuple[str, ...]:
     if options == DEFAULT:
         assert_planned(built.model, result)
     assert_explained(built.model, result, unshare=options.unshare)
-    if not untrained_layers(open_model(built.model)):  # merged, they count as trained ever after
+    if not is_untrained(open_model(built.model)):  # merged, they count as trained ever after
         assert_idempotent(result.model, options)
     conditioning = assert_equivalent(built, result.model, recipe.seed, options.outputs)
     return (*facts(recipe, before["graph"], result), conditioning)

@@ -12,12 +12,12 @@ import numpy as np
 from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rewrite.layers import Copies
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.batch_norm import BatchNormalization, untrained
+from pytest_layercount.folding.rules.batch_norm import untrained
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
-from pytest_layercount.model.keras.common import variables_of
+from pytest_layercount.model.keras.common import parts, variables_of
 from pytest_layercount.model.keras.tables import derive, learns_table
 from pytest_layercount.model.keras.variables import read_weights, variable
 from pytest_layercount.model.readers.live import OpenModel
@@ -115,16 +115,24 @@ def random_calls(graph: ModelGraph) -> list[tuple[tuple[str, str], str]]:
     return [((layer.type, repr(sorted(layer.config.items()))), layer.path) for layer in random]
 
 
-def untrained_layers(opened: OpenModel) -> list[int]:
-    """The numbers of the batch normalizations that still have their initial statistics."""
-    found = []
-    for number, layer in enumerate(opened.graph.layers):
-        rule = rule_for(layer)
-        if isinstance(rule, BatchNormalization):
-            weights = read_weights(opened.layers[number], rule.weights)
-            if "moving_mean" in weights and untrained(weights):
-                found.append(number)
-    return found
+def is_untrained(opened: OpenModel) -> bool:
+    """Whether a batch normalization, wherever in the layers, still has its initial statistics."""
+    return any(map(_has_initial_statistics, _all_parts(opened)))
+
+
+def _all_parts(opened: OpenModel) -> Iterator[Any]:
+    for live in opened.layers:
+        yield from parts(live)
+
+
+def _has_initial_statistics(part: Any) -> bool:
+    """Whether it normalizes by moving statistics that nothing has moved: of any class, in a cell.
+
+    One inside a layer that stays whole is copied, and a copy without its statistics shows as little
+    as a fold without them.
+    """
+    weights = read_weights(part, ("moving_mean", "moving_variance"))
+    return len(weights) == 2 and untrained(weights)
 
 
 def randomised_copy(opened: OpenModel, seed: int) -> Any:
@@ -146,22 +154,26 @@ def randomise(opened: OpenModel, copy: Any, seed: int) -> None:
     0.5 .. 2; beta and mean are normal with deviation 0.3. Zero biases of other
     layers become normal with deviation 0.1: a fold that drops a bias must show.
     """
-    numbers = set(untrained_layers(opened))
     random = np.random.default_rng(seed)
     copied = {layer.name: layer for layer in copy.layers}
     names = Copies(opened, opened.graph, tuple(range(len(opened.layers))), {}).names
-    for number, live in enumerate(opened.layers):
-        drawn: dict[str, Any] = {}
-        if number in numbers:
-            drawn = _random_statistics(live, random)
-        elif _zero_bias(live):
-            drawn = {"bias": random.normal(0, 0.1, tuple(live.bias.shape))}
-        for name, value in drawn.items():
-            if copied[names[number]] is not live:
-                variable(copied[names[number]], name).assign(value)  # type: ignore[union-attr]
+    for name, live in zip(names, opened.layers, strict=True):
+        for source, target in zip(parts(live), parts(copied[name]), strict=False):
+            if target is not source:
+                _randomise_part(source, target, random)
 
 
-def _zero_bias(live: Any) -> bool:
+def _randomise_part(source: Any, target: Any, random: np.random.Generator) -> None:
+    drawn: dict[str, Any] = {}
+    if _has_initial_statistics(source):
+        drawn = _random_statistics(source, random)
+    elif _has_zero_bias(source):
+        drawn = {"bias": random.normal(0, 0.1, tuple(source.bias.shape))}
+    for name, value in drawn.items():
+        variable(target, name).assign(value)  # type: ignore[union-attr]
+
+
+def _has_zero_bias(live: Any) -> bool:
     bias = getattr(live, "bias", None)
     return hasattr(bias, "assign") and not np.any(bias.numpy())  # type: ignore[union-attr]
 
