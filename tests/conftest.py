@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Imported before any test does: pytester forgets the modules that a run imports,
 # and NumPy must not be imported a second time.
 import numpy as np  # noqa: F401
 import pytest
 
+from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.verify import verify
 from tests.kerases import load_keras
 
 pytest_plugins = ["pytester"]
@@ -39,6 +43,20 @@ if has_keras():
     collect_ignore = [*collect_ignore, *plain]
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def verified_graphs() -> Iterator[None]:
+    """Every graph that a reader, a pass, a rewrite or a test makes keeps the rules of graphs."""
+    make = ModelGraph.__init__
+
+    def make_and_verify(self: ModelGraph, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        verify(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelGraph, "__init__", make_and_verify)
+        yield
 
 
 needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")

@@ -188,7 +188,9 @@ def test_a_deep_literal_is_damaged_not_a_crash():
 
 
 def test_a_shared_layer_counts_once(residual):
-    again = replace(residual, nodes=residual.nodes[:5], outputs=Value(4))
+    again = replace(
+        residual, layers=residual.layers[:4], nodes=residual.nodes[:5], outputs=Value(4)
+    )
     assert baseline("t", "n", "layers", again).numbers["parameters"] == 160
 
 

@@ -108,9 +108,9 @@ def test_what_is_cast_folds(kit: Kit) -> None:
 def called(layer: Layer, given: tuple[str, ...], dtype: str, keras: str = "Keras 3.15") -> bool:
     """Whether a call of ``layer`` that is said to give ``dtype`` may give integers."""
     entries = tuple(Layer(f"x{number}", "InputLayer", "input") for number in range(len(given)))
-    nodes = tuple(Node(number, dtypes=(each,)) for number, each in enumerate(given))
+    nodes = tuple(Node(n, shapes=((4,),), dtypes=(each,)) for n, each in enumerate(given))
     values = tuple(Value(number) for number in range(len(given)))
-    last = Node(len(given), values, dtypes=(dtype,))
+    last = Node(len(given), values, shapes=((4,),), dtypes=(dtype,))
     graph = ModelGraph("net", keras, (*entries, layer), (*nodes, last), values, Value(len(given)))
     return Value(len(given)) in integers(graph)
 

@@ -148,9 +148,7 @@ def test_a_known_change_of_meaning_inside_a_wrapper():
 
     def net(keras):
         drawn = Sketch(keras)
-        both = drawn.add(
-            "Bidirectional", drawn.input(), forward_layer=inner, backward_layer=inner
-        )
+        both = drawn.add("Bidirectional", drawn.input(), forward_layer=inner, backward_layer=inner)
         return drawn.model(both)
 
     (meaning,) = pair(*(recorded(net(keras)) for keras in (2, 3))).findings

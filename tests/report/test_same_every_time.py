@@ -29,7 +29,7 @@ def detector(grown):
 
 @pytest.fixture(params=[1, 2, 3])
 def model(request):
-    built()
+    built("InputLayer")
     return built("InputLayer", *["Conv2D", "Activation", "BatchNormalization"] * request.param)
 
 @pytest.mark.layercount(max=6, max_growth=1)

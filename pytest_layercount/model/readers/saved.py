@@ -227,6 +227,8 @@ class _SavedOpening(Opening):
     def _described(self, layer: SavedLayer, path: str) -> Layer:
         config = self._config(layer, path)
         known = parameters(layer)
+        if known and min(known) < 0:  # of sizes that no layer has
+            known = None
         total, trainable = known or (0, 0)
         return Layer(
             path=path,
