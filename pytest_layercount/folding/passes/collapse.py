@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
-from pytest_layercount.model.graph import Value
+from pytest_layercount.model.graph import Layer, Value
 
 if TYPE_CHECKING:
     from pytest_layercount.folding.search import Absorption
@@ -148,12 +148,16 @@ def _in_a_row(wiring: Wiring, node: int) -> Merge | None:
         return None
     moves = {name: first.config[name] for name in MOVES if name in first.config}
     config = {**second.config, **moves, "use_bias": bias}
-    wiring.layers[taker] = replace(
-        wiring.layers[taker], config=config, parameters=_size(first, second)
-    )
+    wiring.layers[taker] = _resized(wiring.layers[taker], config, _size(first, second))
     wiring.alter(source)
     wiring.bypass(source.node)
     return Merge(taker, first=gone)
+
+
+def _resized(layer: Layer, config: Mapping[str, Any], parameters: int) -> Layer:
+    """``layer`` with other settings and as many parameters, which train if its own did."""
+    trained = parameters if layer.trainable_parameters else 0
+    return replace(layer, config=config, parameters=parameters, trainable_parameters=trained)
 
 
 def _row(first: Site, second: Site) -> bool:
@@ -200,11 +204,8 @@ def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) 
     if _adds_bias_elsewhere(before):
         return None
     gained = 0 if before.config["use_bias"] else _channels(before)
-    wiring.layers[number] = replace(
-        before.layer,
-        config={**before.config, "use_bias": True},
-        parameters=before.layer.parameters + gained,
-    )
+    config = {**before.config, "use_bias": True}
+    wiring.layers[number] = _resized(before.layer, config, before.layer.parameters + gained)
     assert wiring.inputs[target][0] == start
     wiring.alter(values[slot])
     wiring.bypass(node, slot)

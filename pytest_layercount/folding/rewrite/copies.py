@@ -75,8 +75,13 @@ def measurable(graph: ModelGraph) -> tuple[ModelGraph, list[End]]:
     ends = [_end(graph, layers, value) for value in values_in(graph.outputs)]
     before = {end.value: end.before for end in ends if end.before is not None}
     outputs = map_tree(graph.outputs, lambda leaf: before.get(leaf, leaf))
-    nodes = tuple(_quiet(graph, node) for node in graph.nodes)
-    changed = replace(graph, layers=tuple(layers), nodes=nodes, outputs=outputs, sequential=False)
+    nodes = [_quiet(graph, node) for node in graph.nodes]
+    for value in values_in(outputs):
+        if value.index == len(nodes[value.node].shapes):  # before the activation of its own
+            nodes[value.node] = _twice(nodes[value.node])
+    changed = replace(
+        graph, layers=tuple(layers), nodes=tuple(nodes), outputs=outputs, sequential=False
+    )
     return changed, ends
 
 
@@ -99,6 +104,11 @@ def _end(graph: ModelGraph, layers: list[Layer], value: Value) -> End:
         return End(value)
     axis = node.kwargs.get("axis", layer.config.get("axis", -1))
     return End(value, node.inputs[0], (function, axis))
+
+
+def _twice(node: Node) -> Node:
+    """A call with a second output like its only one."""
+    return replace(node, shapes=node.shapes * 2, dtypes=node.dtypes * 2, masked=node.masked * 2)
 
 
 def _quiet(graph: ModelGraph, node: Node) -> Node:

@@ -127,7 +127,7 @@ class Bench:
     @property
     def compared(self) -> int:
         """How many values are compared, those within a layer not counted."""
-        nodes = self.two.graph.nodes
+        nodes = self.opened[1].graph.nodes
         return sum(t.index < max(1, len(nodes[t.node].shapes)) for _, t in self.pairs)
 
     def start(self, inputs: Sequence[Any]) -> Start:
