@@ -168,6 +168,8 @@ def randomise(opened: OpenModel, copy: Any, seed: int) -> None:
     copied = {layer.name: layer for layer in copy.layers}
     names = Copies(opened, opened.graph, tuple(range(len(opened.layers))), {}).names
     for name, live in zip(names, opened.layers, strict=True):
+        if name not in copied:  # Keras does not list the InputLayer of a Sequential model
+            continue
         for source, target in zip(parts(live), parts(copied[name]), strict=False):
             if target is not source:
                 _randomise_part(source, target, random)
