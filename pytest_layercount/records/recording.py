@@ -140,6 +140,10 @@ class _Bench:
         self.copies = copies_of(opened, dtype=dtype)
         self.runner = Runner(self.copies)
         self.inputs = self._runnable(candidate_inputs(input_specs(opened), lambda: Stable(seed)))
+        # What a model was run on before is no part of it.
+        self.copies.carried = [
+            (state, np.zeros(size_of(state))) for state, _ in self.copies.carried
+        ]
         if not own_weights:  # the layers have variables only now that they have run
             self._assign_seeded(sources)
 

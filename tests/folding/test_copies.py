@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_layercount import fold
+from pytest_layercount import check_equivalence, check_fold, fold
 from pytest_layercount.errors import ModelError
+from pytest_layercount.model.keras.common import states_of
 from pytest_layercount.model.keras.state import State, Unlike
-from tests.folding.harness import Kit
+from tests.folding.harness import Kit, randomise
 from tests.kerases import skip_in_keras_3_3
 
 
@@ -424,3 +425,36 @@ def test_variables_without_a_counterpart_are_never_left_at_random(kit: Kit) -> N
         State(pair, single, {}).settle()
     with pytest.raises(Unlike, match="variables are kernel"):
         State(single, pair, {}).settle()
+
+
+STATEFUL: dict[str, Any] = {
+    "LSTM": lambda k: k.LSTM(3, stateful=True),
+    "a cell": lambda k: k.RNN(k.SimpleRNNCell(3), stateful=True, return_sequences=True),
+    "both ways": lambda k: k.Bidirectional(k.GRU(3, stateful=True)),
+}
+
+
+@pytest.mark.parametrize("make", STATEFUL.values(), ids=STATEFUL)
+def test_states_that_are_carried_from_call_to_call(kit: Kit, make: Any) -> None:
+    inputs = kit.keras.Input(batch_size=2, shape=(5, 3))
+    hidden = kit.bn()(kit.Dense(3, name="f")(inputs))
+    model = kit.model(inputs, kit.Dense(2)(make(kit)(hidden)))
+    trained = make is not STATEFUL["LSTM"]
+    if trained:
+        randomise(model, 0, (0.5, 2.0))
+    asked = np.random.default_rng(0).normal(size=(3, 2, 5, 3)).astype("float32")
+    model(asked[0])
+    before = [np.asarray(state).copy() for state in states_of(model)]
+    assert len(before) == 1 + (make is not STATEFUL["a cell"])
+    assert all(map(np.any, before))
+    result, checked = fold(model), check_fold(model)
+    assert checked.randomised is not trained
+    assert checked.equivalence.equivalent, checked.equivalence
+    other = fold(model).model
+    states_of(other)[0].assign_add(np.ones_like(before[0]))
+    assert not check_equivalence(model, other).equivalent
+    for state, value in zip(states_of(model), before, strict=True):
+        np.testing.assert_array_equal(state, value)
+    for each in asked:
+        wanted, folded = np.asarray(model(each)), np.asarray(result.model(each))
+        np.testing.assert_allclose(folded, wanted, rtol=1e-4, atol=1e-5)

@@ -349,3 +349,14 @@ def test_tf_keras_in_the_place_of_keras():
         check=True,
     )
     assert ", tf_keras 2." in done.stdout
+
+
+def test_what_a_model_was_run_on_before_is_no_part_of_its_record(keras):
+    from pytest_layercount import record
+
+    inputs = keras.Input(batch_size=2, shape=(3, 4))
+    model = keras.Model(inputs, keras.layers.SimpleRNN(3, stateful=True)(inputs))
+    first = record(model)
+    model(np.ones((2, 3, 4), "float32"))
+    assert record(model).models["model"].numbers == first.models["model"].numbers
+    assert first.models["model"].computed == "float64"

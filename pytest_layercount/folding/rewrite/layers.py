@@ -10,7 +10,7 @@ from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.model.graph import Layer, ModelGraph
 from pytest_layercount.model.keras import adapter_for
-from pytest_layercount.model.keras.state import State, Unlike
+from pytest_layercount.model.keras.state import State, Unlike, carry_on
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
@@ -47,6 +47,7 @@ class Copies:
         ]
         self.live: list[Any] = [None] * len(graph.layers)
         self.states: dict[int, State] = {}
+        self.carried: list[tuple[Any, Any]] = []
 
     def original(self, number: int) -> Any:
         """The live layer that layer ``number`` is a copy of."""
@@ -91,7 +92,12 @@ class Copies:
         except Unlike as unlike:
             raise ModelError(_unlike(self.opened.graph.layers[source], unlike)) from unlike
         self.weights.pop(source, None)
+        self.carried += state.carried
         return late
+
+    def restart(self) -> None:
+        """Let recurrent layers that carry a state on begin with that of their originals again."""
+        carry_on(self.carried)
 
 
 def unique_names(graph: ModelGraph) -> list[str]:

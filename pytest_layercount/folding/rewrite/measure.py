@@ -13,7 +13,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rewrite.copies import copies_of, movable
 from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
 from pytest_layercount.model.graph import ModelGraph, Value, values_in
-from pytest_layercount.model.keras.common import mask_of, variables_of, with_mask
+from pytest_layercount.model.keras.common import mask_of, states_of, variables_of, with_mask
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -282,7 +282,7 @@ def _lookup(runner: Runner, feeds: Tensors, forced: Tensors, wanted: Value) -> _
 
 
 def _same_weights(one: Any, two: Any) -> bool:
-    weights, others = (variables_of(live) for live in (one, two))
+    weights, others = ([*variables_of(live), *states_of(live)] for live in (one, two))
     if [tuple(each.shape) for each in weights] != [tuple(each.shape) for each in others]:
         return False
     both = zip(weights, others, strict=True)

@@ -20,7 +20,7 @@ from pytest_layercount.folding.rewrite.run import Runner, fed, finished, only_co
 from pytest_layercount.model.graph import Value, leaves, map_tree, values_in
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import generation
-from pytest_layercount.model.keras.common import mask_of, parts, with_mask
+from pytest_layercount.model.keras.common import mask_of, states_of, with_mask
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
 
@@ -192,7 +192,8 @@ class _Beside(Runner):
 
         def called(*moved: Any) -> Any:
             inputs = map_tree((args, kwargs), lambda leaf: _cast(leaf, dtype, *moved))
-            return np.asarray(self.copies.adapter.call(live, node, *inputs)[0])
+            with unchanged(live):  # a recurrent layer may carry its state on to the next call
+                return np.asarray(self.copies.adapter.call(live, node, *inputs)[0])
 
         own = called()
         gap = gap_of(np.asarray(copied), own, axis)
@@ -262,11 +263,7 @@ def _variables(model: Any) -> Iterator[Any]:
     yield from getattr(model, "variables", ())
     for metric in getattr(model, "metrics", ()):
         yield from metric.variables
-    for layer in parts(model):
-        if getattr(layer, "stateful", False):
-            yield from (
-                state for state in leaves(getattr(layer, "states", ())) if state is not None
-            )
+    yield from states_of(model)
 
 
 def _rounds_inputs() -> bool:

@@ -45,6 +45,7 @@ class Runner:
         A value in ``forced`` is computed where it is wanted, and what reads it
         sees the forced tensor. Others are forgotten when nothing reads them any more.
         """
+        self.copies.restart()
         forced, made = forced or {}, dict(feeds)
         yield from ((value, made[value]) for value in wanted if value in made)
         numbers = leading_to(self.graph, wanted, made.keys() | forced.keys())

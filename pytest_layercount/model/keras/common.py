@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from pytest_layercount.model.graph import leaves
 from pytest_layercount.model.keras.origin import LIBRARIES, is_model
 
 RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
@@ -71,6 +72,16 @@ def leaving_no_trace(model: Any) -> Iterator[None]:
 def variables_of(layer: Any) -> list[Any]:
     """The variables of a layer or model: Keras 2 lists a vocabulary among the weights, too."""
     return [weight for weight in getattr(layer, "weights", ()) if hasattr(weight, "shape")]
+
+
+def states_of(layer: Any) -> list[Any]:
+    """The variables in which recurrent layers carry their state from one call to the next.
+
+    Of ``stateful=True``; neither Keras lists them among the weights.
+    """
+    carrying = [part for part in parts(layer) if getattr(part, "stateful", False)]
+    found = [state for part in carrying for state in leaves(getattr(part, "states", ()))]
+    return list({id(state): state for state in found if hasattr(state, "assign")}.values())
 
 
 def size_of(variable: Any) -> tuple[int, ...]:

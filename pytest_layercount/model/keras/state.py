@@ -6,13 +6,13 @@ overwritten, would take longer than all the rest of a fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_layercount.model.keras.common import parts, variables_of
+from pytest_layercount.model.keras.common import parts, states_of, variables_of
 from pytest_layercount.model.keras.config import keep_functions, keep_settings
 from pytest_layercount.model.keras.likeness import difference
 from pytest_layercount.model.keras.tables import copy_tables, derive, learns_table
@@ -48,6 +48,7 @@ class State:
         keep_settings(old, new, changed)
         self.begun: dict[int, Any] = {}
         self.compared = True
+        self.carried: list[tuple[Any, Any]] = []
         self.told = [type(part) for part in parts(new)]
         if learns_table(old):
             copy_tables(old, new)
@@ -71,6 +72,9 @@ class State:
                 late = True
         late = keep_functions(self.old, self.new, self.changed) or late
         late = self._learned() or late
+        self.carried = list(zip(states_of(self.new), states_of(self.old), strict=False))
+        carry_on(self.carried)
+        late = bool(self.carried) or late
         unlike = self.compared and difference(
             self.old, self.new, self.changed | self._rewritten(), self.loosely
         )
@@ -163,6 +167,12 @@ class State:
         here, there = ({id(pair[side]) for pair in pairs} for side in (0, 1))
         lost = any(id(each) not in here for each in variables_of(self.old)) and not given
         return not lost and all(id(each) in there | given for each in variables_of(self.new))
+
+
+def carry_on(carried: Iterable[tuple[Any, Any]]) -> None:
+    """Give copies of recurrent layers the states with which their originals will begin."""
+    for target, source in carried:
+        target.assign(_tensor(source, target.dtype))
 
 
 def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
