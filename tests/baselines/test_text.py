@@ -213,3 +213,10 @@ def test_how_a_model_was_seen_is_kept(residual):
         9,
         "must be one of Functional, Sequential, seen in one call, traced function",
     )
+
+
+def test_an_argument_that_is_a_dictionary(residual):
+    named = {"scale": {"first": 2, "second": Value(2)}}
+    nodes = (*residual.nodes[:5], replace(residual.nodes[5], kwargs=named), residual.nodes[6])
+    graph = replace(residual, nodes=nodes)
+    assert read(text_of(graph)).graph.nodes[5].kwargs == named
