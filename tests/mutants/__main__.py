@@ -2,7 +2,7 @@
 
 A mutant counts as killed when a test that executes its line fails, or runs without end.
 First it is found out, once, which tests execute which lines; a mutant is then given the
-files of tests that do, the quickest first, and at last the tests that start processes, where
+tests that do, the quickest first, and at last the tests that start processes, where
 lines are not seen. No other test can tell the mutant from what it was. All is kept in the
 folder ``--state``, so that a run that was stopped goes on where it was.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import shutil
 import sys
@@ -68,6 +69,9 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=300, help="how many mutants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--most", type=float, default=math.inf, help="seconds of tests that a mutant is given"
+    )
     parser.add_argument("--state", type=Path, default=Path(".mutants"))
     parser.add_argument("--under", nargs="*", default=PLACES, help="files of the package")
     parser.add_argument("--tests", nargs="*", default=TESTS, help="files of tests")
@@ -84,7 +88,8 @@ def main() -> int:
         lines.load()
         _say_unusable(lines)
         results = json.loads(state.read_text(encoding="utf-8"))["results"]
-        for key, result in _judged([m for m in sample if m.key not in results], lines, copies):
+        pending = [mutant for mutant in sample if mutant.key not in results]
+        for key, result in _judged(pending, lines, copies, given.most):
             results[key] = result
             written = json.loads(state.read_text(encoding="utf-8")) | {"results": results}
             state.write_text(json.dumps(written, indent=1), encoding="utf-8")
@@ -198,7 +203,7 @@ class Job:
 
 
 def _judged(
-    pending: list[Mutant], lines: Lines, copies: list[Path]
+    pending: list[Mutant], lines: Lines, copies: list[Path], most: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The result of each mutant, as it comes."""
     running: dict[Path, Job] = {}
@@ -206,7 +211,7 @@ def _judged(
         for copy in copies:
             if copy not in running and pending:
                 mutant = pending.pop(0)
-                running[copy] = Job(mutant, copy, _groups(mutant, lines), lines)
+                running[copy] = Job(mutant, copy, _groups(mutant, lines, most), lines)
                 running[copy].start()
             result = running[copy].step() if copy in running else None
             if result is not None:
@@ -217,22 +222,20 @@ def _judged(
         time.sleep(0.02)
 
 
-def _groups(mutant: Mutant, lines: Lines) -> list[list[str]]:
-    """The tests a mutant is given: quick ones, the others, and those that start processes."""
-    tests = lines.tests_of(mutant)
-    files: dict[str, list[str]] = {}
-    for test in lines.seconds:  # in the order in which they ran
-        if test in tests:
-            files.setdefault(test.partition("::")[0], []).append(test)
-    cost = {file: sum(lines.seconds[test] for test in files[file]) for file in files}
-    quick: list[str] = []
-    later: list[str] = []
+def _groups(mutant: Mutant, lines: Lines, most: float) -> list[list[str]]:
+    """The tests a mutant is given: quick ones, others, and those that start processes.
+
+    The quickest come first, and no more than take ``most`` seconds.
+    """
+    tests = sorted(lines.tests_of(mutant), key=lines.seconds.__getitem__)
+    rest = sorted(lines.starting - {*tests} - lines.unusable, key=lines.seconds.__getitem__)
+    groups: list[list[str]] = [[], [], []]
     spent = 0.0
-    for file in sorted(files, key=cost.__getitem__):
-        spent += cost[file]
-        (quick if spent <= QUICK else later).extend(files[file])
-    rest = sorted(lines.starting - tests - lines.unusable, key=lines.seconds.__getitem__)
-    return [group for group in (quick, later, rest) if group]
+    for test in (*tests, *rest):
+        spent += lines.seconds[test]
+        if spent <= most:
+            groups[(1 if spent > QUICK else 0) if test in tests else 2].append(test)
+    return [group for group in groups if group]
 
 
 def _summary(sample: list[Mutant], results: dict[str, Any]) -> int:

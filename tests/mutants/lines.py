@@ -39,6 +39,7 @@ class Lines:
     folder: Path
     files: list[str]
     notes: dict[str, Any] = field(default_factory=dict)
+    _known: dict[str, list[dict[int, list[str]]]] = field(default_factory=dict)
 
     def data(self, file: str) -> Path:
         return self.folder / (file.replace("/", "+") + ".coverage")
@@ -104,17 +105,29 @@ class Lines:
             else:
                 yield from found.get(line, ())
 
-    def _contexts(self, path: str) -> list[dict[int, list[str]]]:
-        """Of each test file: the tests that execute each line of ``path``."""
+    @cached_property
+    def _traces(self) -> list[tuple[Any, dict[str, str]]]:
+        """Of each test file: its trace, and what it calls the files of the package."""
         import coverage
 
-        found = []
+        traces = []
         for file in self.files:
-            data = coverage.CoverageData(str(self.data(file)))
-            data.read()
-            measured = next(
-                (one for one in data.measured_files() if one.endswith("/" + path)), None
-            )
-            if measured:
-                found.append(data.contexts_by_lineno(measured))
-        return found
+            trace = coverage.CoverageData(str(self.data(file)))
+            trace.read()
+            names = {name[name.rindex("pytest_layercount/") :]: name for name in _measured(trace)}
+            traces.append((trace, names))
+        return traces
+
+    def _contexts(self, path: str) -> list[dict[int, list[str]]]:
+        """Of each test file: the tests that execute each line of ``path``."""
+        if path not in self._known:
+            self._known[path] = [
+                trace.contexts_by_lineno(names[path])
+                for trace, names in self._traces
+                if path in names
+            ]
+        return self._known[path]
+
+
+def _measured(trace: Any) -> list[str]:
+    return [name for name in trace.measured_files() if "pytest_layercount/" in name]
