@@ -136,19 +136,24 @@ def limited(arguments: Mapping[str, object]) -> bool:
 def check_known(
     types: Mapping[str, int] | Sequence[str], there: Collection[str], count: Count = "layers"
 ) -> None:
-    """Refuse layer types that are neither ``there``, in a model, nor classes that exist.
+    """Refuse layer types that are neither ``there``, in a model, nor classes that can be.
 
     Raises:
-        ArgumentError: no class of Keras's or of the user's is called so.
+        ArgumentError: no class of Keras's or of the user's is called so, or no layer counts as it.
     """
     for name in types:
         if name in there:
             continue
-        from pytest_layercount.model.readers.types import closest, is_type
+        from pytest_layercount.model.readers.types import closest, is_type, why_unlimited
 
         if not is_type(name, count):
             given = {name: types[name]} if isinstance(types, Mapping) else (name,)
-            problem = messages.arguments.unknown_type(name, closest(name, there))
+            why = why_unlimited(name, count)
+            problem = (
+                messages.arguments.unlimited_type(name, why)
+                if why
+                else messages.arguments.unknown_type(name, closest(name, there))
+            )
             raise ArgumentError({"types": given}, problem)
 
 

@@ -15,7 +15,7 @@ from pytest_layercount.criteria import checked, criteria
 from pytest_layercount.folding.plan import plan_graph
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer
-from tests.conftest import needs_keras
+from tests.conftest import has_keras, needs_keras
 from tests.graphs import as_layer, chain
 from tests.kerases import load_keras
 
@@ -174,6 +174,59 @@ def test_a_type_that_does_not_exist_is_an_error(assert_layer_count, assert_folda
     with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)) as error:
         assert_foldable(held(), types=["BatchNormalization", type_])
     assert str(error.value).startswith(f"assert_foldable(types=({type_!r},)): ")
+
+
+@pytest.mark.parametrize(
+    ("type_", "said"),
+    [
+        ("Layer", "every layer is of the class 'Layer'; name the types of layers that you mean"),
+        ("Module", "every layer is of the class 'Module'"),
+        ("Operation", "every layer is of the class 'Operation'"),
+        ("Model", "'Model' is a class of models, which are opened and do not count themselves"),
+        ("Functional", "'Functional' is a class of models"),
+        ("Sequential", "'Sequential' is a class of models"),
+    ],
+)
+def test_a_class_that_nothing_counts_as_is_an_error(
+    assert_layer_count, assert_foldable, type_, said
+):
+    if has_keras():
+        load_keras()
+    for folded in (False, True):
+        with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)):
+            assert_layer_count(held(), types={type_: 0}, folded=folded)
+    with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)):
+        assert_layer_count(held(), types={type_: 0}, count="nodes")
+    with pytest.raises(pytest_layercount.ArgumentError, match=re.escape(said)):
+        assert_foldable(held(), types=[type_])
+
+
+def test_models_at_the_top_have_types():
+    for type_ in ("Functional", "Sequential"):
+        limits = {"types": {type_: 0}, "count": "top"}
+        assert not criteria(checked(limits)).violations(count_graph(held(), "top"))
+
+
+@needs_keras
+def test_classes_inside_keras_are_no_types_and_those_that_layers_count_as_are():
+    keras = load_keras()
+    internal = next(
+        cls.__name__ for cls in keras.layers.Conv1D.__mro__ if cls.__name__ in ("BaseConv", "Conv")
+    )
+    said = f"no layer counts as a {internal!r}, which is a class inside Keras"
+    with pytest.raises(pytest_layercount.ArgumentError, match=said):
+        criteria(checked({"types": {internal: 0}})).violations(count_graph(held()))
+
+    class Backbone(keras.Model):
+        pass
+
+    class Stem(keras.layers.Layer):
+        pass
+
+    with pytest.raises(pytest_layercount.ArgumentError, match="'Backbone' is a class of models"):
+        criteria(checked({"types": {Backbone.__name__: 0}})).violations(count_graph(held()))
+    for type_ in ("Wrapper", "RNN", "Dropout", "Conv1D", Stem.__name__):
+        assert not criteria(checked({"types": {type_: 0}})).violations(count_graph(held()))
 
 
 def test_what_is_proposed_where_there_is_nothing_to_judge_works(

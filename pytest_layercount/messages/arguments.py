@@ -50,6 +50,17 @@ def unknown_type(name: str, close: str | None) -> str:
     return f"there is no layer type {name!r}: no class of Keras or of yours is called so"
 
 
+def unlimited_type(name: str, why: str) -> str:
+    """A class that no layer counts as; ``why`` is what ``why_unlimited`` says of it."""
+    problem = {
+        "every": f"every layer is of the class {name!r}",
+        "model": f"{name!r} is a class of models, which are opened and do not count themselves "
+        "but with count='top'",
+        "base": f"no layer counts as a {name!r}, which is a class inside Keras",
+    }
+    return f"{problem[why]}; name the types of layers that you mean"
+
+
 def unknown_metric(metric: object, close: Sequence[str], known: Collection[str]) -> str:
     """A number that is not measured."""
     if close:
