@@ -12,14 +12,19 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from pytest_layercount.baselines.defaults import without_defaults
 from pytest_layercount.compare.form import Form
-from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, values_in
+from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, values_in
+from pytest_layercount.model.plain_settings import digest
 
 _NAME = re.compile(r"[\w.:-]+")
 _NUMBER = re.compile(r"_\d+$")
+MOST_NUMBERS = 16
+"""Longer constants are known by a digest."""
+
 _UNTOLD = ("input", "input_layer", "keras_tensor")
 
 
@@ -107,11 +112,27 @@ class _Writer:
             inner = ", ".join(f"{str(key)!r}: {self.literal(one, line)}" for key, one in items)
             return f"{{{inner}}}"
         if isinstance(value, (list, tuple)):
+            numbers = _numbers(value)
+            if numbers is not None and len(numbers) > MOST_NUMBERS:
+                return repr(f"{len(numbers)} values {digest(numbers)}")
             inner = ", ".join(self.literal(one, line) for one in value)
             if isinstance(value, list):
                 return f"[{inner}]"
             return f"({inner},)" if len(value) == 1 else f"({inner})"
-        return _scalar(value)
+        array = value.numpy() if callable(getattr(value, "numpy", None)) else value
+        if getattr(array, "ndim", 0) and hasattr(array, "tolist") and not hasattr(value, "assign"):
+            return self.literal(array.tolist(), line)  # as files hold constants
+        if hasattr(value, "as_numpy_dtype"):
+            return repr(str(value.name))
+        return _scalar(array)
+
+
+def _numbers(tree: Sequence[Any]) -> list[float] | None:
+    """The numbers of a constant, however deep in lists; None where something else is, too."""
+    found = leaves(tree)
+    if any(not isinstance(leaf, Real) for leaf in found):
+        return None
+    return [float(f"{float(leaf):.6g}") for leaf in found]
 
 
 def _scalar(value: Any) -> str:

@@ -15,7 +15,7 @@ from pytest_layercount.compare.form import Item
 from pytest_layercount.compare.meanings import IN_KERAS_2
 from pytest_layercount.model.graph import Layer, Value, leaves
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.plain_settings import COMPARABLE, digest
+from pytest_layercount.model.plain_settings import COMPARABLE, MOST_NUMBERS, digest
 
 ACTIVATION = "activation"
 
@@ -153,9 +153,9 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
         found = _plain(layer, _rank(item), whole=whole) | given
     else:
         found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
-    if layer.operation in _ARITHMETIC:
-        found |= _constants(item)
-    elif layer.operation is None and not row_of(layer.type).attributes and layer.parameters:
+    if layer.operation is not None:
+        found |= _of_operation(item)
+    elif not row_of(layer.type).attributes and layer.parameters:
         found["parameters"] = layer.parameters
     shape = call.shapes[0] if call.shapes else None
     if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:
@@ -167,16 +167,36 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
     return found
 
 
+def _of_operation(item: Item) -> dict[str, Any]:
+    """What every Keras says of an operation, whichever way it is called."""
+    if item.layer.operation == "cast":
+        return {"dtype": "".join(item.call.dtypes[:1])}
+    return _constants(item) if item.layer.operation in _ARITHMETIC else {}
+
+
 def _arguments(item: Item) -> tuple[Any, ...]:
     """What a call is given besides tensors, but for the numbers of arithmetic."""
-    if item.layer.operation in _ARITHMETIC:
-        return ()
+    arithmetic = item.layer.operation in _ARITHMETIC
     found: list[Any] = []
     for name, value in (*enumerate(item.call.args), *sorted(item.call.kwargs.items())):
-        told = [_argument(leaf) for leaf in leaves(value) if not isinstance(leaf, Value)]
-        if any(leaf is not None and leaf is not False for leaf in told):
+        told = [part for leaf in leaves(value) for part in _parts(leaf)]
+        if arithmetic:  # a baseline holds but the digest of many numbers
+            told = [part for part in told if isinstance(part, str) and "values" in part]
+        if len(told) > MOST_NUMBERS:
+            told = [f"{len(told)} values {digest(told)}"]
+        if name != "name" and any(part is not None and part is not False for part in told):
             found.append((name, *told))
     return tuple(found)
+
+
+def _parts(leaf: Any) -> list[Any]:
+    """What is told of an argument; a constant is the numbers that a file holds of it."""
+    if isinstance(leaf, Value):
+        return []
+    held = leaf.numpy() if callable(getattr(leaf, "numpy", None)) else leaf
+    if hasattr(leaf, "assign") or not hasattr(held, "tolist"):
+        return [_argument(leaf)]
+    return [_argument(number) for number in held.ravel().tolist()]
 
 
 def _argument(leaf: Any) -> Any:
@@ -186,6 +206,8 @@ def _argument(leaf: Any) -> Any:
         return leaf
     if isinstance(leaf, Real):
         return float(f"{float(leaf):.6g}")
+    if isinstance(leaf, type) or hasattr(leaf, "as_numpy_dtype"):  # NumPy's types, TensorFlow's
+        return getattr(leaf, "name", None) or leaf.__name__
     shape = getattr(leaf, "shape", None)
     return f"{type(leaf).__name__} {shape}" if shape is not None else type(leaf).__name__
 

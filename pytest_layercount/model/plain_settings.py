@@ -310,6 +310,8 @@ def is_without_effect(type_: str, name: str, *, builtin: bool) -> bool:
         return name in _OF_INPUTS
     if name == "function" and type_ != "Lambda":
         return builtin  # an operation of Keras 2: the layer is called after it
+    if type_ == "Cast" and name == "dtype":
+        return builtin  # the type of what it returns tells it
     return builtin and name in _OF_BUILT_IN
 
 

@@ -25,6 +25,8 @@ from pytest_layercount.model.keras.config import (
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 
+_SLICING, _ENDS = "SlicingOpLambda", {"start", "stop", "step"}
+
 
 class Keras2:
     """Keras 2.15 and tf_keras."""
@@ -92,15 +94,8 @@ class Keras2:
         by_depth = functional._nodes_by_depth
         for depth in sorted(by_depth, reverse=True):
             for node in by_depth[depth]:
-                args, kwargs = tuple(node.call_args), dict(node.call_kwargs)
+                args, kwargs = _by_name(node)
                 training = kwargs.pop("training", None)
-                names = node.layer._call_spec.arg_names if len(args) > 1 else []
-                if "training" in names[: len(args)]:
-                    position = names.index("training")
-                    training = args[position]
-                    # The flag is handed on by keyword, and so what stands behind it.
-                    behind = zip(names[position + 1 :], args[position + 1 :], strict=False)
-                    args, kwargs = args[:position], {**dict(behind), **kwargs}
                 kwargs = in_call_order(node.layer, kwargs)
                 outputs = _flatten(node.outputs)
                 yield Call(node.layer, args, kwargs, outputs, flag_of(training))
@@ -150,6 +145,8 @@ class Keras2:
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and layer._call_spec.expects_training_arg:
             kwargs = {**kwargs, "training": node.training}
+        if type(layer).__name__ == _SLICING:
+            args, kwargs = nest.map_structure(_without_slices, (args, kwargs))
         return list(nest.flatten(layer(*args, **kwargs)))
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
@@ -164,6 +161,31 @@ class Keras2:
 
     def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
         return self.keras.Sequential([self.source(inputs), *layers], name=old.name)
+
+
+def _by_name(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call as Keras 2 saves them: all but the first by name."""
+    args, kwargs = tuple(node.call_args), dict(node.call_kwargs)
+    if type(node.layer).__name__ == _SLICING:
+        args, kwargs = _with_slices(args), _with_slices(kwargs)
+    spec = node.layer._call_spec
+    names = spec.arg_names[1:]
+    if spec.full_argspec.varargs is not None or len(args) > 1 + len(names):
+        return args, kwargs
+    return args[:1], {**dict(zip(names, args[1:], strict=False)), **kwargs}
+
+
+def _with_slices(tree: Any) -> Any:
+    """``tree`` with slices for the dictionaries that such an operation takes for them."""
+    if isinstance(tree, dict):
+        if tree.keys() == _ENDS and all(end is None or type(end) is int for end in tree.values()):
+            return slice(tree["start"], tree["stop"], tree["step"])
+        return {key: _with_slices(item) for key, item in tree.items()}
+    return type(tree)(map(_with_slices, tree)) if type(tree) in (list, tuple) else tree
+
+
+def _without_slices(leaf: Any) -> Any:
+    return {end: getattr(leaf, end) for end in _ENDS} if isinstance(leaf, slice) else leaf
 
 
 def _flatten(tensors: Any) -> list[Any]:

@@ -107,8 +107,9 @@ def _plain(value: Any, name: str, layer: SavedLayer) -> Any:
     if _is_leaf(value):
         return Reference(*value[:3])
     if isinstance(value, dict):
-        if set(value) == {"start", "stop", "step"}:
-            return slice(value["start"], value["stop"], value["step"])
+        ends = [value.get(name) for name in ("start", "stop", "step")]
+        if len(value) == len(ends) and all(end is None or type(end) is int for end in ends):
+            return slice(*ends)
         if value.get("class_name") == "__ellipsis__":
             return Ellipsis
         return {key: _plain(item, "", layer) for key, item in value.items()}
