@@ -17,7 +17,7 @@ from tests.kerases import generation, load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount import ModelError, fold, plan_fold
+    from pytest_layercount import ModelError, check_equivalence, check_fold, fold, plan_fold
 
     keras = load_keras()
     layers = keras.layers
@@ -102,3 +102,36 @@ def test_a_flag_may_be_a_positional_argument(flag: bool) -> None:
     entry = keras.Input((4,))
     bn = layers.BatchNormalization(name="bn")
     compare(keras.Model(entry, bn(layers.Dense(3)(entry), flag)), folds=1 - flag)
+
+
+if has_keras():
+
+    class Asked(layers.Layer):  # type: ignore[misc,name-defined]
+        """A layer to which no flag is another than ``training=False``."""
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            return inputs if training is False else inputs * 5.0
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    class Presuming(Asked):
+        """A layer that trains if nobody says otherwise."""
+
+        def call(self, inputs: Any, training: bool | None = True) -> Any:
+            return super().call(inputs, training)
+
+
+@pytest.mark.parametrize("kind", ["Asked", "Presuming"])
+def test_a_layer_for_which_no_flag_is_none_of_inference(kind: str) -> None:
+    entry = keras.Input((2, 4))
+    own = globals()[kind](name="own")
+    hidden = layers.BatchNormalization(name="bn")(layers.Dense(3)(entry))
+    model = keras.Model(entry, layers.Dense(2)(own(layers.TimeDistributed(own)(hidden))))
+    checked = check_fold(model)
+    assert checked.equivalence.equivalent, checked.equivalence
+    assert len(checked.result.folds) == 1
+    result = fold(model)
+    assert check_equivalence(model, result).equivalent
+    result.model.layers[-1].bias.assign_add([1.0, 0.0])
+    assert not check_equivalence(model, result).equivalent

@@ -185,7 +185,7 @@ class _Beside(Runner):
         return tensors
 
     def _gap(self, number: int, args: Any, kwargs: Any, copied: Any) -> Gap:
-        node = self.opened.graph.nodes[number]
+        node = self.nodes[number]
         live = self.opened.layers[node.layer]
         dtype = str(getattr(live, "compute_dtype", None) or "float32")
         unit, axis = UNITS.get(dtype, 2.0**-24), channel_axis(self.opened.graph, Value(number))

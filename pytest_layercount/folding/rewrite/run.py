@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.folding.rewrite.copies import Measured
@@ -22,6 +23,7 @@ from pytest_layercount.model.graph import (
     values_in,
 )
 from pytest_layercount.model.keras.common import mask_of, parts, with_mask
+from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.readers.live import OpenModel
 
 Tensors = dict[Value, Any]
@@ -32,6 +34,7 @@ class Runner:
 
     def __init__(self, copies: Measured) -> None:
         self.copies, self.graph = copies, copies.graph
+        self.nodes = [_as_called(node, layer) for node, layer in _with_layers(copies)]
         self.compiled: dict[int, Any] = {}
 
     def run(
@@ -86,7 +89,7 @@ class Runner:
         return tensors
 
     def _plainly(self, number: int, layer: Any, args: Any, kwargs: Any) -> list[Any]:
-        node = self.graph.nodes[number]
+        node = self.nodes[number]
         if self._directly(node, layer, args, kwargs):
             result = layer.call(*args, **kwargs)
             return [result]
@@ -119,7 +122,7 @@ class Runner:
             if not layer.built:
                 data = next(leaves((args, *kwargs.values())))  # first in the layer's own call
                 layer.build(tuple(data.shape))
-            call, node = self.copies.adapter.call, self.graph.nodes[number]
+            call, node = self.copies.adapter.call, self.nodes[number]
 
             def masked(args: Any, kwargs: Any, masks: list[Any]) -> Any:
                 left = iter(masks)  # in the order of map_tree
@@ -131,6 +134,20 @@ class Runner:
         masks: list[Any] = []  # a function of TensorFlow's would lose them
         map_tree((args, kwargs), lambda leaf: masks.append(mask_of(leaf)))
         return list(map(with_mask, *self.compiled[number](args, kwargs, masks)))
+
+
+def _with_layers(copies: Measured) -> Iterator[tuple[Node, Any]]:
+    return ((node, copies.original(node.layer)) for node in copies.graph.nodes)
+
+
+def _as_called(node: Node, live: Any) -> Node:
+    """The call as the model makes it when it is called with ``training=False``.
+
+    To Keras's own layers that is as good as no flag; one of the user's may tell them apart.
+    """
+    if node.training is None and not all(is_own(type(part)) for part in parts(live)):
+        return replace(node, training=False)
+    return node
 
 
 def _name(leaf: Any) -> str | None:
