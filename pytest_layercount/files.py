@@ -33,6 +33,11 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file as ``open`` does, but not wait for somebody to read a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a regular file.
 

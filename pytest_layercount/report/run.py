@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_layercount.files import without_waiting
 from pytest_layercount.messages import reports
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.settings import settings
@@ -89,7 +90,7 @@ class Run:
         step = os.environ.get("GITHUB_STEP_SUMMARY")
         if step and summary.rows:
             try:
-                with Path(step).open("a", encoding="utf-8") as opened:
+                with open(step, "a", encoding="utf-8", opener=without_waiting) as opened:
                     opened.write(f"\n{report_text('.md', summary)}")
             except OSError as error:
                 self._said.append(reports.not_written(step, error.strerror or str(error)))

@@ -3,6 +3,7 @@
 import base64
 import json
 import marshal
+import os
 import pickle
 import zipfile
 
@@ -12,13 +13,14 @@ from pytest_layercount import (
     ModelError,
     check_equivalence,
     check_fold,
+    count_layers,
     fold,
     plan_fold,
     read_graph,
     record,
 )
 from pytest_layercount.cli import main
-from pytest_layercount.model.readers.code import stored_code
+from pytest_layercount.model.readers.code import endless_file, stored_code
 from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
@@ -321,3 +323,60 @@ def test_so_can_pytest(build, canary, pytester, option):
 
     result.assert_outcomes(passed=len(option), failed=1 - len(option))
     assert canary.exists() == bool(option)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization"])
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_a_vocabulary_that_may_never_end_is_not_read(kind, name, tmp_path):
+    pytest.importorskip("tensorflow")
+    keras = load_keras()
+    pipe, words, file = tmp_path / "pipe", tmp_path / "words.txt", tmp_path / name
+    os.mkfifo(pipe)
+    words.write_text("one\ntwo\n", encoding="utf-8")
+    text = keras.Input((1,), dtype="string")
+    layer = getattr(keras.layers, kind)(vocabulary=["one", "two"], name="words")
+    keras.Model(text, layer(text)).save(str(file))
+    _tell(file, str(pipe))
+    assert count_layers(file).total == 2
+    for trusted in (False, True):
+        with pytest.raises(
+            ModelError, match=r"layer 'words' reads the file .*pipe, which is not a"
+        ):
+            fold(file, trust_stored_code=trusted)
+
+
+def _tell(file, vocabulary):
+    """Have every layer in a file take its vocabulary from another."""
+    if file.suffix == ".h5":
+        import h5py
+
+        with h5py.File(file, "r+") as group:
+            group.attrs["model_config"] = _telling(group.attrs["model_config"], vocabulary)
+        return
+    with zipfile.ZipFile(file) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    held["config.json"] = _telling(held["config.json"], vocabulary)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in held.items():
+            archive.writestr(name, data)
+
+
+def _telling(config, vocabulary):
+    def told(entry):
+        return {name: vocabulary if name == "vocabulary" else item for name, item in entry.items()}
+
+    return json.dumps(json.loads(config, object_hook=told))
+
+
+@pytest.mark.parametrize("wrapper", ["", "TimeDistributed"])
+def test_only_a_vocabulary_that_is_no_file_is_endless(wrapper, tmp_path):
+    def model(vocabulary):
+        words = layer("StringLookup", "words", vocabulary=vocabulary)
+        return model_of(layer(wrapper, "outer", layer=words) if wrapper else words)
+
+    file = tmp_path / "words.txt"
+    file.touch()
+    for plain in (None, ["/dev/null"], str(file), "nowhere.txt", "\0"):
+        assert endless_file(model(plain)) is None
+    assert endless_file(model("/dev/null")) == "layer 'words' reads the file /dev/null"

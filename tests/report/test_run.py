@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 
 import pytest
 
@@ -106,6 +107,16 @@ def test_a_summary_that_cannot_be_written_is_said_and_fails_nothing(suite, monke
     result = suite.runpytest("-k", "size")
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"layercount could not write {suite.path}: Is a directory"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_summary_is_not_written_to_a_pipe_that_nobody_reads(suite, monkeypatch):
+    pipe = suite.path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pipe))
+    result = suite.runpytest_subprocess("-k", "size", timeout=60)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"layercount could not write {pipe}: No such device or address"])
 
 
 def test_reports_of_the_configuration_file_are_written_beside_it(suite, monkeypatch):

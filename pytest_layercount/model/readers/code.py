@@ -14,6 +14,7 @@ import builtins
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 _KIND = "_type"
@@ -21,6 +22,8 @@ _KIND = "_type"
 
 _COMPILED = ("compile_config", "training_config")
 """What a model was trained with. It is loaded uncompiled, so this is not."""
+
+_VOCABULARIES = ("vocabulary", "vocabulary_file")
 
 _CODE = ord("c")  # what marshal begins a code object with, a flag of it left out
 _HEADER = 13
@@ -43,15 +46,47 @@ def stored_code(config: Any) -> str | None:
     return next(_code_in(config, "the model"), None)
 
 
+def endless_file(config: Any) -> str | None:
+    """What a layer would read that may never end, as ``"layer 'words' reads the file /dev/zero"``.
+
+    Layers that look words up may have the path of a file for their vocabulary.
+    """
+    return next(_endless_in(config, "the model"), None)
+
+
+def _endless_in(tree: Any, owner: str) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        owner = _owner(tree, owner)
+        for key, item in tree.items():
+            if key in _VOCABULARIES and isinstance(item, str) and _is_endless(item):
+                yield f"{owner} reads the file {item}"
+            yield from _endless_in(item, owner)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _endless_in(item, owner)
+
+
+def _is_endless(path: str) -> bool:
+    """Whether there is something at ``path`` that is no file: a pipe, a device, a folder."""
+    try:
+        return Path(path).exists() and not Path(path).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _owner(entry: Mapping[str, Any], outer: str) -> str:
+    """What ``entry`` is called, if it is a layer or a part of one that has a name."""
+    inner = entry.get("config")
+    name = inner.get("name") if isinstance(inner, Mapping) else entry.get("name")
+    return f"layer {name!r}" if "class_name" in entry and isinstance(name, str) else outer
+
+
 def _code_in(tree: Any, owner: str) -> Iterator[str]:
     if isinstance(tree, str) and _is_bytecode(tree):
         yield f"{owner} holds the bytecode of a Python function"
     elif isinstance(tree, Mapping):
-        inner = tree.get("config")
-        name = inner.get("name") if isinstance(inner, Mapping) else tree.get("name")
-        if "class_name" in tree and isinstance(name, str):
-            owner = f"layer {name!r}"
-        found = _run_by(tree, inner)
+        owner = _owner(tree, owner)
+        found = _run_by(tree, tree.get("config"))
         if found:
             yield f"{owner} {found}"
         for item in tree.values():

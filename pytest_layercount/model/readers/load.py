@@ -52,8 +52,7 @@ def load_model(path: Path) -> Any:
     if held is not None:
         raise ModelError(f"{held}: {NOT_REGULAR}, so it is not opened")
     trusted = _TRUSTED.get()
-    if not trusted:
-        _refuse_stored_code(path)
+    _check_configurations(path, trusted=trusted)
     failed: list[tuple[str, Exception]] = []
     for keras in _installed(path):
         try:
@@ -66,9 +65,10 @@ def load_model(path: Path) -> Any:
     raise ModelError(f"{path}: {said}") from failed[0][1]
 
 
-def _refuse_stored_code(path: Path) -> None:
+def _check_configurations(path: Path, *, trusted: bool) -> None:
+    """Refuse what would run or never end, before any Keras sees the file."""
     from pytest_layercount.model.readers import archive, metadata
-    from pytest_layercount.model.readers.code import stored_code
+    from pytest_layercount.model.readers.code import endless_file, stored_code
 
     pickled = archive.pickled_weights(path)
     configs: list[Any] = []
@@ -77,12 +77,15 @@ def _refuse_stored_code(path: Path) -> None:
     if not configs or (path / archive.CONFIG).exists():
         configs += archive.configurations(path)
     held = pickled or next(filter(None, map(stored_code, configs)), None)
-    if held:
+    if held and not trusted:
         raise ModelError(
             f"{path}: {held}, which runs when the model is loaded: if you trust the file, say "
             "trust_stored_code=True (layercount --trust-stored-code, pytest "
             "--layercount-trust-stored-code)"
         )
+    read = next(filter(None, map(endless_file, configs)), None)
+    if read:
+        raise ModelError(f"{path}: {read}, which is {NOT_REGULAR}, so the model is not loaded")
 
 
 def _installed(path: Path) -> list[Any]:
