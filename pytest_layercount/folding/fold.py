@@ -15,6 +15,8 @@ from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.search import runs_in_training
 from pytest_layercount.model.count import LayerCount, count_graph
+from pytest_layercount.model.keras import adapter_for
+from pytest_layercount.model.keras.adapter import wraps_call
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
@@ -81,6 +83,7 @@ def fold_opened(
     unshare: bool = False,
 ) -> FoldResult:
     """The same for a model that is open, whose paths the result keeps."""
+    _require_call_kept(given)
     _require_flags_kept(given)
     opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
@@ -95,6 +98,23 @@ def fold_opened(
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )
+
+
+def _require_call_kept(opened: OpenModel) -> None:
+    """Refuse a model that computes something around a ``call`` that was followed.
+
+    In a functional model what a layer adds stands in the graph; a graph that was made of code
+    would run it once more than the code.
+    """
+    model, layers = opened.model, zip(opened.graph.layers, opened.layers, strict=True)
+    subclassed = adapter_for(model).functional(model) is None
+    called = [live for layer, live in layers if subclassed and layer.path == live.name]
+    for live in filter(wraps_call, (model, *called)):
+        raise ModelError(
+            f"the class {type(live).__name__} of {live.name!r} has a __call__() of its own, which "
+            f"cannot be followed in the model {opened.graph.name!r}; move what it does into call() "
+            "to fold the model"
+        )
 
 
 def _require_flags_kept(opened: OpenModel) -> None:

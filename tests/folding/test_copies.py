@@ -210,6 +210,85 @@ def test_an_attribute_set_after_construction(kit: Kit) -> None:
         fold(model)
 
 
+@pytest.mark.parametrize("name", ["_self_scale", "_keras_scale"])
+def test_an_attribute_that_is_called_like_one_of_keras(kit: Kit, name: str) -> None:
+    layer = own_layer(kit)(name="own")
+    make = type(layer).__init__
+
+    def remade(self: Any, **constants: Any) -> None:
+        make(self, **constants)
+        setattr(self, name, 1.0)
+
+    type(layer).__init__ = remade
+    setattr(layer, name, 1.0)
+    assert_folds(model_with(kit, layer))
+    setattr(layer, name, 3.0)
+    with pytest.raises(ModelError, match=rf"its {name} is 1\.0, not 3\.0"):
+        fold(model_with(kit, layer))
+
+
+def doubling(kit: Kit, base: Any) -> Any:
+    """A class that does something around the ``call`` of another."""
+
+    class Doubling(base):  # type: ignore[misc]
+        def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().__call__(inputs, *args, **kwargs) * 2.0
+
+    return Doubling
+
+
+@pytest.mark.parametrize("kind", ["Dense", "Activation", "BatchNormalization", "block"])
+def test_a_class_with_a_call_of_its_own(kit: Kit, kind: str) -> None:
+    """What it adds stands in the graph, and happens again when the graph is run."""
+    arguments = {"Dense": [4], "Activation": ["tanh"]}.get(kind, [])
+    base = stack(kit) if kind == "block" else getattr(kit.keras.layers, kind)
+    model = model_with(kit, doubling(kit, base)(*arguments, name="own"))
+    result = assert_folds(model, times=2)  # the factor that stands in the graph folds as well
+    assert check_equivalence(model, result).equivalent
+
+
+def test_a_class_with_a_call_of_its_own_is_not_followed(kit: Kit) -> None:
+    entry = kit.input(4)
+    bn = kit.bn()
+    own = doubling(kit, kit.keras.Model)(entry, bn(kit.Dense(3)(entry)), name="own")
+    said = r"class Doubling of 'own' has a __call__\(\) of its own, .* in the model 'own'"
+    with pytest.raises(ModelError, match=said):
+        fold(own)
+    outer = kit.model(entry, kit.Dense(2)(own(entry)))
+    randomise(own, 0, (0.5, 2.0))
+    inputs = np.ones((2, 4), "float32")
+    wanted = np.asarray(outer(inputs))
+    np.testing.assert_allclose(np.asarray(fold(outer).model(inputs)), wanted, rtol=1e-4)
+
+    class Subclassed(kit.keras.Model):  # type: ignore[misc,name-defined]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.inside = doubling(kit, kit.keras.layers.Dense)(4, name="inside")
+
+        def call(self, inputs: Any) -> Any:
+            return self.inside(inputs)
+
+    model = Subclassed(name="outer")
+    model(inputs)
+    with pytest.raises(ModelError, match=r"class Doubling of 'inside' has .* in the model 'outer'"):
+        fold(model)
+
+
+def test_activations_that_were_set_later(kit: Kit) -> None:
+    entry = kit.input(5, 3)
+    both, single = kit.Bidirectional(kit.SimpleRNN(3, return_sequences=True)), kit.LSTM(2)
+    hidden = kit.bn()(kit.Dense(3, name="f")(entry))
+    model = kit.model(entry, single(both(hidden)))
+    randomise(model, 0, (0.5, 2.0))
+    both.backward_layer.cell.activation = kit.keras.activations.relu
+    single.cell.activation = kit.keras.activations.relu
+    inputs = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
+    result = fold(model)
+    wanted, folded = np.asarray(model(inputs)), np.asarray(result.model(inputs))
+    np.testing.assert_allclose(folded, wanted, rtol=1e-3, atol=1e-5)
+    assert check_equivalence(model, result).equivalent
+
+
 def test_constants_of_keras_own_layers(kit: Kit) -> None:
     layer = kit.LayerNormalization(name="own")
     model = model_with(kit, layer)

@@ -10,10 +10,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from pytest_layercount.model.graph import Layer, Node, Shape
-from pytest_layercount.model.keras.origin import library_of
+from pytest_layercount.model.keras.origin import is_own, library_of
 
 
 class Unseen(Exception):
@@ -127,6 +128,21 @@ def replaces_call(layer: Any) -> bool:
     if getattr(call, "__self__", None) is layer:
         return call.__func__ is not getattr(type(layer), "call", None)
     return call is not None
+
+
+def keras_call(layer: Any) -> Any:
+    """The ``__call__`` that Keras gave a layer, whatever its class has put around it.
+
+    What that adds to a graph stands in the graph, and happens again when the graph is run.
+    """
+    base = next((cls for cls in type(layer).__mro__ if is_own(cls)), type(layer))
+    return partial(base.__call__, layer)
+
+
+def wraps_call(layer: Any) -> bool:
+    """Whether the class has a ``__call__`` of its own, so that ``call`` is not all it computes."""
+    cls: Any = type(layer)
+    return cls.__call__ is not keras_call(layer).func
 
 
 def snake(name: str) -> str:

@@ -12,7 +12,12 @@ from typing import Any
 from tensorflow import TensorSpec, name_scope, nest
 
 from pytest_layercount.model.graph import Layer, Node, Shape
-from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call
+from pytest_layercount.model.keras.adapter import (
+    Call,
+    canonical_operation,
+    keras_call,
+    replaces_call,
+)
 from pytest_layercount.model.keras.common import mask_of
 from pytest_layercount.model.keras.config import (
     custom_objects,
@@ -143,15 +148,18 @@ class Keras2:
         return new
 
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        return self._called(layer, layer, node, args, kwargs)
+
+    def _called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and layer._call_spec.expects_training_arg:
             kwargs = {**kwargs, "training": node.training}
         if type(layer).__name__ == _SLICING:
             args, kwargs = nest.map_structure(_without_slices, (args, kwargs))
-        return list(nest.flatten(layer(*args, **kwargs)))
+        return list(nest.flatten(call(*args, **kwargs)))
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         with _inferring_nothing(layer, node, args, kwargs):
-            return self.call(layer, node, args, kwargs)
+            return self._called(keras_call(layer), layer, node, args, kwargs)
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         model = self.keras.Model(inputs, outputs, name=old.name)

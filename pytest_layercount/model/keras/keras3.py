@@ -13,7 +13,13 @@ from keras import tree
 from keras.src.models.functional import Functional
 
 from pytest_layercount.model.graph import Layer, Node, Shape
-from pytest_layercount.model.keras.adapter import Call, canonical_operation, replaces_call, snake
+from pytest_layercount.model.keras.adapter import (
+    Call,
+    canonical_operation,
+    keras_call,
+    replaces_call,
+    snake,
+)
 from pytest_layercount.model.keras.common import mask_of
 from pytest_layercount.model.keras.config import (
     custom_objects,
@@ -151,13 +157,16 @@ class Keras3:
         return new
 
     def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+        return self._called(layer, layer, node, args, kwargs)
+
+    def _called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and _takes(layer, "training"):
             kwargs = {**kwargs, "training": node.training}
-        return list(tree.flatten(layer(*args, **kwargs)))
+        return list(tree.flatten(call(*args, **kwargs)))
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if not _certain(layer, node, args, kwargs):
-            return self.call(layer, node, args, kwargs)
+            return self._called(keras_call(layer), layer, node, args, kwargs)
         if not layer.built:
             layer.build(tree.map_structure(lambda tensor: tuple(tensor.shape), args[0]))
         layer._called = True  # as __call__ does up to 3.15; a later Keras may not ask

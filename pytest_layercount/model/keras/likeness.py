@@ -34,6 +34,7 @@ _MISSING = object()
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, np.ufunc, partial)
 _TRAINING = ("initializer", "regularizer", "constraint")
 _COUNTS = ("token_counts", "token_document_counts")  # of an adapt() that has ended
+_TRACKED = "_self_tracked_trackables"  # of Keras 2, which sets it by that name on every layer
 _NUMBERS = (int, float, np.ndarray, np.generic)
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -83,20 +84,29 @@ def is_function(value: Any) -> bool:
     return isinstance(value, _FUNCTIONS) or (callable(value) and is_own_object(value))
 
 
-def same_function(one: Any, other: Any) -> bool:
-    """Whether two functions are one, or the same lines that two layers made for themselves."""
+def same_function(one: Any, other: Any, depth: int = 0) -> bool:
+    """Whether two functions are one, or the same lines that two layers made for themselves.
+
+    Two that one decorator made have the same lines and close over other functions.
+    """
     if isinstance(one, partial) and isinstance(other, partial):
         same = (one.args, one.keywords) == (other.args, other.keywords)
-        return same and same_function(one.func, other.func)
+        return same and same_function(one.func, other.func, depth)
     if isinstance(one, MethodType) and isinstance(other, MethodType):
         return one.__func__ is other.__func__
     code = getattr(one, "__code__", None)
     if one is other or code is None:
         return one is other
-    return code is getattr(other, "__code__", None) and not any(
-        _is_constant(mine) and mine != theirs
+    return code is getattr(other, "__code__", None) and all(
+        _same_in_closure(mine, theirs, depth)
         for mine, theirs in zip(closure(one), closure(other), strict=False)
     )
+
+
+def _same_in_closure(mine: Any, theirs: Any, depth: int) -> bool:
+    if isinstance(mine, FunctionType) and isinstance(theirs, FunctionType) and depth < _DEEP:
+        return same_function(mine, theirs, depth + 1)
+    return not _is_constant(mine) or bool(mine == theirs)
 
 
 def looks_at(function: Any, layer: Any) -> bool:
@@ -282,7 +292,7 @@ def _counts(cls: type, name: str) -> bool:
     """Whether an attribute by its name may matter to what a layer of this class computes."""
     if not name.startswith("_"):
         return True
-    if is_own(cls) or name.startswith(("_self_", "_keras", "__")):
+    if is_own(cls) or name == _TRACKED or name.startswith("__"):
         return False
     return not any(name in _stored(base) for base in cls.__mro__ if _is_framework(base))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves, map_tree
 from pytest_layercount.model.keras import adapter_for
-from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label
+from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label, wraps_call
 from pytest_layercount.model.keras.common import dtype_name, leaving_no_trace
 from pytest_layercount.model.readers.described import Describer
 from pytest_layercount.model.readers.symbolic import (
@@ -187,6 +187,8 @@ class Opening:
     ) -> tuple[Any, Any, bool]:
         """The graph inside a call (None if it stays whole), what feeds it, if it was traced."""
         layer = call.layer
+        if wraps_call(layer):
+            return None, None, False
         if self.describer.traits(layer).model:
             functional = self.adapter.functional(layer)
             if functional is not None and self._fits(call, functional):

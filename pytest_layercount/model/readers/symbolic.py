@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, leaves, map_tree
-from pytest_layercount.model.keras.adapter import Adapter, Unseen
+from pytest_layercount.model.keras.adapter import Adapter, Unseen, wraps_call
 from pytest_layercount.model.keras.common import parts
 from pytest_layercount.model.keras.origin import is_own
 
@@ -39,7 +39,11 @@ def trace(
         return inputs[-1]
 
     inside = map_tree((args, kwargs), stand_in)
-    return _join(adapter, layer, inputs, inside, training)
+    graph = _join(adapter, layer, inputs, inside, training)
+    for call in adapter.calls(graph):
+        if wraps_call(call.layer):  # the graph would run what that adds twice
+            raise Unseen(f"it calls {call.layer.name!r}, whose class has a __call__() of its own")
+    return graph
 
 
 def trace_root(adapter: Adapter, model: Any) -> Any:
