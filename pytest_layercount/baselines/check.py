@@ -83,6 +83,7 @@ def look(item: pytest.Item, graph: ModelGraph, asked: Asked, name: str) -> Look:
         )
         raise Failed(said)
     found = _compare(made, before, after, asked)
+    made.partial = not before.whole
     made.drifted = found.good and not found.same
     return Look(made, found, good=found.good)
 

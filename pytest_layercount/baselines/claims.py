@@ -25,7 +25,7 @@ class Claim:
 
     ``shown`` is the file as users see it, from the root of the suite. ``text`` is what
     is to be written, None if nothing; ``drifted`` says that the model differs from the
-    baseline within what is allowed.
+    baseline within what is allowed, and ``partial`` that the baseline is of the old format.
     """
 
     path: str
@@ -34,6 +34,7 @@ class Claim:
     test: str
     text: str | None = None
     drifted: bool = False
+    partial: bool = False
 
     @property
     def command(self) -> str:

@@ -56,6 +56,9 @@ class Keeper:
         drifted = [claim.shown for claim in self._all() if claim.drifted]
         if drifted:
             self._said.append(messages.baselines.drifted(drifted))
+        partial = [claim.shown for claim in self._all() if claim.partial]
+        if partial:
+            self._said.append(messages.baselines.partial(partial))
         unused = list(self._unused()) if self._is_complete(session) else []
         if unused:
             said = self._errors if settings(self._config).strict_baselines else self._said

@@ -127,8 +127,21 @@ def grown(found: Comparison, where: Where, note: str | None = None) -> str:
         f"first: the baseline {where.file}, {before.graph.keras}",
         f"second: the model as it is, {after.graph.keras}",
         *differences(found.causes, found.explanation.changed),
+        *([] if before.whole else [PARTIAL]),
         *note_lines(note),
         f"to accept: {where.command}",
+    )
+
+
+PARTIAL = "the baseline is of an old format that does not show every setting, as one of now does"
+
+
+def partial(files: Sequence[str]) -> str:
+    """Baselines that do not show all of what is compared now."""
+    return page(
+        f"{number(len(files), 'baseline')} of an old format, in which other settings go unseen:",
+        *cut([f"    {file}" for file in files], 10, indent="    "),
+        "to record the models as they are: pytest --layercount-update",
     )
 
 

@@ -562,3 +562,19 @@ def test_bad_growth_in_a_mark_is_an_error_at_collection(suite):
     result = run(suite)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["layercount(max_growth=-5): must be a whole number that is not*"])
+
+
+def test_a_baseline_of_the_old_format_is_said_to_show_less(suite):
+    recorded(suite, EXACT)
+    path = suite.path / FILE
+    path.write_text(path.read_text().replace("baseline 2", "baseline 1", 1))
+    result = run(suite)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["1 baseline of an old format, in which other settings go unseen:", f"    {FILE}"]
+    )
+    result = run(suite, size=21)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the baseline is of an old format that does not show every*"])
+    run(suite, "--layercount-update").assert_outcomes(passed=1)
+    run(suite).stdout.no_fnmatch_line("*old format*")

@@ -340,9 +340,7 @@ def test_a_vocabulary_that_may_never_end_is_not_read(kind, name, tmp_path):
     _tell(file, str(pipe))
     assert count_layers(file).total == 2
     for trusted in (False, True):
-        with pytest.raises(
-            ModelError, match=r"'words' reads the file .*pipe, which is not a"
-        ):
+        with pytest.raises(ModelError, match=r"'words' reads the file .*pipe, which is not a"):
             fold(file, trust_stored_code=trusted)
 
 
