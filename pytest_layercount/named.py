@@ -99,7 +99,7 @@ class _Check(pytest.Item):
             subject.model = self.parent.model()
             nothing = self.judge(subject)
         if nothing:
-            raise pytest.skip.Exception(nothing, _use_item_location=True)
+            raise pytest.skip.Exception(printable(nothing), _use_item_location=True)
 
     def judge(self, subject: Subject) -> str:
         """Fail, or say why there is nothing to judge."""
