@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from pytest_layercount.folding.rules import rule_for
 
 _Pair = tuple[int, int]
 """A layer of either model."""
+_Sides: TypeAlias = "tuple[_Side, _Side]"
+_Told = list[dict[_Pair, bool | None]]
+_COPY = "\0"
+"""Stands behind the path of a shared layer, before the call."""
 
 AGREE = 1e-4
 """Of the largest weight. Folding in float32 costs 1e-6, a training step far more than this."""
@@ -38,10 +43,13 @@ def confirmed(
     found = tuple(causes)
     if one.read is None or two.read is None or not any(each.code in FOLDED for each in found):
         return found
-    layers = {(one.graph.nodes[here].layer, two.graph.nodes[there].layer) for here, there in pairs}
-    forth, back = dict(layers), {there: here for here, there in layers}
-    sides = (_Side(one), _Side(two))
-    told = [_judged(each, sides, forth, back) if each.code in FOLDED else {} for each in found]
+    nodes = tuple(pairs)
+    ways = [(_Side(one), _Side(two))]
+    if any(len(calls) > 1 for side in ways[0] for calls in side.graph.calls.values()):
+        # Only with layers of their own could the calls of a shared layer fold otherwise.
+        ways.append((_Side(_unshared(one)), _Side(_unshared(two))))
+    tried = [(way, _told(found, way, nodes)) for way in ways]
+    sides, told = min(tried, key=_disagreement)
     judged = tuple(
         replace(each, confirmed=_verdict(said)) if each.code in FOLDED else each
         for each, said in zip(found, told, strict=True)
@@ -50,17 +58,46 @@ def confirmed(
     return (*judged, *[_other_weights(sides, wrong)] * bool(wrong))
 
 
+def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _Told:
+    """What the weights say of each cause, nothing of those that are no folds."""
+    forth: dict[int, set[int]] = {}
+    back: dict[int, set[int]] = {}
+    for here, there in nodes:
+        mine, other = sides[0].graph.nodes[here].layer, sides[1].graph.nodes[there].layer
+        forth.setdefault(mine, set()).add(other)
+        back.setdefault(other, set()).add(mine)
+    return [_judged(each, sides, forth, back) if each.code in FOLDED else {} for each in causes]
+
+
+def _disagreement(way: tuple[_Sides, _Told]) -> tuple[bool, int, int]:
+    """Whether not all weights agree, how often nothing can be told, and how often they do not."""
+    said = [agree for each in way[1] for agree in each.values()]
+    return said.count(True) < len(said), said.count(None), said.count(False)
+
+
+def _unshared(source: Source) -> Source:
+    """``source`` with a layer for each call, all but the first with another path."""
+    assert source.read is not None
+    graph, read = source.graph, source.read
+    origins = [*range(len(graph.layers))]
+    nodes, layers = list(graph.nodes), list(graph.layers)
+    for number, calls in graph.calls.items():
+        for call in calls[1:]:
+            nodes[call] = replace(nodes[call], layer=len(layers))
+            layers.append(replace(layers[number], path=f"{layers[number].path}{_COPY}{call}"))
+            origins.append(number)
+    copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes))
+    return replace(source, graph=copied, read=lambda number, names: read(origins[number], names))
+
+
 def _verdict(said: Mapping[_Pair, bool | None]) -> bool | None:
     """Whether all agree; None if one does not say."""
     return None if None in said.values() else all(said.values())
 
 
-def _other_weights(sides: tuple[_Side, _Side], wrong: Iterable[_Pair]) -> Cause:
+def _other_weights(sides: _Sides, wrong: Iterable[_Pair]) -> Cause:
     before, after = (
-        [
-            Concerned(side.graph.layers[pair[place]].path, side.graph.layers[pair[place]].type, 0)
-            for pair in wrong
-        ]
+        list(dict.fromkeys(side.concerned(pair[place]) for pair in wrong))
         for place, side in enumerate(sides)
     )
     return cause("other-weights", before, after)
@@ -89,13 +126,29 @@ class _Side:
     def into(self) -> dict[str, tuple[str, ...]]:
         return {fold.layer: fold.into for fold in self.plan.folds}
 
+    @cached_property
+    def calls(self) -> dict[str, list[str]]:
+        """The paths of the layers that stand for the calls of each."""
+        found: dict[str, list[str]] = {}
+        for layer in self.graph.layers:
+            found.setdefault(layer.path.partition(_COPY)[0], []).append(layer.path)
+        return found
+
     def keepers(self, path: str) -> Iterator[int]:
-        """The layers into which the layer at ``path`` goes in the end."""
+        """The layers into which the layer at ``path`` goes in the end, call by call."""
+        for call in self.calls.get(path, ()):
+            yield from self._keepers(call)
+
+    def _keepers(self, path: str) -> Iterator[int]:
         for name in self.into.get(path, ()):
             if name in self.into:
-                yield from self.keepers(name)
+                yield from self._keepers(name)
             else:
                 yield self.numbers[name]
+
+    def concerned(self, number: int) -> Concerned:
+        layer = self.graph.layers[number]
+        return Concerned(layer.path.partition(_COPY)[0], layer.type, 0)
 
     def weights(self, number: int) -> Mapping[str, Array] | None:
         """The weights of a layer after folding; None if they are not known."""
@@ -106,7 +159,7 @@ class _Side:
 
 
 def _judged(
-    fold: Cause, sides: tuple[_Side, _Side], forth: Mapping[int, int], back: Mapping[int, int]
+    fold: Cause, sides: _Sides, forth: Mapping[int, set[int]], back: Mapping[int, set[int]]
 ) -> dict[_Pair, bool | None]:
     """Whether the weights agree with the folds of a cause, by layers; None if one cannot tell."""
     said: dict[_Pair, bool | None] = {}
@@ -117,11 +170,10 @@ def _judged(
             if not keepers:
                 said[-1, -1] = None
             for keeper in keepers:
-                there = partner.get(keeper)
-                known = None if there is None else other.weights(there)
-                place = -1 if there is None else there
-                pair = (place, keeper) if side else (keeper, place)
-                said[pair] = _agree(mine.weights(keeper), known)
+                for there in partner.get(keeper, {-1}):
+                    known = None if there < 0 else other.weights(there)
+                    pair = (there, keeper) if side else (keeper, there)
+                    said[pair] = _agree(mine.weights(keeper), known)
     return said
 
 

@@ -103,9 +103,9 @@ def _compared(one: ModelGraph, two: ModelGraph) -> _Comparison:
         others.append(replace(way, gather=False))
     if any(len(calls) > 1 for graph in (one, two) for calls in graph.calls.values()):
         others.append(replace(way, unshare=True))
-    if _loose_ends(tried[0][2]):
+    if any(_doubt(tried[0][2])):
         tried += [_compared_as(plain(one, other), plain(two, other)) for other in others]
-    return min(tried, key=lambda each: _loose_ends(each[2]))
+    return min(tried, key=lambda each: _doubt(each[2]))
 
 
 def _is_known(graph: ModelGraph) -> bool:
@@ -128,6 +128,12 @@ def _compared_as(one: Plain, two: Plain) -> _Comparison:
 
 def _size(form: Plain) -> tuple[int, list[str]]:
     return len(form.items), [repr(token) for token in form.view.strict]
+
+
+def _doubt(parts: Partition) -> tuple[int, int]:
+    """How much is unexplained, and how much is said to be of a head that may have folded."""
+    heads = [group for group in parts.groups if group.code.startswith("head")]
+    return _loose_ends(parts), sum(len(group.before) + len(group.after) for group in heads)
 
 
 def _loose_ends(parts: Partition) -> int:

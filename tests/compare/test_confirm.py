@@ -87,3 +87,58 @@ def test_where_nothing_is_read_nothing_is_said(models, tmp_path):
     one, two = models
     (tmp_path / "two.json").write_text(two.to_json())
     assert found(one, tmp_path / "two.json") == [None, None]
+
+
+def with_random_weights(model: Any) -> Any:
+    random = np.random.default_rng(1)
+    for weight in model.weights:
+        low = 0.5 if "variance" in weight.name else -1.5
+        weight.assign(random.uniform(low, 1.5, weight.shape))
+    return model
+
+
+def in_a_row() -> Any:
+    """One convolution called twice in a row, a normalization after each call."""
+    keras = load_keras()
+    layers = keras.layers
+    image = keras.Input((8, 8, 4))
+    shared = layers.Conv2D(4, 3, padding="same")
+    x = layers.ReLU()(layers.BatchNormalization()(shared(image)))
+    x = layers.Flatten()(layers.BatchNormalization()(shared(x)))
+    return with_random_weights(keras.Model(image, layers.Dense(2)(x)))
+
+
+def side_by_side() -> Any:
+    """One convolution of two images, a normalization after each call that is an output."""
+    keras = load_keras()
+    layers = keras.layers
+    images = [keras.Input((8, 8, 4)) for _ in range(2)]
+    shared = layers.Conv2D(4, 3)
+    ends = [layers.BatchNormalization()(shared(image)) for image in images]
+    return with_random_weights(keras.Model(images, ends))
+
+
+@pytest.mark.parametrize("make", [in_a_row, side_by_side])
+def test_the_calls_of_a_layer_that_is_shared_no_more_are_confirmed_one_by_one(make):
+    model = make()
+    folded = fold(model, unshare=True).model
+
+    def judged(*ignore: str) -> tuple[bool | None, bool]:
+        explanation = explain(model, folded)
+        (folds,) = [each for each in explanation.causes if each.code == "batch-norms-folded"]
+        return folds.confirmed, difference(explanation, ignore).good
+
+    accepted = ("batch-norms-folded", "sharing")
+    assert judged(*accepted) == (True, True)
+    for copy in [layer for layer in folded.layers if type(layer).__name__ == "Conv2D"]:
+        held = copy.get_weights()
+        copy.set_weights([weight + 0.1 for weight in held])
+        assert judged(*accepted) == (False, False)
+        copy.set_weights(held)
+    assert judged(*accepted) == (True, True)
+
+
+def test_a_fold_that_leaves_a_layer_shared_is_confirmed_too():
+    model = in_a_row()
+    (folds,) = explain(model, fold(model).model).causes
+    assert folds.confirmed
