@@ -289,6 +289,31 @@ def test_activations_that_were_set_later(kit: Kit) -> None:
     assert check_equivalence(model, result).equivalent
 
 
+def test_a_layer_as_an_activation_is_copied_or_refused_in_a_sentence(kit: Kit) -> None:
+    model = model_with(kit, kit.Dense(4, activation=kit.BatchNormalization(), name="own"))
+    if kit.generation == 3:
+        assert_folds(model)
+        return
+    said = "layer 'own' of type Dense cannot be copied .*; give it a function or a name where"
+    with pytest.raises(ModelError, match=said) as raised:
+        fold(model)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_normalization_whose_weights_were_set_without_the_rest(kit: Kit) -> None:
+    norm = kit.Normalization()
+    model = kit.chain((4,), norm, kit.Dense(3, name="f"), kit.bn())
+    randomise(model, 0, (0.5, 2.0))
+    for bound in (0.0, 2.0):
+        norm.adapt_mean.assign(norm.adapt_mean + bound)
+        inputs = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+        checked, result = check_fold(model), fold(model)
+        wanted, folded = np.asarray(model(inputs)), np.asarray(result.model(inputs))
+        np.testing.assert_allclose(folded, wanted, rtol=1e-4, atol=1e-5)
+        assert len(result.folds) == 2
+        assert checked.equivalence.equivalent, checked.equivalence
+
+
 def test_constants_of_keras_own_layers(kit: Kit) -> None:
     layer = kit.LayerNormalization(name="own")
     model = model_with(kit, layer)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
 
 
+MOST_SAID = 120
+"""How much of an error of Keras's is repeated, which may say a whole configuration."""
+
+
 class Copies:
     """The layers of ``graph`` as new layers.
 
@@ -149,8 +153,14 @@ def _unlike(layer: Layer, unlike: Unlike) -> str:
 
 def uncopied(layer: Layer, error: Exception) -> str:
     """Why there is no copy of a layer, or none that can be called."""
+    advice = (
+        "give it a function or a name where it holds a layer or another object"
+        if layer.builtin
+        else "give its class a get_config() that returns every argument of its __init__"
+    )
+    said = first_line(error)
+    said = said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}..."
     return (
         f"layer {layer.path!r} of type {layer.type} cannot be copied from its configuration "
-        f"({type(error).__name__}: {first_line(error)}); give its class a get_config() that "
-        "returns every argument of its __init__"
+        f"({type(error).__name__}: {said}); {advice}"
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytest_layercount.model.keras.common import parts, states_of, variables_of
 from pytest_layercount.model.keras.config import keep_functions, keep_settings
 from pytest_layercount.model.keras.likeness import difference
-from pytest_layercount.model.keras.tables import copy_tables, derive, learns_table
+from pytest_layercount.model.keras.tables import copy_tables, derive, learn_derived, learns_table
 from pytest_layercount.model.keras.variables import variable
 
 
@@ -87,6 +87,8 @@ class State:
         late = learns_table(self.old) and self.told != [type(part) for part in parts(self.new)]
         if late:
             copy_tables(self.old, self.new)
+        if not self.compared:
+            learn_derived(self.old, self.new)
         return derive(self.new) or late
 
     def _rewritten(self) -> set[str]:

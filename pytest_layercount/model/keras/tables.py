@@ -32,6 +32,21 @@ def copy_tables(old: Any, new: Any) -> None:
                 target.summary = summary.copy()
 
 
+def learn_derived(old: Any, new: Any) -> None:
+    """Give ``new`` variables from which it derives what ``old`` computes with.
+
+    A Normalization whose weights were set, without ``finalize_state()``, computes with others.
+    """
+    for source, target in zip(parts(old), parts(new), strict=False):
+        for name in ("mean", "variance"):
+            derived, learned = (getattr(source, each, None) for each in (name, f"adapt_{name}"))
+            if derived is None or learned is None:
+                continue
+            wanted = np.reshape(np.asarray(derived, np.float64), tuple(learned.shape))
+            if not np.allclose(wanted, np.asarray(learned, np.float64), rtol=1e-2):
+                getattr(target, f"adapt_{name}").assign(wanted)
+
+
 def derive(layer: Any) -> bool:
     """Compute again what a layer keeps beside its variables, but for tables; whether it has any."""
     derived = [part for part in parts(layer) if hasattr(part, "finalize_state")]
