@@ -69,6 +69,16 @@ def test_what_there_is_not_to_judge_is_said(suite):
     )
 
 
+def test_a_terminal_obeys_no_name_in_the_reason_of_a_skip(suite):
+    with (suite.path / "zoo.py").open("a") as zoo:
+        zoo.write("\ndef loud():\n    return of_size(3, name='\\x1b[31m\\u202eloud')\n")
+    result = suite.runpytest("--layercount-model=zoo:loud", "-rs", "-v")
+    result.assert_outcomes(skipped=3)
+    text = result.stdout.str()
+    assert r"\x1b[31m\u202eloud has 3 layers" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
 def test_they_are_chosen_and_listed_like_any_test(suite):
     result = suite.runpytest("--layercount-model=zoo:small", "--collect-only", "-q", "-k", "budget")
     result.stdout.fnmatch_lines(["layercount::zoo:small::budget", "1/3 tests collected*"])
