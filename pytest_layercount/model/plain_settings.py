@@ -325,7 +325,7 @@ def _goes_without_saying(type_: str, name: str, value: Any, *, builtin: bool) ->
         return False  # the last axis has two names; comparing knows the rank
     usual = row_of(type_).usual.get(name, _USUAL.get(name))
     if value is None:
-        return usual is None or name in ("activation", "data_format")
+        return usual in (None, ()) or name in ("activation", "data_format")
     if value is False:
         return usual is not True
     return bool(value == usual) and isinstance(value, bool) == isinstance(usual, bool)
