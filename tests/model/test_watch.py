@@ -137,3 +137,20 @@ def test_what_is_computed_between_layers_is_not_seen() -> None:
 def test_a_call_that_fails_says_so(model: Any) -> None:
     with pytest.raises(ModelError, match=r"watching one call failed too \(.*read_graph\(model"):
         read_graph(model, inputs=np.ones((2, 5), "float32"))
+
+
+def test_the_flag_of_a_call_is_seen() -> None:
+    class Noisy(keras.Model):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.noise, self.drop = layers.GaussianNoise(0.1), layers.Dropout(0.5)
+
+        def call(self, inputs: Any) -> Any:
+            x = self.drop(self.noise(inputs, training=True))
+            return x if x[0, 0, 0, 0] > 0 else -x
+
+    model = Noisy()
+    model(IMAGE)
+    graph = read_graph(model, inputs=IMAGE)
+    flags = {graph.layers[node.layer].type: node.training for node in graph.nodes}
+    assert flags == {"InputLayer": None, "GaussianNoise": True, "Dropout": None}

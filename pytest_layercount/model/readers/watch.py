@@ -185,7 +185,7 @@ class _Watch:
         prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
         plain = map_tree((args, others), self._plain)
         call = Call(layer, plain[0], plain[1], outputs, flag_of(training) or None)
-        self.opening.add_node(call, prefix, self.known)
+        self.opening.add_node(call, prefix, self.known, call.training)
 
     def _plain(self, leaf: Any) -> Any:
         """A tensor that no layer gave is left out: what it depends on was not seen."""
