@@ -201,6 +201,8 @@ def test_a_copy_without_the_statistics_of_what_is_inside(
     from pytest_layercount import check_fold
     from pytest_layercount.folding import equivalence
 
+    if build is STAYING["a wrapped model"] and (3,) <= kit.version < (3, 6):
+        pytest.skip("Keras 3.3 takes no model in TimeDistributed")
     model = build(kit)
     check = check_fold(model)
     assert check.randomised

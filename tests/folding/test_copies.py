@@ -291,7 +291,7 @@ def test_activations_that_were_set_later(kit: Kit) -> None:
 
 def test_a_layer_as_an_activation_is_copied_or_refused_in_a_sentence(kit: Kit) -> None:
     model = model_with(kit, kit.Dense(4, activation=kit.BatchNormalization(), name="own"))
-    if kit.generation == 3:
+    if kit.version >= (3, 6):  # Keras 3.3, as Keras 2, reads no layer there
         assert_folds(model)
         return
     said = "layer 'own' of type Dense cannot be copied .*; give it a function or a name where"
