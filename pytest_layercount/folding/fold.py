@@ -122,12 +122,13 @@ def _require_flags_kept(opened: OpenModel) -> None:
 
     A functional model of Keras 3 hands its own flag to its layers, over the one of their calls.
     """
-    if opened.graph.keras.startswith("Keras 3"):
+    if opened.trained and opened.graph.keras.startswith("Keras 3"):
         for node in opened.graph.nodes:
             layer = opened.graph.layers[node.layer]
+            if layer.path not in opened.trained or not runs_in_training(layer, node):
+                continue
             rule = rule_for(layer)
-            matters = rule is None or rule.training_matters
-            if layer.path in opened.trained and matters and runs_in_training(layer, node):
+            if rule is None or rule.training_matters:
                 raise ModelError(
                     f"the call() of the model {opened.graph.name!r}, or of one in it, calls layer "
                     f"{layer.path!r} with training=True, which predict() of a folded model would "

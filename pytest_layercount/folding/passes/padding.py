@@ -58,7 +58,7 @@ def _equal(padding: Site, convolution: Site) -> str | None:
     if not (layer.builtin and layer.type in CONVOLUTIONS and config["padding"] == "valid"):
         return None
     first = is_first(config)
-    if first != (is_first(padding.config)) or layer.sealed:
+    if first != is_first(padding.config) or layer.sealed:
         return None
     amounts = _amounts(padding.config["padding"])
     if amounts == [same_padding(*axis) for axis in spatial(convolution, padding.input)]:
