@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.model.graph import Cycle, needed
 from pytest_layercount.model.readers.tensorflow.ops import Op
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -173,26 +174,21 @@ def _unused(name: str, names: set[str]) -> str:
 
 def _ordered(known: Mapping[str, Any], ends: list[str], arguments: Mapping[str, str]) -> list[str]:
     """The nodes that ``ends`` need, each after those that it reads."""
-    done: dict[str, None] = {}
-    under_way: set[str] = set()
-    pending = [(end.partition(":")[0], False) for end in reversed(ends)]
-    while pending:
-        name, ready = pending.pop()
-        if name in done or name in arguments:
-            continue
+
+    def nodes(references: Iterable[str]) -> list[str]:
+        names = [reference.partition(":")[0] for reference in references]
+        return [name for name in names if name not in arguments]
+
+    def reads(name: str) -> list[str]:
         if name not in known:
             raise ModelError(f"its graph refers to {name[:60]!r}, which is not there")
-        if ready:
-            done[name] = None
-            under_way.discard(name)
-            continue
-        if name in under_way:
-            raise ModelError(f"the operation {name[:60]!r} needs its own result")
-        under_way.add(name)
-        pending.append((name, True))
-        reads = [reference.partition(":")[0] for reference in _data(known[name])]
-        pending += [(read, False) for read in reversed(reads) if read not in done]
-    return list(done)
+        return nodes(_data(known[name]))
+
+    try:
+        return needed(nodes(ends), reads)
+    except Cycle as cycle:
+        (name,) = cycle.args
+        raise ModelError(f"the operation {name[:60]!r} needs its own result") from None
 
 
 def _shape(tensor: Any) -> tuple[int | None, ...] | None:
