@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from pytest_layercount.folding.rewrite import measure
-from pytest_layercount.folding.rewrite.copies import Movable
-from pytest_layercount.folding.rewrite.measure import Bench, Gap, Start
-from pytest_layercount.folding.rewrite.run import Runner
+from pytest_layercount.folding.equivalence import bench
+from pytest_layercount.folding.equivalence.bench import Bench, Gap, Start
+from pytest_layercount.folding.equivalence.copies import Movable
+from pytest_layercount.folding.equivalence.run import Runner
 from pytest_layercount.model.graph import Value, map_tree
 
 
@@ -45,7 +45,7 @@ class ThriftyBench(Bench):
         return self._begun
 
     def measure(self, start: Start, unit: float, seed: int) -> tuple[list[Gap], list[Gap]]:
-        with patch.object(measure, "movable", self._runners[1].movable):
+        with patch.object(bench, "movable", self._runners[1].movable):
             return super().measure(start, unit, seed)
 
     def _read(self) -> set[Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_layercount.folding.inputs import InputSpec, candidate_inputs
+from pytest_layercount.folding.equivalence.inputs import InputSpec, candidate_inputs
 
 
 def shapes(spec: InputSpec) -> list[tuple[int, ...]]:

@@ -17,15 +17,7 @@ import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.inputs import (
-    UNEQUAL_SIZES,
-    InputSpec,
-    candidate_inputs,
-    fitted,
-    lone_inputs,
-)
-from pytest_layercount.folding.rewrite.copies import random_calls, rounding_unit
-from pytest_layercount.folding.rewrite.measure import (
+from pytest_layercount.folding.equivalence.bench import (
     Bench,
     Gap,
     Measurement,
@@ -33,7 +25,15 @@ from pytest_layercount.folding.rewrite.measure import (
     channel_axis,
     gap_of,
 )
-from pytest_layercount.folding.rewrite.original import (
+from pytest_layercount.folding.equivalence.copies import random_calls, rounding_unit
+from pytest_layercount.folding.equivalence.inputs import (
+    UNEQUAL_SIZES,
+    InputSpec,
+    candidate_inputs,
+    fitted,
+    lone_inputs,
+)
+from pytest_layercount.folding.equivalence.original import (
     ARITHMETIC,
     DRAWS,
     Original,
@@ -43,7 +43,7 @@ from pytest_layercount.folding.rewrite.original import (
     moved_inputs,
     shaken,
 )
-from pytest_layercount.folding.rewrite.specs import input_specs
+from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.model.graph import values_in
 from pytest_layercount.model.readers.live import OpenModel
 

@@ -10,7 +10,7 @@ Where the layers of the two models correspond, as those of a model and its fold
 do, every layer is also compared on its own, on random inputs of its own.
 
 Beside the copies both models are run as they are, and held to each other and to
-the copies: see :mod:`pytest_layercount.folding.beside`.
+the copies: see :mod:`pytest_layercount.folding.equivalence.beside`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.folding.beside import (
-    Chosen,
-    Finding,
-    Sides,
-    chosen_inputs,
-    held_to_copy,
-    held_together,
-)
-from pytest_layercount.folding.correspond import Correspondence, corresponding, kept
-from pytest_layercount.folding.fold import FoldResult, fold_opened
-from pytest_layercount.folding.inputs import wide_inputs
-from pytest_layercount.folding.opened import open_as, open_to_fold
-from pytest_layercount.folding.plan import Plan
-from pytest_layercount.folding.rewrite.copies import (
-    is_untrained,
-    plain_copy,
-    randomise,
-    rounding_unit,
-)
-from pytest_layercount.folding.rewrite.layers import unique_names
-from pytest_layercount.folding.rewrite.measure import (
+from pytest_layercount.folding.equivalence.bench import (
     Bench,
     Gap,
     Measurement,
@@ -51,9 +31,29 @@ from pytest_layercount.folding.rewrite.measure import (
     worse,
     worst_of,
 )
-from pytest_layercount.folding.rewrite.original import Original
-from pytest_layercount.folding.rewrite.run import output_names
-from pytest_layercount.folding.rewrite.specs import input_specs
+from pytest_layercount.folding.equivalence.beside import (
+    Chosen,
+    Finding,
+    Sides,
+    chosen_inputs,
+    held_to_copy,
+    held_together,
+)
+from pytest_layercount.folding.equivalence.copies import (
+    is_untrained,
+    plain_copy,
+    randomise,
+    rounding_unit,
+)
+from pytest_layercount.folding.equivalence.correspond import Correspondence, corresponding, kept
+from pytest_layercount.folding.equivalence.inputs import wide_inputs
+from pytest_layercount.folding.equivalence.original import Original
+from pytest_layercount.folding.equivalence.run import output_names
+from pytest_layercount.folding.equivalence.specs import input_specs
+from pytest_layercount.folding.fold import FoldResult, fold_opened
+from pytest_layercount.folding.opened import open_as, open_to_fold
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, values_in
 from pytest_layercount.model.readers import live_model

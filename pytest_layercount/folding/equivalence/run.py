@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from typing import Any
 
-from pytest_layercount.folding.rewrite.copies import Measured
+from pytest_layercount.folding.equivalence.copies import Measured
 from pytest_layercount.model.graph import (
     Layer,
     ModelGraph,

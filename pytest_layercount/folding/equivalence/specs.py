@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.folding.inputs import InputSpec
+from pytest_layercount.folding.equivalence.inputs import InputSpec
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted

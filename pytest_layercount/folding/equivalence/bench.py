@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.rewrite.copies import copies_of, movable
-from pytest_layercount.folding.rewrite.run import Runner, Tensors, boundary, fed, leading_to
+from pytest_layercount.folding.equivalence.copies import copies_of, movable
+from pytest_layercount.folding.equivalence.run import Runner, Tensors, boundary, fed, leading_to
 from pytest_layercount.model.graph import ModelGraph, Value, values_in
 from pytest_layercount.model.keras.common import mask_of, states_of, variables_of, with_mask
 from pytest_layercount.model.keras.variables import array_of
