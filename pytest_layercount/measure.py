@@ -37,7 +37,7 @@ def graph(model: Any) -> ModelGraph:
 
         if not _is_live(model):
             return readers.read_graph(model)
-        from pytest_layercount.folding.remembered import graph_of
+        from pytest_layercount.folding.cache import graph_of
 
         return graph_of(model)
 
@@ -72,7 +72,7 @@ def plan(model: Any) -> Plan:
             from pytest_layercount.folding import plan_fold
 
             return plan_fold(model, resolve=not isinstance(model, ModelGraph))
-        from pytest_layercount.folding.remembered import plan_of
+        from pytest_layercount.folding.cache import plan_of
 
         return plan_of(model)
 

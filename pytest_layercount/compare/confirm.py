@@ -16,10 +16,10 @@ import numpy as np
 from pytest_layercount.compare.causes import Cause, Concerned, cause
 from pytest_layercount.compare.partition import FOLDED
 from pytest_layercount.compare.source import Source
-from pytest_layercount.folding.absorbed import absorbed_weights
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.plan import Plan, plan_graph
 from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.weights import absorbed_weights
 
 _Pair = tuple[int, int]
 """A layer of either model."""

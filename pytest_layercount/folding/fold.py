@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.build import build_model
 from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.passes.outputs import keep_outputs
 from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.resolve import resolved
 from pytest_layercount.folding.result import Fold, Refusal
-from pytest_layercount.folding.rewrite.build import build_model
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.search import runs_in_training
 from pytest_layercount.model.count import LayerCount, count_graph

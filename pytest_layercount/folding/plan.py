@@ -61,6 +61,13 @@ class Plan:
         """Whether any fold depends on weights that were not read."""
         return any(fold.condition for fold in self.folds)
 
+    def by_layer(self) -> dict[int, list[Absorption]]:
+        """What each layer that absorbs takes up, in order."""
+        taken: dict[int, list[Absorption]] = {}
+        for absorption in self.absorptions:
+            taken.setdefault(absorption.layer, []).append(absorption)
+        return taken
+
 
 def plan_graph(
     graph: ModelGraph,

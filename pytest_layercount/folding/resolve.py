@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.bounds import surely_finite
 from pytest_layercount.folding.opened import explained
 from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
-from pytest_layercount.folding.rewrite.bounds import surely_finite
-from pytest_layercount.folding.rewrite.weights import folded_weights
+from pytest_layercount.folding.weights import folded_weights
 
 if TYPE_CHECKING:
     from pytest_layercount.model.keras.variables import Look

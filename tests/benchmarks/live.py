@@ -51,9 +51,9 @@ def folding(names: tuple[str, ...] = TEN) -> Iterator[Row]:
 def _judged_anew(model: Any) -> Any:
     """What ``assert_foldable`` asks for, of a model that it has not seen yet."""
     from pytest_layercount import measure
-    from pytest_layercount.folding import remembered
+    from pytest_layercount.folding import cache
 
-    remembered._memories.clear()
+    cache._memories.clear()
     return measure.plan(model)
 
 

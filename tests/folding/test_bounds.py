@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_layercount.folding.absorbed import absorb
+from pytest_layercount.folding.bounds import _bound, surely_finite
 from pytest_layercount.folding.plan import Plan, plan_graph
-from pytest_layercount.folding.rewrite.bounds import _bound, surely_finite
+from pytest_layercount.folding.weights import absorb
 from pytest_layercount.model.keras.variables import Look, Snapshot, read_weights
 from pytest_layercount.model.readers.live import OpenModel
 from tests.folding.drawing import graph

@@ -29,7 +29,7 @@ if has_keras():
         fold,
         plan_fold,
     )
-    from pytest_layercount.folding.remembered import graph_of, plan_of
+    from pytest_layercount.folding.cache import graph_of, plan_of
 
     keras = load_keras()
     layers = keras.layers

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.folding.build import unique_names
 from pytest_layercount.folding.equivalence.bench import (
     Bench,
     Gap,
@@ -53,7 +54,6 @@ from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.folding.fold import FoldResult, fold_opened
 from pytest_layercount.folding.opened import open_as, open_to_fold
 from pytest_layercount.folding.plan import Plan
-from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, values_in
 from pytest_layercount.model.readers import live_model

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_layercount.folding.rewrite.build import build_model
-from pytest_layercount.folding.rewrite.layers import Copies
+from pytest_layercount.folding.build import Copies, build_model
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import untrained
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from pytest_layercount.folding.build import unique_names
 from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
-from pytest_layercount.folding.rewrite.layers import unique_names
 from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 

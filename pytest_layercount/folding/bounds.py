@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_layercount.folding.absorbed import by_layer
 from pytest_layercount.folding.half import in_half
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules import rule_for
@@ -31,7 +30,7 @@ def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         bounds = {
-            layer: _bound(opened, layer, taken, look) for layer, taken in by_layer(plan).items()
+            layer: _bound(opened, layer, taken, look) for layer, taken in plan.by_layer().items()
         }
     return {layer for layer, bound in bounds.items() if bound < LARGEST}
 

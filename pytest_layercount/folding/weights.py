@@ -1,18 +1,20 @@
-"""The new weights of the layers that absorb."""
+"""The new weights of the layers that absorb: computed in float64 and rounded once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_layercount.folding.absorbed import absorb, changed, scaled_once
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.collapse import merged_weights
-from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.plan import Plan, ReadWeights
 from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules.base import Weights
+from pytest_layercount.folding.rules.weighted import Weighted
+from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.common import variables_of
 from pytest_layercount.model.keras.variables import array_of, read_weights, variable
 
@@ -103,3 +105,64 @@ def _dtype(live: Any, name: str) -> Any:
     dtype = live.variable_dtype if stored is None else stored.dtype
     dtype = getattr(dtype, "name", dtype)
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)
+
+
+class Absorbed(NamedTuple):
+    """A layer that absorbs, by its number: its float64 weights until now, and those to be."""
+
+    layer: int
+    before: Weights
+    after: dict[str, Array]
+
+
+def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array]]:
+    """The float64 weights of each layer of ``plan`` that absorbs, by its number.
+
+    Layers that absorb what ``read`` does not know are left out.
+    """
+    return {found.layer: found.after for found in absorb(plan, read)}
+
+
+def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
+    """As :func:`absorbed_weights`, one layer after the other, the largest first.
+
+    What it takes to compute a layer's weights is in memory only while few others are.
+    """
+    taken = plan.by_layer()
+    for layer in sorted(taken, key=lambda each: -taken[each][0].site.layer.parameters):
+        absorptions = taken[layer]
+        rule = rule_for(absorptions[0].site.layer)
+        assert rule is not None
+        before = read(layer, rule.weights)
+        maps = [affine for one in absorptions for affine in one.maps.values()]
+        if before is not None and not any(affine.symbolic for affine in maps):
+            yield Absorbed(layer, before, changed(before, absorptions))
+
+
+def scaled_once(plan: Plan) -> set[int]:
+    """The layers whose kernels are multiplied by one scale, and are not otherwise changed.
+
+    These are as exact if they are read in their own type, not in float64.
+    """
+    alone = {layer: found[0] for layer, found in plan.by_layer().items() if len(found) == 1}
+    sites = {layer: absorption.site for layer, absorption in alone.items()}
+    return {
+        layer
+        for layer, site in sites.items()
+        if site.layer.builtin and isinstance(rule_for(site.layer), Weighted)
+    }
+
+
+def changed(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
+    """The float64 weights of a layer once it has taken these up."""
+    new = dict(weights)
+    for absorption in absorptions:
+        rule = rule_for(absorption.site.layer)
+        assert rule is not None
+        site, maps = absorption.site, absorption.maps
+        with np.errstate(all="ignore"):
+            if absorption.side == "after":
+                new = rule.after(site, new, maps[0])
+            else:
+                new = rule.before_inputs(site, new, maps)
+    return new

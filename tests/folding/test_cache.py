@@ -18,7 +18,7 @@ pytestmark = needs_keras
 if has_keras():
     from pytest_layercount import measure
     from pytest_layercount.criteria import criteria
-    from pytest_layercount.folding import remembered
+    from pytest_layercount.folding import cache
     from pytest_layercount.model.count import count_graph
 
 
@@ -35,7 +35,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found: Counter[str] = Counter()
 
     def counting(name: str) -> Any:
-        does = getattr(remembered, name)
+        does = getattr(cache, name)
 
         def count(*args: Any, **kwargs: Any) -> Any:
             found[name] += 1
@@ -44,7 +44,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return count
 
     for name in ("open_model", "resolved_plan"):
-        monkeypatch.setattr(remembered, name, counting(name))
+        monkeypatch.setattr(cache, name, counting(name))
     return found
 
 
@@ -119,7 +119,7 @@ def test_models_are_freed() -> None:
     del model
     gc.collect()
     assert [gone[0](), gone[1]()] == [None, None]
-    assert gone[2] not in remembered._memories
+    assert gone[2] not in cache._memories
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

@@ -1,1 +1,0 @@
-"""A plan becomes a new, independent Keras model."""
