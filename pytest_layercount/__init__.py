@@ -32,8 +32,7 @@ if TYPE_CHECKING:
         check_fold,
     )
     from pytest_layercount.folding.fold import FoldResult
-    from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.folding.result import Fold, Refusal
+    from pytest_layercount.folding.plan import Fold, Plan, Refusal
     from pytest_layercount.folding.rules.base import (
         NONNEGATIVE,
         UNIT_SCALE,
@@ -129,8 +128,7 @@ _HOMES = {
         "check_equivalence",
         "check_fold",
     ),
-    "folding.plan": ("Plan",),
-    "folding.result": ("Fold", "Refusal"),
+    "folding.plan": ("Fold", "Plan", "Refusal"),
     "folding.rules.base": (
         "NONNEGATIVE",
         "UNIT_SCALE",

@@ -12,8 +12,7 @@ from pytest_layercount.criteria import ArgumentError, check_known
 from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:
-    from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.folding.result import Refusal
+    from pytest_layercount.folding.plan import Plan, Refusal
 
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 

@@ -172,7 +172,7 @@ def test_what_a_worker_sends_is_printable(name):
 
 @NAMES
 def test_pictures_hold_nothing_else(tmp_path, name):
-    from pytest_layercount.folding.plan import plan_graph
+    from pytest_layercount.folding.planner import plan_graph
 
     graph = read_graph(saved(tmp_path, name))
     assert harmless(dot_text(graph, plan_graph(graph)).replace("##", ""))

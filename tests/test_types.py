@@ -12,7 +12,7 @@ import pytest_layercount
 from pytest_layercount import messages
 from pytest_layercount.cli import main
 from pytest_layercount.criteria import checked, criteria
-from pytest_layercount.folding.plan import plan_graph
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer
 from tests.conftest import has_keras, needs_keras

@@ -67,7 +67,8 @@ def _folded(options: argparse.Namespace) -> tuple[LayerCount, LayerCount, Plan, 
 
     A file is planned from its structure, without loading it, if it need not be written.
     """
-    from pytest_layercount.folding.plan import PASSES, plan_graph
+    from pytest_layercount.folding.plan import PASSES
+    from pytest_layercount.folding.planner import plan_graph
 
     passes = options.passes or PASSES
     outputs = [int(one) if one.isdecimal() else one for one in options.output or ()] or None

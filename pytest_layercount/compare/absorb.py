@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_layercount.compare.form import Form
-from pytest_layercount.folding.plan import Plan, plan_graph
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.planner import plan_graph
 
 
 def absorb(form: Form) -> None:

@@ -17,7 +17,8 @@ from pytest_layercount.compare.causes import Cause, Concerned, cause
 from pytest_layercount.compare.partition import FOLDED
 from pytest_layercount.compare.source import Source
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.plan import Plan, plan_graph
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.weights import absorbed_weights
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.folding.opened import open_to_fold, open_wide
-from pytest_layercount.folding.plan import ReadWeights, weights_of
+from pytest_layercount.folding.plan import ReadWeights
+from pytest_layercount.folding.planner import weights_of
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph

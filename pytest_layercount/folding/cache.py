@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_layercount.folding.fold import resolved_plan
 from pytest_layercount.folding.opened import open_to_fold
 from pytest_layercount.folding.plan import Plan
-from pytest_layercount.folding.resolve import resolved_plan
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.common import parts, spellings, variables_of

@@ -1,25 +1,40 @@
-"""Fold a model: plan, compute the new weights, build the new model."""
+"""Fold a model: plan until its weights allow the plan, compute new ones, build the new model.
+
+Plans of what users have are made here as well: of live models, saved ones, and graphs that
+were read before.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_layercount.errors import ModelError
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.bounds import surely_finite
 from pytest_layercount.folding.build import build_model
-from pytest_layercount.folding.opened import open_to_fold
+from pytest_layercount.folding.opened import explained, open_to_fold
 from pytest_layercount.folding.passes.outputs import keep_outputs
-from pytest_layercount.folding.plan import PASSES, Plan
-from pytest_layercount.folding.resolve import resolved
-from pytest_layercount.folding.result import Fold, Refusal
+from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
+from pytest_layercount.folding.plan import PASSES, Fold, Plan, Refusal
+from pytest_layercount.folding.planner import plan_graph, weights_of
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.search import runs_in_training
+from pytest_layercount.folding.weights import folded_weights
 from pytest_layercount.model.count import LayerCount, count_graph
+from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import wraps_call
-from pytest_layercount.model.readers import live_model
+from pytest_layercount.model.keras.variables import Snapshot
+from pytest_layercount.model.readers import is_traced, live_model, read_graph
+from pytest_layercount.model.readers.arrays import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.load import trusting_stored_code
+from pytest_layercount.model.readers.saved import NotInFile, open_saved
+
+if TYPE_CHECKING:
+    from pytest_layercount.model.keras.variables import Look
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,107 @@ def fold_opened(
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )
+
+
+def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = False) -> Plan:
+    """Plan what :func:`pytest_layercount.fold` would do, without building anything.
+
+    ``model`` is anything that ``read_graph`` reads. By default no weight is
+    read, and folds that depend on values carry a ``condition``; with ``resolve``
+    the weights of a live or saved model decide these, as they do for ``fold``, and
+    of a live model also whether the new weights fit their data type. A file
+    is loaded only where it has layers of a user's own, and if an installed Keras can and
+    no Python code is stored in it or ``trust_stored_code`` is given; else its weights are
+    read with h5py.
+
+    Raises:
+        ModelError: ``model`` is not a model, or its graph cannot be seen.
+    """
+    if isinstance(model, ModelGraph) and model.seen == "one call":
+        raise ModelError(
+            f"{model.name!r} was seen by watching one call, which does not show all that reads a "
+            "value: it is counted and explained, but no fold of it can be known to be right"
+        )
+    if isinstance(model, ModelGraph) or is_traced(model):
+        return plan_graph(read_graph(model))
+    if isinstance(model, (str, Path)):
+        with trusting_stored_code(trust_stored_code):
+            return _plan_file(Path(model), resolve=resolve)
+    opened = open_to_fold(open_model(live_model(model)))
+    if not resolve:
+        return explained(plan_graph(opened.graph), opened)
+    return resolved_plan(opened, Snapshot())
+
+
+def _plan_file(path: Path, *, resolve: bool) -> Plan:
+    """Plan the model in a file; what depends on values is decided by those in the file."""
+    try:
+        opened = open_saved(path)
+    except NotInFile:
+        graph = read_graph(path)
+        loaded = _loaded(path) if resolve else None
+        return plan_graph(graph) if loaded is None else plan_fold(loaded, resolve=True)
+    own = any(layer.own for layer in opened.graph.layers)
+    if resolve and own and (loaded := _loaded(path)):
+        return plan_fold(loaded, resolve=True)  # a hook may answer for layers of the user's own
+    read = stored_weights(path, opened) if resolve else None
+    plan = plan_graph(opened.graph, read)
+    if resolve and read is None and plan.conditional:
+        raise ModelError(
+            f"{path}: what folds depends on weights, and reading them needs h5py: pip install h5py"
+        )
+    return plan
+
+
+def _loaded(path: Path) -> Any | None:
+    """The live model saved at ``path``, None where no installed Keras can load it."""
+    try:
+        return live_model(path)
+    except ModelError:
+        return None
+
+
+class Resolved(NamedTuple):
+    """A plan that can be carried out: for which model, and the new weights by layer number."""
+
+    opened: OpenModel
+    plan: Plan
+    weights: dict[int, dict[str, Array]]
+
+
+def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = False) -> Resolved:
+    """The plan for ``opened``, every condition on its weights decided.
+
+    A layer whose weights are not finite, or would not be in their data type, keeps
+    them: then the plan is made again without it. With ``unshare`` the model may
+    become one in which calls of a shared layer have copies of their own.
+    """
+    sealed: dict[int, str] = {}
+
+    def plan_of(opened: OpenModel) -> Plan:
+        return plan_graph(opened.graph, weights_of(opened), passes=passes, sealed=sealed)
+
+    while True:
+        plan = plan_of(opened)
+        if unshare:
+            opened, plan = unshare_where_it_helps(opened, plan, plan_of)
+        weights, unfit = folded_weights(opened, plan)
+        if not unfit:
+            return Resolved(opened, explained(plan, opened), weights)
+        sealed.update(unfit)
+
+
+def resolved_plan(opened: OpenModel, look: Look) -> Plan:
+    """The plan alone: new weights that cannot but be finite are not computed."""
+    sealed: dict[int, str] = {}
+    while True:
+        plan = plan_graph(opened.graph, weights_of(opened, look), sealed=sealed)
+        sure = surely_finite(opened, plan, look)
+        doubtful = tuple(one for one in plan.absorptions if one.layer not in sure)
+        _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
+        if not unfit:
+            return explained(plan, opened)
+        sealed.update(unfit)
 
 
 def _require_call_kept(opened: OpenModel) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from pytest_layercount.folding.plan import PASSES, Plan, plan_graph
-from pytest_layercount.folding.result import Refusal
+from pytest_layercount.folding.plan import PASSES, Plan, Refusal
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
 from pytest_layercount.model.readers.symbolic import composite

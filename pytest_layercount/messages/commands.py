@@ -13,8 +13,7 @@ from pytest_layercount.messages import counts, folds, pairs
 
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation
-    from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.folding.result import Fold, Refusal
+    from pytest_layercount.folding.plan import Fold, Plan, Refusal
     from pytest_layercount.model.count import LayerCount
     from pytest_layercount.structure import Difference
 

@@ -11,7 +11,7 @@ from pytest_layercount.messages.counts import unseen
 if TYPE_CHECKING:
     from pytest_layercount.foldable import Foldability
     from pytest_layercount.folding.equivalence import FoldCheck
-    from pytest_layercount.folding.result import Refusal
+    from pytest_layercount.folding.plan import Refusal
 
 OURS = "layers that this package brings are meant to fold exactly: please report it"
 

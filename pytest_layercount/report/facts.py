@@ -40,7 +40,7 @@ def facts(graph: ModelGraph, plan: Plan) -> Facts:
 def structural_plan(model: Any, graph: ModelGraph) -> Plan:
     """What folds; weights are read only where the structure cannot decide."""
     from pytest_layercount.folding import plan_fold
-    from pytest_layercount.folding.plan import plan_graph
+    from pytest_layercount.folding.planner import plan_graph
 
     if graph.seen == "one call":
         return plan_graph(graph, passes=())

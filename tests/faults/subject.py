@@ -18,7 +18,7 @@ from pytest_layercount import check_equivalence, fold
 from pytest_layercount.folding import equivalence
 from pytest_layercount.folding.build import unique_names
 from pytest_layercount.folding.equivalence.copies import _random_statistics
-from pytest_layercount.folding.plan import plan_graph, weights_of
+from pytest_layercount.folding.planner import plan_graph, weights_of
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.weights import folded_weights
 from pytest_layercount.model.keras.variables import read_weights, variable

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pytest_layercount.folding.bounds import _bound, surely_finite
-from pytest_layercount.folding.plan import Plan, plan_graph
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.weights import absorb
 from pytest_layercount.model.keras.variables import Look, Snapshot, read_weights
 from pytest_layercount.model.readers.live import OpenModel

@@ -165,7 +165,7 @@ def test_the_training_flag_of_a_call(keras: Any, layers: Any, flag: bool) -> Non
 def test_a_training_flag_of_another_type(
     keras: Any, layers: Any, flag: Any, suffix: str, tmp_path: Any
 ) -> None:
-    from pytest_layercount.folding.plan import plan_graph
+    from pytest_layercount.folding.planner import plan_graph
 
     entry = keras.Input((4,))
     x = layers.BatchNormalization()(layers.Dense(3)(entry), training=flag)

@@ -12,7 +12,7 @@ from html import unescape
 import pytest
 
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.folding.plan import plan_graph
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.messages import pictures
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.report import graphviz

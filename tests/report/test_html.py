@@ -25,7 +25,7 @@ EVIL = "<script>document.title='caught'</script>"
 
 
 def drawing(folder):
-    from pytest_layercount.folding.plan import plan_graph
+    from pytest_layercount.folding.planner import plan_graph
 
     graph = chain("InputLayer", "Conv2D", "BatchNormalization", name="detector")
     return leave(*renamed(graph, plan_graph(graph), EVIL), folder)

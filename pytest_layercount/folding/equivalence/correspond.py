@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_layercount.folding.build import unique_names
-from pytest_layercount.folding.plan import Plan, plan_graph, weights_of
+from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.planner import plan_graph, weights_of
 from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 
