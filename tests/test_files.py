@@ -14,8 +14,8 @@ from pytest_layercount.cli import main
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import irregular, opened, read_bytes, replaced
 from pytest_layercount.model.readers import live_model
-from pytest_layercount.model.readers.archive import read_configuration
-from pytest_layercount.model.readers.stored import weights_in
+from pytest_layercount.model.readers.files.container import read_configuration
+from pytest_layercount.model.readers.files.weights import weights_in
 from pytest_layercount.records.file import RecordError, read_record
 from tests.conftest import needs_keras
 

@@ -15,7 +15,7 @@ from pytest_layercount import explain
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.plain_settings import is_without_effect
-from pytest_layercount.model.readers.described import Describer
+from pytest_layercount.model.readers.describe import Describer
 from tests.kerases import load_keras
 
 pytest.importorskip("tensorflow")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.readers.archive import Saved
-from pytest_layercount.model.readers.saved import graph_of
+from pytest_layercount.model.readers.files.container import Saved
+from pytest_layercount.model.readers.files.open import graph_of
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = {"keras2": "2.15.0", "keras3": "3.15.1"}

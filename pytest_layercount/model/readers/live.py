@@ -11,7 +11,7 @@ from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label, wraps_call
 from pytest_layercount.model.keras.common import dtype_name, leaving_no_trace
-from pytest_layercount.model.readers.described import Describer
+from pytest_layercount.model.readers.describe import Describer
 from pytest_layercount.model.readers.symbolic import (
     composite,
     trace,

@@ -67,15 +67,15 @@ def load_model(path: Path) -> Any:
 
 def _check_configurations(path: Path, *, trusted: bool) -> None:
     """Refuse what would run or never end, before any Keras sees the file."""
-    from pytest_layercount.model.readers import archive, metadata
-    from pytest_layercount.model.readers.code import endless_file, stored_code
+    from pytest_layercount.model.readers.files import container, keras_metadata
+    from pytest_layercount.model.readers.files.stored_code import endless_file, stored_code
 
-    pickled = archive.pickled_weights(path)
+    pickled = container.pickled_weights(path)
     configs: list[Any] = []
     if (path / KERAS_METADATA).exists():
-        configs += metadata.configurations(path)
-    if not configs or (path / archive.CONFIG).exists():
-        configs += archive.configurations(path)
+        configs += keras_metadata.configurations(path)
+    if not configs or (path / container.CONFIG).exists():
+        configs += container.configurations(path)
     held = pickled or next(filter(None, map(stored_code, configs)), None)
     if held and not trusted:
         raise ModelError(

@@ -10,7 +10,7 @@ from typing import Literal
 from pytest_layercount.model.count import Count
 from pytest_layercount.model.keras.origin import imported, is_model, is_own
 from pytest_layercount.model.layers import KNOWN
-from pytest_layercount.model.readers.described import bases_of
+from pytest_layercount.model.readers.describe import bases_of
 
 Unlimited = Literal["every", "model", "base"]
 """Why no layer counts as a class: all are of it, it is one of models, or only Keras derives it."""

@@ -7,8 +7,16 @@ from typing import Any
 
 from pytest_layercount.model.graph import Cycle, Shape, map_tree
 from pytest_layercount.model.keras.adapter import Call
-from pytest_layercount.model.readers.classes import default_training
-from pytest_layercount.model.readers.network import (
+from pytest_layercount.model.readers.files.calls import (
+    Malformed,
+    RawCall,
+    Reference,
+    ends_of,
+    references_in,
+)
+from pytest_layercount.model.readers.files.classes import default_training
+from pytest_layercount.model.readers.files.infer import Output, outputs_of, shape_from
+from pytest_layercount.model.readers.files.saved_layer import (
     Key,
     Network,
     SavedLayer,
@@ -18,14 +26,6 @@ from pytest_layercount.model.readers.network import (
     tensors_in,
     tensors_of_call,
 )
-from pytest_layercount.model.readers.references import (
-    Malformed,
-    RawCall,
-    Reference,
-    ends_of,
-    references_in,
-)
-from pytest_layercount.model.readers.shapes import Output, outputs_of, shape_from
 
 
 class Joining:

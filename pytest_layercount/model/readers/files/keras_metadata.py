@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import read_bytes
-from pytest_layercount.model.readers.archive import MOST_BYTES, Saved
+from pytest_layercount.model.readers.files.container import MOST_BYTES, Saved
 from pytest_layercount.model.readers.load import KERAS_METADATA, SAVED_MODEL
 
 _NODES = 1

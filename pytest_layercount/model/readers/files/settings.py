@@ -7,7 +7,7 @@ from typing import Any
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.names import names
-from pytest_layercount.model.readers.network import SavedLayer
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 _FUNCTIONS = names("""
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh

@@ -15,9 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.saved import OpenFile
-from pytest_layercount.model.readers.stored import UNREADABLE, datasets, places_of, weights_in
+from pytest_layercount.model.readers.files.open import OpenFile
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
+from pytest_layercount.model.readers.files.weights import (
+    UNREADABLE,
+    datasets,
+    places_of,
+    weights_in,
+)
 
 _OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3's DepthwiseConv calls it kernel
 

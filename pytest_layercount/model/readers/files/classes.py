@@ -10,8 +10,8 @@ from pytest_layercount.model.keras.adapter import canonical_operation, snake
 from pytest_layercount.model.keras.origin import imported, is_own
 from pytest_layercount.model.layers import KNOWN, row_of
 from pytest_layercount.model.layers.known import is_known_layer, is_raw_operation
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.references import Malformed
+from pytest_layercount.model.readers.files.calls import Malformed
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 _KERAS2_OPERATIONS = (
     "ClassMethod",

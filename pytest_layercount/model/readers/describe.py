@@ -22,7 +22,7 @@ from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.attributes import attributes_of
 from pytest_layercount.model.plain_settings import live_settings, within
-from pytest_layercount.model.readers.dtypes import item_size
+from pytest_layercount.model.readers.files.dtypes import item_size
 
 
 class Traits(NamedTuple):

@@ -8,8 +8,8 @@ from operator import or_
 
 from pytest_layercount.model.layers import WITHOUT_ROW, row_of
 from pytest_layercount.model.layers.base import Config, Scalars, Shapes, certain, channels, known
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.references import Malformed
+from pytest_layercount.model.readers.files.calls import Malformed
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 MOST = 1 << 62
 _WRAPPERS = ("Bidirectional", "SpectralNormalization", "TimeDistributed")

@@ -17,7 +17,7 @@ import pytest
 from pytest_layercount import ModelError, count_layers, plan_fold, read_graph
 from pytest_layercount.model.count import require_parameters
 from pytest_layercount.model.layers.operations import operation_output
-from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer, SavedTensor
 from tests.model.recorded import configuration, recorded
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.readers.files.keras_metadata import saved_configuration
+from pytest_layercount.model.readers.files.open import graph_of
 from pytest_layercount.model.readers.load import SAVED_MODEL
-from pytest_layercount.model.readers.metadata import saved_configuration
-from pytest_layercount.model.readers.saved import graph_of
 
 
 def is_saved_model(path: Path) -> bool:

@@ -15,12 +15,17 @@ from typing import Any
 from pytest_layercount.model.keras.loose import ACTIVATIONS
 from pytest_layercount.model.keras.origin import is_model
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.readers.classes import Class, class_of, loaded_class, nested_layers
-from pytest_layercount.model.readers.described import bases_of
-from pytest_layercount.model.readers.joining import Joining, chained, entry_of
-from pytest_layercount.model.readers.network import Network, SavedLayer
-from pytest_layercount.model.readers.references import Malformed, RawCall, raw_call
-from pytest_layercount.model.readers.shapes import shape_from
+from pytest_layercount.model.readers.describe import bases_of
+from pytest_layercount.model.readers.files.calls import Malformed, RawCall, raw_call
+from pytest_layercount.model.readers.files.classes import (
+    Class,
+    class_of,
+    loaded_class,
+    nested_layers,
+)
+from pytest_layercount.model.readers.files.infer import shape_from
+from pytest_layercount.model.readers.files.joining import Joining, chained, entry_of
+from pytest_layercount.model.readers.files.saved_layer import Network, SavedLayer
 
 _FUNCTIONAL = ("layers", "input_layers", "output_layers")
 _KEEPS_LISTS = (3, 8)

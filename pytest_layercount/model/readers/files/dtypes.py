@@ -10,7 +10,7 @@ from typing import Any
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.base import Call
 from pytest_layercount.model.layers.names import names
-from pytest_layercount.model.readers.network import SavedLayer, SavedTensor
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer, SavedTensor
 
 _TRUTHS = names("""
     all any equal greater greater_equal is_finite is_inf is_nan isfinite isinf isnan less

@@ -13,7 +13,7 @@ from pytest_layercount import count_layers, plan_fold, read_graph
 from pytest_layercount.model.graph import Layer, ModelGraph
 from tests.conftest import needs_keras
 from tests.kerases import load_keras
-from tests.model.saved_models import APPLICATIONS, BUILDERS, build, is_keras3
+from tests.model.readers.files.saved_models import APPLICATIONS, BUILDERS, build, is_keras3
 
 pytestmark = needs_keras
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape, leaves
 from pytest_layercount.model.layers.arguments import flag_of, in_known_order
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.shapes import shape_from
+from pytest_layercount.model.readers.files.infer import shape_from
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 _CONSTANT = "_CONSTANT_VALUE"
 _NUMBERS = ("bfloat16", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64")

@@ -20,7 +20,7 @@ from pytest_layercount import (
     record,
 )
 from pytest_layercount.cli import main
-from pytest_layercount.model.readers.code import endless_file, stored_code
+from pytest_layercount.model.readers.files.stored_code import endless_file, stored_code
 from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 

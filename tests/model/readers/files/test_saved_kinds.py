@@ -12,7 +12,7 @@ import pytest
 
 from pytest_layercount import count_layers, plan_fold, read_graph
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.readers.classes import class_of
+from pytest_layercount.model.readers.files.classes import class_of
 from tests.conftest import has_keras, needs_keras
 from tests.kerases import generation, load_keras, skip_in_keras_3_3
 

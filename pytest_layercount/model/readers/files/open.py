@@ -20,15 +20,15 @@ from pytest_layercount.model.keras.adapter import Adapter, Call
 from pytest_layercount.model.keras.common import RELOADED
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import stored_settings, within
-from pytest_layercount.model.readers.archive import Saved, read_configuration
-from pytest_layercount.model.readers.config import Parser, Unseeable
-from pytest_layercount.model.readers.dtypes import is_masked, stored_bytes
+from pytest_layercount.model.readers.files.calls import Malformed
+from pytest_layercount.model.readers.files.config import Parser, Unseeable
+from pytest_layercount.model.readers.files.container import Saved, read_configuration
+from pytest_layercount.model.readers.files.dtypes import is_masked, stored_bytes
+from pytest_layercount.model.readers.files.parameters import parameters
+from pytest_layercount.model.readers.files.saved_layer import Network, SavedLayer, SavedTensor
+from pytest_layercount.model.readers.files.settings import settings_of
+from pytest_layercount.model.readers.files.weights import count_own_weights
 from pytest_layercount.model.readers.live import Opening
-from pytest_layercount.model.readers.network import Network, SavedLayer, SavedTensor
-from pytest_layercount.model.readers.references import Malformed
-from pytest_layercount.model.readers.settings import settings_of
-from pytest_layercount.model.readers.sizes import parameters
-from pytest_layercount.model.readers.stored import count_own_weights
 
 MOST_CALLS = 200_000
 _NOT_A_MODEL = (

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pytest_layercount.files import opened
-from pytest_layercount.model.readers.archive import HIGHEST_RATIO
-from pytest_layercount.model.readers.network import SavedLayer
-from pytest_layercount.model.readers.sizes import parameters
+from pytest_layercount.model.readers.files.container import HIGHEST_RATIO
+from pytest_layercount.model.readers.files.parameters import parameters
+from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
 """What a file without weights that can be read may raise."""

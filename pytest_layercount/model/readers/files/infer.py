@@ -12,8 +12,8 @@ from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.base import Call
 from pytest_layercount.model.layers.operations import operation_outputs
-from pytest_layercount.model.readers.dtypes import dtype_of, is_masked
-from pytest_layercount.model.readers.network import (
+from pytest_layercount.model.readers.files.dtypes import dtype_of, is_masked
+from pytest_layercount.model.readers.files.saved_layer import (
     Network,
     SavedLayer,
     SavedTensor,

@@ -1,0 +1,1 @@
+"""Saved models, read without Keras: nothing in a file is run, unpickled or extracted."""
