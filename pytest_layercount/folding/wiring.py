@@ -1,66 +1,25 @@
-"""A ModelGraph while layers are being taken out of it."""
+"""A ModelGraph while layers are being folded: what rules may see, and what must stay."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 from pytest_layercount.folding.integers import integers
 from pytest_layercount.folding.rules.base import Site
-from pytest_layercount.model.graph import (
-    Layer,
-    ModelGraph,
-    Node,
-    Value,
-    map_tree,
-    needed,
-    values_in,
-)
+from pytest_layercount.model.edit import GraphEdit
+from pytest_layercount.model.graph import ModelGraph
 
 
-class Use(NamedTuple):
-    """One place where a value enters a node."""
-
-    node: int
-    slot: int
-
-
-class Wiring:
-    """Who reads what, kept up to date as nodes are bypassed and layers change.
+class Wiring(GraphEdit):
+    """A graph under edit, as folding sees it.
 
     ``sealed`` are layers, by number, that must keep their weights for the reason given.
     """
 
     def __init__(self, graph: ModelGraph, sealed: Mapping[int, str] | None = None) -> None:
-        self.graph = graph
+        super().__init__(graph)
         self.sealed: Mapping[int, str] = sealed or {}
-        self.layers: list[Layer] = list(graph.layers)
-        self.inputs: list[list[Value]] = [list(node.inputs) for node in graph.nodes]
-        self.outputs: Counter[Value] = Counter(values_in(graph.outputs))
-        self.entries: frozenset[Value] = frozenset(values_in(graph.inputs))
-        self.alias: dict[Value, Value] = {}
         self.integers = integers(graph)
-        self._equal: dict[Value, set[Value]] = {}
-        for number in set(range(len(self.inputs))).difference(self._alive()):
-            self.inputs[number] = []
-        self._uses: dict[Value, list[Use]] = {}
-        for number, inputs in enumerate(self.inputs):
-            for slot, value in enumerate(inputs):
-                self._uses.setdefault(value, []).append(Use(number, slot))
-
-    def uses(self, value: Value) -> list[Use]:
-        """Where ``value`` enters a node; model outputs are not among these."""
-        return self._uses.get(value, [])
-
-    def is_output(self, value: Value) -> bool:
-        """Whether the model returns ``value``."""
-        return self.outputs[value] > 0
-
-    def layer(self, node: int) -> Layer:
-        """The layer that ``node`` calls, as it stands now."""
-        return self.layers[self.graph.nodes[node].layer]
 
     def seal(self, node: int) -> str | None:
         """Why the layer that ``node`` calls must keep its weights, None if it need not."""
@@ -71,103 +30,3 @@ class Wiring:
         call = self.graph.nodes[node]
         shapes = tuple([self.graph.shape(value) for value in self.inputs[node]])
         return Site(self.layers[call.layer], call, shapes, call.shapes)
-
-    def calls(self, layer: int) -> tuple[int, ...]:
-        """The nodes that call ``layer``; only those that still stand."""
-        return tuple([node for node in self.graph.calls.get(layer, ()) if self.inputs[node]])
-
-    def alter(self, value: Value) -> None:
-        """Note that ``value`` will not be what it was in the original model."""
-        self._equal[value] = set()
-
-    def bypass(self, node: int, slot: int = 0) -> None:
-        """Take out ``node``: whoever read its output reads its input number ``slot``."""
-        gone, instead = Value(node), self.inputs[node][slot]
-        self.alias[gone] = instead
-        moved = self._uses.pop(gone, [])
-        for use in moved:
-            self.inputs[use.node][use.slot] = instead
-        self._uses[instead] = sorted([*self.uses(instead), *moved])
-        self.outputs[instead] += self.outputs.pop(gone, 0)
-        self._equal[instead] = self._same(instead) | self._same(gone)
-        self._release(node)
-
-    def _release(self, node: int) -> None:
-        """Forget what ``node`` reads, and the nodes that only it read."""
-        pending = [node]
-        while pending:
-            node = pending.pop()
-            values, self.inputs[node] = self.inputs[node], []
-            for slot, value in enumerate(values):
-                self._uses[value] = [use for use in self._uses[value] if use != Use(node, slot)]
-            pending += {
-                value.node
-                for value in values
-                if not any(map(self.uses, self._made_by(value.node)))
-                and not any(map(self.is_output, self._made_by(value.node)))
-            }
-
-    def _made_by(self, node: int) -> list[Value]:
-        return [Value(node, index) for index in range(len(self.graph.nodes[node].shapes))]
-
-    def resolved(self, value: Value) -> Value:
-        """What stands in for ``value`` now."""
-        while value in self.alias:
-            value = self.alias[value]
-        return value
-
-    def finished(self) -> tuple[ModelGraph, tuple[int, ...], dict[Value, Value]]:
-        """The graph that is left, the old number of each layer, and where values went."""
-        alive = self._alive()
-        numbers = {old: new for new, old in enumerate(alive)}
-        called = {self.graph.nodes[node].layer for node in alive}
-        kept = tuple(number for number in range(len(self.layers)) if number in called)
-        renumbered = {old: new for new, old in enumerate(kept)}
-
-        def moved(leaf: object) -> object:
-            if not isinstance(leaf, Value):
-                return leaf
-            value = self.resolved(leaf)
-            return Value(numbers[value.node], value.index)
-
-        nodes = [self._moved_node(self.graph.nodes[n], moved, renumbered) for n in alive]
-        layers = tuple(self.layers[number] for number in kept)
-        listed = {"layer"} if self.graph.sequential else {"layer", "input"}
-        graph = replace(
-            self.graph,
-            layers=layers,
-            nodes=tuple(nodes),
-            inputs=map_tree(self.graph.inputs, moved),
-            outputs=map_tree(self.graph.outputs, moved),
-            top=tuple(layer.type for layer in layers if layer.kind in listed),
-        )
-        values = {
-            old: Value(numbers[node], index)
-            for node in alive
-            for index in range(len(self.graph.nodes[node].shapes))
-            for old in self._same(Value(node, index))
-        }
-        return graph, kept, values
-
-    @staticmethod
-    def _moved_node(node: Node, moved: Callable[[Any], Any], renumbered: dict[int, int]) -> Node:
-        return Node(
-            layer=renumbered[node.layer],
-            args=map_tree(node.args, moved),
-            kwargs=map_tree(node.kwargs, moved) if node.kwargs else node.kwargs,
-            shapes=node.shapes,
-            dtypes=node.dtypes,
-            training=node.training,
-            masked=node.masked,
-        )
-
-    def _same(self, value: Value) -> set[Value]:
-        """The values of the original model that ``value`` equals."""
-        return self._equal.get(value, {value})
-
-    def _alive(self) -> list[int]:
-        """The nodes that an output still needs, and every input, in order."""
-        ends = [self.resolved(value).node for value in values_in(self.graph.outputs)]
-        entries = [value.node for value in self.entries]
-        reads = self.inputs
-        return sorted(needed([*entries, *ends], lambda node: [v.node for v in reads[node]]))

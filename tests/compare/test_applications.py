@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount import explain, fold, read_graph
-from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.edit import GraphEdit
 from tests.conftest import needs_keras
 from tests.kerases import load_keras
 from tests.test_applications import MODELS
@@ -85,7 +85,7 @@ def test_with_a_side_head(graph: Any, model: Any) -> None:
 
 def test_without_preprocessing(graph: Any) -> None:
     types = ("Rescaling", "Normalization")
-    wiring = Wiring(graph)
+    wiring = GraphEdit(graph)
     inside = [n for n in range(len(graph.nodes)) if graph.layer_of(n).type in types]
     for node in inside:
         wiring.bypass(node)

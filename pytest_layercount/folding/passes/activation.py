@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_layercount.folding.passes.inert import same_dtype
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
-from pytest_layercount.folding.wiring import Use, Wiring
+from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Value
 
 FUSED = (
@@ -69,7 +69,7 @@ def _can_take(wiring: Wiring, taker: int, calls: tuple[int, ...], sources: list[
         and all(
             wiring.uses(source) == [Use(call, 0)]
             and not wiring.is_output(source)
-            and same_dtype(wiring, call)
+            and wiring.keeps_dtype(call)
             for call, source in zip(calls, sources, strict=True)
         )
     )

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.passes.inert import same_dtype, same_mask
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Rule, Stop, Weights
@@ -75,7 +74,7 @@ class AffinePass:
 
     def _in_floats(self, calls: tuple[int, ...], affine: Affine | Stop) -> Affine | Stop:
         """The map, if it is one in the numbers that it is computed in; a cast is told later."""
-        alike = [call for call in calls if same_dtype(self.wiring, call)]
+        alike = [call for call in calls if self.wiring.keeps_dtype(call)]
         read = {self.wiring.inputs[call][0] for call in alike}
         whole = not self.wiring.integers.isdisjoint((*read, *map(Value, alike)))
         return Stop("integers") if whole else affine
@@ -120,9 +119,9 @@ class AffinePass:
         for call in self.wiring.calls(layer):
             if matters and in_training(self.wiring.site(call)):
                 return Blocked("training-call", path)
-            if not same_dtype(self.wiring, call):
+            if not self.wiring.keeps_dtype(call):
                 return Blocked("data-type", path)
-            if not same_mask(self.wiring, call):
+            if not self.wiring.keeps_mask(call):
                 return Blocked("mask", path)
         return None
 

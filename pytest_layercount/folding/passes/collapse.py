@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.passes.inert import same_dtype
 from pytest_layercount.folding.passes.kernels import along, offset, width
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
@@ -72,13 +71,13 @@ def collapse(
     wiring: Wiring, maps: Mapping[int, Affine | Stop]
 ) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
     """The merges to make, and the paths of the layers gone. ``maps`` are the affine layers'."""
-    before = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _alive(wiring)}
+    before = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _standing(wiring)}
     merges: list[Merge] = []
-    for node in _alive(wiring):
+    for node in _standing(wiring):
         if wiring.inputs[node]:
             merge = _side_by_side(wiring, maps, node) or _in_a_row(wiring, node)
             merges += [] if merge is None else [merge]
-    after = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _alive(wiring)}
+    after = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _standing(wiring)}
     return tuple(merges), tuple(sorted(before - after))
 
 
@@ -232,7 +231,7 @@ def _term(
         return None
     axis = channel_axis(large, large.output)
     fits = affine.axis in (None, axis) and wiring.graph.nodes[value.node].training is not True
-    if axis is None or not fits or not same_dtype(wiring, value.node):
+    if axis is None or not fits or not wiring.keeps_dtype(value.node):
         return None
     return Term(None, place, affine.along(axis, _channels(large)))
 
@@ -275,5 +274,5 @@ def _adds_bias_elsewhere(site: Site) -> bool:
     return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)
 
 
-def _alive(wiring: Wiring) -> list[int]:
-    return [n for n in range(len(wiring.inputs)) if wiring.inputs[n]]
+def _standing(wiring: Wiring) -> list[int]:
+    return [node for node, values in enumerate(wiring.inputs) if values]

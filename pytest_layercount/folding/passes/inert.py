@@ -35,16 +35,5 @@ def _does_nothing(wiring: Wiring, rule: Rule, call: int) -> bool:
         return False
     source = wiring.inputs[call][0]
     returned = wiring.is_output(Value(call)) and source in wiring.entries
-    same = same_dtype(wiring, call) and same_mask(wiring, call)
+    same = wiring.keeps_dtype(call) and wiring.keeps_mask(call)
     return rule.removable(site) and not returned and same
-
-
-def same_dtype(wiring: Wiring, call: int) -> bool:
-    """Whether a call gives the data type that it takes."""
-    return wiring.graph.dtype(wiring.inputs[call][0]) == wiring.graph.dtype(Value(call))
-
-
-def same_mask(wiring: Wiring, call: int) -> bool:
-    """Whether a call passes its input's mask on, or has none to pass."""
-    graph = wiring.graph
-    return graph.is_masked(wiring.inputs[call][0]) == graph.is_masked(Value(call))

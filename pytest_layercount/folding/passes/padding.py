@@ -12,7 +12,8 @@ from typing import Any
 
 from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.folding.rules.padding import same_padding, spatial
-from pytest_layercount.folding.wiring import Use, Wiring
+from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Value
 from pytest_layercount.model.layers.base import is_first
 
