@@ -14,8 +14,8 @@ from pytest_layercount.folding.planner import weights_of
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
-from pytest_layercount.model.readers.files.arrays import stored_weights
 from pytest_layercount.model.readers.files.open import NotInFile, open_saved
+from pytest_layercount.model.readers.files.weights import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, Untraceable, open_model
 from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 

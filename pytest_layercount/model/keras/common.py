@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pytest_layercount.model.graph import leaves
@@ -104,6 +105,15 @@ def shape_and_dtype(variable: Any) -> tuple[tuple[int, ...], str]:
 def dtype_name(dtype: Any) -> str:
     """``"float32"``, whatever object stands for it."""
     return str(getattr(dtype, "name", dtype))
+
+
+@cache
+def item_size(dtype: str) -> int:
+    """The bytes of one scalar: 2 for ``bfloat16``, 1 for ``float8_e4m3fn``, 4 where unknown."""
+    if dtype == "bool":
+        return 1
+    bits = re.search(r"\d+", dtype)
+    return max(int(bits[0]) // 8, 1) if bits else 4
 
 
 def attribute(layer: Any, name: str) -> Any:

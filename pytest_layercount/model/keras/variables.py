@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.model.keras.common import attribute
+from pytest_layercount.model.layers.names import WEIGHTS_OTHERWISE
 
 Look = Callable[[Any], NDArray[Any]]
 """How to get the values of a variable."""
-
-_OTHER_NAMES = {"depthwise_kernel": "kernel"}  # Keras 3's DepthwiseConv calls it kernel
 
 
 def variable(layer: Any, name: str) -> Any | None:
@@ -23,7 +22,7 @@ def variable(layer: Any, name: str) -> Any | None:
     for owner in owners:
         layer = attribute(layer, owner)
     found = getattr(layer, last, None)
-    return getattr(layer, _OTHER_NAMES.get(last, last), None) if found is None else found
+    return getattr(layer, WEIGHTS_OTHERWISE.get(last, last), None) if found is None else found
 
 
 def computing_type(layer: Any, name: str) -> str:

@@ -64,7 +64,7 @@ def model_metrics(model: Any) -> Metrics:
 
 def is_traced(model: object) -> bool:
     """Whether ``model`` holds operations of TensorFlow alone: a function or SavedModel."""
-    from pytest_layercount.model.readers.files.directory import is_saved_model
+    from pytest_layercount.model.readers.files.open import is_saved_model
 
     if isinstance(model, (str, Path)):
         return is_saved_model(Path(model))
@@ -73,11 +73,8 @@ def is_traced(model: object) -> bool:
 
 def _read_file(path: Path) -> ModelGraph:
     """From the file alone; where it does not hold the graph, from a Keras that is imported."""
-    from pytest_layercount.model.readers.files.directory import is_saved_model, read_saved_model
     from pytest_layercount.model.readers.files.open import NotInFile, read_saved
 
-    if is_saved_model(path):
-        return read_saved_model(path)
     try:
         return read_saved(path)
     except NotInFile as unseen:

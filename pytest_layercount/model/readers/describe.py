@@ -13,6 +13,7 @@ from pytest_layercount.model.keras.adapter import Adapter, replaces_call
 from pytest_layercount.model.keras.common import (
     holds_saved_model,
     inner_layers,
+    item_size,
     parts,
     shape_and_dtype,
     variables_of,
@@ -22,7 +23,6 @@ from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.attributes import attributes_of
 from pytest_layercount.model.plain_settings import live_settings, within
-from pytest_layercount.model.readers.files.dtypes import item_size
 
 
 class Traits(NamedTuple):

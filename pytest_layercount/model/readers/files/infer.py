@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.base import Call
+from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.layers.operations import operation_outputs
-from pytest_layercount.model.readers.files.dtypes import dtype_of, is_masked
 from pytest_layercount.model.readers.files.saved_layer import (
     Network,
     SavedLayer,
@@ -24,6 +24,12 @@ from pytest_layercount.model.readers.files.saved_layer import (
 
 _LARGEST = 1 << 40
 _MOST_SHAPES = 64
+
+_TRUTHS = names("""
+    all any equal greater greater_equal is_finite is_inf is_nan isfinite isinf isnan less
+    less_equal logical_and logical_not logical_or logical_xor not_equal reduce_all reduce_any
+    """)
+_COUNTS = names("argmax argmin argsort count_nonzero rank shape size")
 
 
 class Output(NamedTuple):
@@ -56,7 +62,7 @@ def outputs_of(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, An
         shapes = _shapes(layer, args, kwargs, inputs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         shapes = [None]
-    dtype = dtype_of(layer, args, kwargs, inputs)
+    dtype = _dtype(layer, args, kwargs, inputs)
     masked, ranked = is_masked(layer, inputs), layer.operation == "top_k"
     return [
         Output(shape_from(shape), "int32" if ranked and number else dtype, masked and number == 0)
@@ -122,3 +128,53 @@ def _time_distributed(layer: SavedLayer, shape: Shape) -> list[Shape]:
         inner.built = (step.shape,)
     found = outputs_of(inner, (step,), {})[0].shape
     return [None if found is None else (found[0], shape[1], *found[1:])]
+
+
+def _dtype(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[SavedTensor]
+) -> str:
+    """The data type of a call's outputs, empty where it is not known."""
+    first = inputs[0].dtype
+    if layer.operation is not None:
+        return _of_operation(layer, args, kwargs, [tensor.dtype for tensor in inputs])
+    policy = layer.config.get("dtype", "float32" if layer.builtin else "")
+    if not policy:
+        return ""
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        named = inner.get("name") or inner.get("source_name") if isinstance(inner, Mapping) else ""
+        policy = str(named or "").rpartition("_from_")[2]
+    computes = str(policy or "float32").removeprefix("mixed_")
+    row = row_of(layer.type)
+    if first and "float" not in first and row.keeps_integers(layer.config, layer.generation):
+        return first
+    call = Call(layer.config, generation=layer.generation, version=layer.version)
+    return computes if row.dtype is None else row.dtype(call, computes)
+
+
+def _of_operation(
+    layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: list[str]
+) -> str:
+    name = layer.operation
+    if name in ("cast", "one_hot", "ones", "zeros"):
+        usual = "float32" if name != "cast" else args[1] if len(args) > 1 else ""
+        wanted = kwargs.get("dtype") or usual
+        return wanted if isinstance(wanted, str) else ""
+    if name in _COUNTS:
+        large = layer.generation == 2 and name in ("argmax", "argmin", "count_nonzero")
+        wanted = kwargs.get("output_type") or kwargs.get("out_type")
+        return wanted if isinstance(wanted, str) else "int64" if large else "int32"
+    if name in ("embedding_lookup", "fill", "sequence_mask"):
+        return ""
+    if name == "where":
+        return inputs[1] if len(inputs) > 1 else ""
+    return "bool" if name in _TRUTHS else inputs[0]
+
+
+def is_masked(layer: SavedLayer, inputs: list[SavedTensor]) -> bool:
+    """Whether Keras carries a mask along with the first output."""
+    if not layer.builtin or layer.operation is not None:
+        return False
+    wraps = layer.type == "Bidirectional" and layer.inner is not None
+    config = layer.inner.config if wraps and layer.inner else layer.config
+    return row_of(layer.type).masks(config, [tensor.masked for tensor in inputs])

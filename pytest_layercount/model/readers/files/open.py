@@ -8,27 +8,29 @@ of such a class are counted from the HDF5 data, all of them as trainable.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.graph import Kind, Layer, ModelGraph
+from pytest_layercount.model.graph import Layer, ModelGraph
 from pytest_layercount.model.keras.adapter import Adapter, Call
-from pytest_layercount.model.keras.common import RELOADED
-from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.plain_settings import stored_settings, within
 from pytest_layercount.model.readers.files.calls import Malformed
 from pytest_layercount.model.readers.files.config import Parser, Unseeable
 from pytest_layercount.model.readers.files.container import Saved, read_configuration
-from pytest_layercount.model.readers.files.dtypes import is_masked, stored_bytes
-from pytest_layercount.model.readers.files.parameters import parameters
-from pytest_layercount.model.readers.files.saved_layer import Network, SavedLayer, SavedTensor
-from pytest_layercount.model.readers.files.settings import settings_of
+from pytest_layercount.model.readers.files.describe import SavedDescriber
+from pytest_layercount.model.readers.files.infer import is_masked
+from pytest_layercount.model.readers.files.keras_metadata import saved_configuration
+from pytest_layercount.model.readers.files.saved_layer import (
+    Network,
+    OpenFile,
+    SavedLayer,
+    SavedTensor,
+)
 from pytest_layercount.model.readers.files.weights import count_own_weights
 from pytest_layercount.model.readers.live import Opening
+from pytest_layercount.model.readers.load import SAVED_MODEL
 
 MOST_CALLS = 200_000
 _NOT_A_MODEL = (
@@ -45,23 +47,14 @@ class NotInFile(ModelError):
     """The file does not hold the model's graph: only the code of its class does."""
 
 
-@dataclass(frozen=True)
-class OpenFile:
-    """A graph and what the file says of each of ``graph.layers``."""
-
-    graph: ModelGraph
-    layers: tuple[SavedLayer, ...]
-    model: SavedLayer
-
-
 def read_saved(path: Path) -> ModelGraph:
-    """The structure of the model saved at ``path``: ``.keras``, ``.h5`` or ``.json``.
+    """The structure of the model saved at ``path``: a ``.keras``, ``.h5``, ``.json`` or SavedModel.
 
     Raises:
         NotInFile: a subclassed model, whose graph no file holds.
         ModelError: the file cannot be read, or does not describe a model.
     """
-    return open_saved(path).graph
+    return _read_saved_model(path) if is_saved_model(path) else open_saved(path).graph
 
 
 def open_saved(path: Path) -> OpenFile:
@@ -76,6 +69,35 @@ def open_saved(path: Path) -> OpenFile:
 def graph_of(saved: Saved) -> ModelGraph:
     """The structure that a configuration describes."""
     return _checked(saved).graph
+
+
+def is_saved_model(path: Path) -> bool:
+    """Whether ``path`` is a directory that TensorFlow wrote a model to."""
+    try:
+        return (path / SAVED_MODEL).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _read_saved_model(path: Path) -> ModelGraph:
+    """The structure of the model in a SavedModel's directory.
+
+    Where Keras 2 wrote the model's configuration beside it, from that, without
+    TensorFlow; else from the operations of the signature that it serves with.
+
+    Raises:
+        ModelError: there is no such signature, the file is damaged, or TensorFlow is missing.
+    """
+    saved = saved_configuration(path)
+    if saved is not None:
+        try:
+            return graph_of(saved)
+        except ModelError:  # a subclassed model, whose graph only its operations show
+            pass
+    from pytest_layercount.model.readers.tensorflow.build import graph_of_function
+    from pytest_layercount.model.readers.tensorflow.functions import saved_function
+
+    return graph_of_function(saved_function(path))
 
 
 def _checked(saved: Saved) -> OpenFile:
@@ -188,121 +210,5 @@ class _SavedOpening(Opening):
     def _name(self, layer: SavedLayer, prefix: str) -> str:
         return layer.name
 
-    def _kind(self, layer: SavedLayer) -> Kind:
-        if layer.type == "InputLayer":
-            return "input"
-        return "layer" if layer.counted else "operation"
-
     def described(self, model: SavedLayer) -> Iterator[Layer]:
-        trains = not _is_frozen(model)
-        self.met = set(map(id, self.layers))
-        for layer, path in zip(self.layers, self.paths, strict=True):
-            found = replace(self._described(layer, path), inside=self._held(layer, path))
-            yield found if trains else replace(found, trainable_parameters=0)
-
-    def _held(self, layer: SavedLayer, path: str) -> tuple[Layer, ...]:
-        """The layers that a whole one holds, models among them opened."""
-        found: list[Layer] = []
-        parts = layer.parts if layer.network is None else layer.network.layers
-        for part in parts:
-            if id(part) in self.met:
-                continue
-            self.met.add(id(part))
-            own = f"{path}/{part.name}"
-            inside = self._held(part, own)
-            if part.model:
-                found += inside
-            elif self._kind(part) == "layer":
-                found.append(replace(self._inner(part, own), inside=inside))
-        return tuple(found)
-
-    def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
-        """The settings of a layer, what it wraps among them."""
-        config: dict[str, Any] = settings_of(layer) if layer.builtin else {}
-        for name, part in zip(row_of(layer.type).inner, layer.parts, strict=False):
-            if layer.builtin:
-                config[name] = within(layer.type, self._inner(part, f"{path}/{part.name}"))
-        return config
-
-    def _described(self, layer: SavedLayer, path: str) -> Layer:
-        config = self._config(layer, path)
-        known = parameters(layer)
-        if known and min(known) < 0:  # of sizes that no layer has
-            known = None
-        total, trainable = known or (0, 0)
-        return Layer(
-            path=path,
-            type=layer.type,
-            kind=self._kind(layer),
-            builtin=layer.builtin,
-            config=config,
-            operation=layer.operation,
-            sealed=None if layer.type == "InputLayer" else _seal(layer.config),
-            parameters=total,
-            trainable_parameters=trainable,
-            stored_bytes=stored_bytes(layer, total) or None,
-            weighed=known is not None,
-            settings=stored_settings(layer.type, layer.config, config, builtin=layer.builtin),
-            bases=_bases(layer),
-            closed=_is_closed(layer),
-        )
-
-    def _inner(self, layer: SavedLayer, path: str) -> Layer:
-        config = self._config(layer, path)
-        return Layer(
-            path=path,
-            type=layer.type,
-            builtin=layer.builtin,
-            config=config,
-            operation=layer.operation,
-            sealed=_seal(layer.config),
-            settings=stored_settings(layer.type, layer.config, config, builtin=layer.builtin),
-            bases=_bases(layer),
-            closed=_is_closed(layer),
-        )
-
-
-def _is_frozen(model: SavedLayer) -> bool:
-    """Whether Keras trains nothing of the model that it loads.
-
-    Keras 3 gives the flag back to a model that is neither Sequential nor inside another;
-    Keras 2 does to none.
-    """
-    return (
-        model.generation == 3
-        and not model.sequential
-        and model.config.get("trainable", True) is False
-    )
-
-
-def _bases(layer: SavedLayer) -> tuple[str, ...]:
-    return row_of(layer.type).bases if layer.builtin else layer.bases or ()
-
-
-def _is_closed(layer: SavedLayer) -> bool:
-    """Whether only code or a SavedModel tells what a layer is and holds.
-
-    A kind of one of Keras's own is that kind.
-    """
-    return layer.type in RELOADED if layer.builtin else not layer.bases
-
-
-def _seal(config: Mapping[str, Any]) -> str | None:
-    """Why the weights must stay, for the layer or for any part of it."""
-    found = set(_seals(config))
-    return next((reason for reason in ("quantized", "lora") if reason in found), None)
-
-
-def _seals(tree: Any) -> Iterator[str]:
-    if isinstance(tree, Mapping):
-        policy = tree.get("dtype")
-        name = policy.get("class_name", "") if isinstance(policy, Mapping) else policy
-        if re.search(r"Quantized|GPTQ|AWQ|\bint8|float8", str(name)):
-            yield "quantized"
-        if tree.get("lora_rank"):
-            yield "lora"
-        for item in tree.values():
-            yield from _seals(item)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from _seals(item)
+        return SavedDescriber().described(model, self.layers, self.paths)

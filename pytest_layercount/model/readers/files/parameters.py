@@ -1,11 +1,12 @@
-"""How many parameters a saved built-in layer has: from its configuration and input shapes."""
+"""How many parameters a saved layer has, and their bytes: from configuration and input shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 
+from pytest_layercount.model.keras.common import item_size
 from pytest_layercount.model.layers import WITHOUT_ROW, row_of
 from pytest_layercount.model.layers.base import Config, Scalars, Shapes, certain, channels, known
 from pytest_layercount.model.readers.files.calls import Malformed
@@ -104,3 +105,19 @@ def _vector(layer: SavedLayer, shapes: Shapes) -> int:
 
 def _total(parts: Iterable[Scalars]) -> Scalars:
     return reduce(or_, parts, Scalars())
+
+
+def stored_bytes(layer: SavedLayer, parameters: int) -> int:
+    """The memory of a saved layer's weights; the count of a Normalization is an int64."""
+    counter = 4 * (layer.builtin and layer.type == "Normalization" and parameters > 0)
+    return parameters * item_size(_stored_as(layer)) + counter
+
+
+def _stored_as(layer: SavedLayer) -> str:
+    """The data type of a saved layer's variables: ``float32`` under mixed precision."""
+    policy = layer.config.get("dtype", "float32")
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        policy = inner.get("name") or "" if isinstance(inner, Mapping) else ""
+    named = str(policy or "float32").rpartition("_from_")[2]
+    return "float32" if named.startswith("mixed_") else named

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_layercount.model.graph import Shape, map_tree, needed
+from pytest_layercount.model.graph import ModelGraph, Shape, map_tree, needed
 from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.layers.arguments import attended
 from pytest_layercount.model.layers.attention import PROJECTING
@@ -72,6 +72,15 @@ class Network:
     outputs: Any
     entries: list[SavedTensor] = field(default_factory=list)
     seen: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A graph and what the file says of each of ``graph.layers``."""
+
+    graph: ModelGraph
+    layers: tuple[SavedLayer, ...]
+    model: SavedLayer
 
 
 Key = tuple[str, int]

@@ -1,28 +1,40 @@
-"""How many weights a file holds for the layers whose configuration does not say it.
+"""The weights that a file holds: how many for a layer, and their values, without Keras.
 
-These are users' own, and those whose input's shape is not known. Only the headers of
-the HDF5 data are read, and only where h5py is installed. Layers are found by their
-places among the model's layers, as Keras finds them.
+How many is asked where the configuration does not say: of users' own layers, and of those
+whose input's shape is not known. Only headers are read then. Values are read of the kinds
+of layers whose weights folding reads and writes. Layers are found by their places among the
+model's layers, as Keras finds them. Keras 3 numbers the weights of a layer in the order in
+which it made them, older files name them. All this needs h5py.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pytest_layercount.files import opened
+from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.names import WEIGHTS_OTHERWISE
 from pytest_layercount.model.readers.files.container import HIGHEST_RATIO
 from pytest_layercount.model.readers.files.parameters import parameters
-from pytest_layercount.model.readers.files.saved_layer import SavedLayer
+from pytest_layercount.model.readers.files.saved_layer import OpenFile, SavedLayer
 
-UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
 """What a file without weights that can be read may raise."""
+
+Read = Callable[[int, tuple[str, ...]], "Mapping[str, NDArray[np.float64]] | None"]
+"""The weights of these names of the layer of this number; None where they cannot be read."""
 
 MOST_DATASETS = 100_000
 
@@ -32,7 +44,7 @@ _LOCAL_HEADER = struct.Struct("<26xHH")
 
 def count_own_weights(path: Path, model: SavedLayer) -> None:
     """Note on the layers of ``model`` that do not say it how many weights the file has for them."""
-    own = [(layer, places) for layer, places in places_of(model) if parameters(layer) is None]
+    own = [(layer, places) for layer, places in _places_of(model) if parameters(layer) is None]
     if not own:
         return
     try:
@@ -46,11 +58,102 @@ def count_own_weights(path: Path, model: SavedLayer) -> None:
             with h5py.File(stream, "r") as file:
                 for layer, places in own:
                     layer.stored = next(filter(None, (_size(file, place) for place in places)), 0)
-    except UNREADABLE:
+    except _UNREADABLE:
         return  # a file without readable weights: its structure stands
 
 
-def places_of(
+def stored_weights(path: Path, opened: OpenFile) -> Read | None:
+    """How to read the weights in the file at ``path``; None without h5py."""
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        return None
+    places = {id(layer): found for layer, found in reversed(list(_places_of(opened.model)))}
+
+    def read(number: int, names: tuple[str, ...]) -> Mapping[str, NDArray[np.float64]] | None:
+        if not names:
+            return {}
+        layer = opened.layers[number]
+        try:
+            with weights_in(path) as stream:
+                if stream is None or id(layer) not in places:
+                    return None
+                with h5py.File(stream, "r") as file:
+                    found = _found(file, places[id(layer)])
+                    if layer.type == "Normalization":
+                        return _statistics(layer, found)
+                    return _named(layer.type, layer.config, names, found)
+        except (*_UNREADABLE, TypeError):
+            return None
+
+    return read
+
+
+def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
+    import numpy as np  # late, as in _statistics: counting needs none of it
+
+    numbered, named = places
+    outermost = named.partition("/")[0]  # which Keras 3 repeats before the layers of a model
+    for place in (numbered, f"model_weights/{named}", f"model_weights/{outermost}/{named}"):
+        if place in file:
+            found = {
+                name.rpartition("/")[2].partition(":")[0]: np.asarray(item)
+                for name, item in _datasets(file[place])
+            }
+            if found:
+                return found
+    return {}
+
+
+def _named(
+    kind: str, config: Mapping[str, Any], names: tuple[str, ...], found: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]] | None:
+    """The arrays ``found`` in the file under ``names``; None if they are not what is expected."""
+    there = _expected(kind, config, names)
+    floats = all(array.dtype.kind == "f" for array in found.values())
+    if there is None or len(found) != len(there) or not floats:
+        return None
+    if all(name.isdecimal() for name in found):
+        pairs = {name: found[str(place)] for place, name in enumerate(there)}
+    else:
+        pairs = {n: found[n] if n in found else found[WEIGHTS_OTHERWISE[n]] for n in there}
+    return {name: array.astype("float64") for name, array in pairs.items()}
+
+
+def _statistics(
+    layer: SavedLayer, found: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]] | None:
+    """What a Normalization was given, as the float32 that Keras makes of it, or has adapted to."""
+    import numpy as np
+
+    kinds = ("mean", "variance")
+    if layer.config.get("mean") is not None:
+        shape, axes = layer.built[0], layer.config.get("axis", -1)
+        axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
+        size = math.prod(int((shape or ())[axis] or 0) for axis in axes)
+        given = (np.ravel(np.float32(layer.config[kind])).astype(np.float64) for kind in kinds)
+        return {kind: np.broadcast_to(each, size) for kind, each in zip(kinds, given, strict=True)}
+    pairs = [found.get(kind, found.get(str(place))) for place, kind in enumerate(kinds)]
+    if any(each is None or each.dtype.kind != "f" for each in pairs):
+        return None
+    read = {kind: each.astype(np.float64) for kind, each in zip(kinds, pairs, strict=True)}
+    return {**read, **{f"adapt_{kind}": each for kind, each in read.items()}}
+
+
+def _expected(
+    kind: str, config: Mapping[str, Any], names: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Those of ``names`` that such a layer has, in the order in which it makes them."""
+    optional = row_of(kind).optional
+    if optional is None:
+        return None
+    usual = kind != "EinsumDense"  # which has a bias where it is said along which axes
+    return tuple(
+        name for name in names if name not in optional or config.get(optional[name], usual)
+    )
+
+
+def _places_of(
     model: SavedLayer, above: tuple[tuple[str, str], ...] = ()
 ) -> Iterator[tuple[SavedLayer, tuple[str, str]]]:
     """The layers, and where their weights are: by place, and by name in old files."""
@@ -64,7 +167,7 @@ def places_of(
         number = numbers[kind] = numbers.get(kind, -1) + 1
         here = (f"layers/{kind}_{number}" if number else f"layers/{kind}", layer.name)
         if layer.network is not None:
-            yield from places_of(layer, (*above, here))
+            yield from _places_of(layer, (*above, here))
         else:
             trail = (*above, here)
             yield (
@@ -78,12 +181,12 @@ def _size(file: Any, place: str) -> int:
     total = 0
     for root in (place, f"model_weights/{place}"):
         if root in file and not total:
-            names = datasets(file[root])
+            names = _datasets(file[root])
             total = sum(int(item.size) for name, item in names if "seed_generator" not in name)
     return total
 
 
-def datasets(group: Any) -> Iterator[tuple[str, Any]]:
+def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
     """The data under ``group`` by path, as far as it is in this file and of a size it can have.
 
     Links to other files are not followed, and nothing is visited twice.
