@@ -144,7 +144,7 @@ def check_known(
     for name in types:
         if name in there:
             continue
-        from pytest_layercount.model.readers.types import closest, is_type, why_unlimited
+        from pytest_layercount.model.keras.types import closest, is_type, why_unlimited
 
         if not is_type(name, count):
             given = {name: types[name]} if isinstance(types, Mapping) else (name,)

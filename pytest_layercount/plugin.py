@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     start(config)
     keeper.start(config)
     if settings.settings(config).trust_stored_code:
-        from pytest_layercount.model.readers.load import trusting_stored_code
+        from pytest_layercount.model.keras.load import trusting_stored_code
 
         trusting = ExitStack()
         trusting.enter_context(trusting_stored_code())

@@ -19,7 +19,7 @@ from pytest_layercount.cli import compare, count, explain, fold, graph
 from pytest_layercount.cli.answer import Answer
 from pytest_layercount.criteria import ArgumentError
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.model.readers.load import trusting_stored_code
+from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.text import json_text, printable
 
 COMMANDS = (count, fold, explain, graph, compare)

@@ -26,12 +26,12 @@ from pytest_layercount.model.count import LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import wraps_call
+from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.model.keras.variables import Snapshot
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.files.open import NotInFile, open_saved
 from pytest_layercount.model.readers.files.weights import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, open_model
-from pytest_layercount.model.readers.load import trusting_stored_code
 
 if TYPE_CHECKING:
     from pytest_layercount.model.keras.variables import Look

@@ -22,10 +22,10 @@ from pytest_layercount.folding.equivalence.run import Runner, fed
 from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.model.graph import ModelGraph, values_in
 from pytest_layercount.model.keras.common import parts, size_of, variables_of
+from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.model.keras.tables import derive, learns_table
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
-from pytest_layercount.model.readers.load import trusting_stored_code
 from pytest_layercount.records.chance import undisturbed
 from pytest_layercount.records.file import write_record
 from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers, Record

@@ -56,9 +56,9 @@ from pytest_layercount.folding.opened import open_as, open_to_fold
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, values_in
+from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.live import OpenModel, open_model
-from pytest_layercount.model.readers.load import trusting_stored_code
 
 
 @dataclass(frozen=True)

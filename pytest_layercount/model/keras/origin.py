@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from pytest_layercount.model.layers import row_of
+
 LIBRARIES = ("keras", "tf_keras")
 
 
@@ -34,6 +36,20 @@ def is_own_function(value: Any) -> bool:
 def is_model(cls: type) -> bool:
     """Whether a class is one of models."""
     return any(base.__name__ == "Model" for base in cls.__mro__)
+
+
+def bases_of(cls: type) -> tuple[str, ...]:
+    """The layer classes that a class derives from, up to Keras's first one and what that is."""
+    if is_own(cls):
+        return row_of(cls.__name__).bases
+    names: list[str] = []
+    for base in cls.__mro__[1:]:
+        if is_own(base):
+            own = () if base.__name__ == "Layer" else (base.__name__,)
+            return (*names, *own, *row_of(base.__name__).bases)
+        if any(root.__name__ == "Layer" and is_own(root) for root in base.__mro__):
+            names.append(base.__name__)
+    return tuple(names)
 
 
 def library_of(candidate: object) -> str | None:

@@ -104,9 +104,10 @@ def count_layers(model: Any, *, count: Count = "layers") -> LayerCount:
 def live_model(model: Any) -> Any:
     """``model`` itself if it is live, or loaded with Keras's safe mode on if it is a path."""
     if isinstance(model, (str, Path)):
-        from pytest_layercount.model.readers.load import load_model
+        from pytest_layercount.model.keras.load import load_model
+        from pytest_layercount.model.readers.files.stored_code import check_stored_code
 
-        return load_model(Path(model))
+        return load_model(Path(model), check_stored_code)
     if is_function(model):
         raise ModelError(
             f"{getattr(model, 'name', model)!r} is a traced function of TensorFlow: it is counted "

@@ -19,7 +19,7 @@ from pytest_layercount.model.keras.common import (
     variables_of,
 )
 from pytest_layercount.model.keras.loose import loose_layers
-from pytest_layercount.model.keras.origin import is_model, is_own
+from pytest_layercount.model.keras.origin import bases_of, is_model, is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.attributes import attributes_of
 from pytest_layercount.model.plain_settings import live_settings, within
@@ -139,20 +139,6 @@ class Describer:
             bases=traits.bases,
             closed=traits.closed,
         )
-
-
-def bases_of(cls: type) -> tuple[str, ...]:
-    """The layer classes that a class derives from, up to Keras's first one and what that is."""
-    if is_own(cls):
-        return row_of(cls.__name__).bases
-    names: list[str] = []
-    for base in cls.__mro__[1:]:
-        if is_own(base):
-            own = () if base.__name__ == "Layer" else (base.__name__,)
-            return (*names, *own, *row_of(base.__name__).bases)
-        if any(root.__name__ == "Layer" and is_own(root) for root in base.__mro__):
-            names.append(base.__name__)
-    return tuple(names)
 
 
 def _parts(layer: Any, traits: Traits) -> Iterator[Any]:

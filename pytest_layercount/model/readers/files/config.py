@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 
 from pytest_layercount.model.keras.loose import ACTIVATIONS
-from pytest_layercount.model.keras.origin import is_model
+from pytest_layercount.model.keras.origin import bases_of, is_model
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.readers.describe import bases_of
 from pytest_layercount.model.readers.files.calls import Malformed, RawCall, raw_call
 from pytest_layercount.model.readers.files.classes import (
     Class,

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import opened
-from pytest_layercount.model.readers.load import SUFFIXES
+from pytest_layercount.model.keras.load import SUFFIXES
 
 READABLE = (*SUFFIXES, ".json")
 MOST_BYTES = 1 << 27

@@ -14,8 +14,8 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import read_bytes
+from pytest_layercount.model.keras.load import KERAS_METADATA, SAVED_MODEL
 from pytest_layercount.model.readers.files.container import MOST_BYTES, Saved
-from pytest_layercount.model.readers.load import KERAS_METADATA, SAVED_MODEL
 
 _NODES = 1
 _PATH, _TEXT = 3, 5

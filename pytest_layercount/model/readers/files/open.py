@@ -16,6 +16,7 @@ from typing import Any, cast
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import Layer, ModelGraph
 from pytest_layercount.model.keras.adapter import Adapter, Call
+from pytest_layercount.model.keras.load import SAVED_MODEL
 from pytest_layercount.model.readers.files.calls import Malformed
 from pytest_layercount.model.readers.files.config import Parser, Unseeable
 from pytest_layercount.model.readers.files.container import Saved, read_configuration
@@ -30,7 +31,6 @@ from pytest_layercount.model.readers.files.saved_layer import (
 )
 from pytest_layercount.model.readers.files.weights import count_own_weights
 from pytest_layercount.model.readers.live import Opening
-from pytest_layercount.model.readers.load import SAVED_MODEL
 
 MOST_CALLS = 200_000
 _NOT_A_MODEL = (

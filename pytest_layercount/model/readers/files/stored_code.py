@@ -17,6 +17,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_layercount.errors import ModelError
+from pytest_layercount.files import NOT_REGULAR
+from pytest_layercount.model.keras.load import KERAS_METADATA
+from pytest_layercount.model.readers.files import container, keras_metadata
+
 _KIND = "_type"
 """How the settings end in which Keras 2 says that it stores bytecode: ``function_type`` ..."""
 
@@ -37,6 +42,30 @@ _REACHES_OUT = re.compile(
 """Functions of libraries that read, write or load what they are told to."""
 
 _LIBRARIES = ("keras", "numpy", "tensorflow", "tf_keras")
+
+
+def check_stored_code(path: Path, trusted: bool) -> None:
+    """Refuse what would run or never end, before any Keras sees the file at ``path``.
+
+    Raises:
+        ModelError: what is in it runs and is not ``trusted``, never ends, or cannot be read.
+    """
+    pickled = container.pickled_weights(path)
+    configs: list[Any] = []
+    if (path / KERAS_METADATA).exists():
+        configs += keras_metadata.configurations(path)
+    if not configs or (path / container.CONFIG).exists():
+        configs += container.configurations(path)
+    held = pickled or next(filter(None, map(stored_code, configs)), None)
+    if held and not trusted:
+        raise ModelError(
+            f"{path}: {held}, which runs when the model is loaded: if you trust the file, say "
+            "trust_stored_code=True (layercount --trust-stored-code, pytest "
+            "--layercount-trust-stored-code)"
+        )
+    read = next(filter(None, map(endless_file, configs)), None)
+    if read:
+        raise ModelError(f"{path}: {read}, which is {NOT_REGULAR}, so the model is not loaded")
 
 
 def stored_code(config: Any) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.files import read_bytes
-from pytest_layercount.model.readers.load import SAVED_MODEL
+from pytest_layercount.model.keras.load import SAVED_MODEL
 from pytest_layercount.model.readers.tensorflow.flatten import CALLS, Flattening
 from pytest_layercount.model.readers.tensorflow.ops import Function
 

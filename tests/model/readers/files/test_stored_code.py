@@ -20,7 +20,11 @@ from pytest_layercount import (
     record,
 )
 from pytest_layercount.cli import main
-from pytest_layercount.model.readers.files.stored_code import endless_file, stored_code
+from pytest_layercount.model.readers.files.stored_code import (
+    check_stored_code,
+    endless_file,
+    stored_code,
+)
 from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
@@ -274,7 +278,7 @@ def test_members_that_keras_would_unpack_without_end_are_left_alone(canary):
 
 
 def test_what_one_keras_refuses_as_unsafe_no_other_is_asked(monkeypatch, tmp_path):
-    from pytest_layercount.model.readers import load
+    from pytest_layercount.model.keras import load
 
     asked = []
 
@@ -293,7 +297,7 @@ def test_what_one_keras_refuses_as_unsafe_no_other_is_asked(monkeypatch, tmp_pat
         archive.writestr("config.json", json.dumps(model_of()))
 
     with pytest.raises(ModelError, match="disallowed by default"):
-        load.load_model(file)
+        load.load_model(file, check_stored_code)
 
     assert asked == [{"compile": False, "safe_mode": True}]
 

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator
 from typing import Literal
 
 from pytest_layercount.model.count import Count
-from pytest_layercount.model.keras.origin import imported, is_model, is_own
+from pytest_layercount.model.keras.origin import bases_of, imported, is_model, is_own
 from pytest_layercount.model.layers import KNOWN
-from pytest_layercount.model.readers.describe import bases_of
 
 Unlimited = Literal["every", "model", "base"]
 """Why no layer counts as a class: all are of it, it is one of models, or only Keras derives it."""

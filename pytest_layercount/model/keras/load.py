@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,6 +18,8 @@ from pytest_layercount.model.keras.origin import LIBRARIES
 SAVED_MODEL, KERAS_METADATA = "saved_model.pb", "keras_metadata.pb"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
+Guard = Callable[[Path, bool], None]
+"""Refuses, before any Keras sees a file, what loading it would run; told if that is trusted."""
 
 _TRUSTED: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -32,8 +34,10 @@ def trusting_stored_code(trust: bool = True) -> Iterator[None]:
         _TRUSTED.reset(before)
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, guard: Guard) -> Any:
     """The model saved at ``path``, loaded with safe mode on and not compiled.
+
+    Not before ``guard`` has looked into the file.
 
     Raises:
         ModelError: no such file, a suffix that is not a model's, stored code that is not
@@ -52,7 +56,7 @@ def load_model(path: Path) -> Any:
     if held is not None:
         raise ModelError(f"{held}: {NOT_REGULAR}, so it is not opened")
     trusted = _TRUSTED.get()
-    _check_configurations(path, trusted=trusted)
+    guard(path, trusted)
     failed: list[tuple[str, Exception]] = []
     for keras in _installed(path):
         try:
@@ -63,29 +67,6 @@ def load_model(path: Path) -> Any:
                 break  # what one Keras holds to be unsafe, another may run
     said = "; ".join(f"{name} cannot load this file: {first_line(e)}" for name, e in failed)
     raise ModelError(f"{path}: {said}") from failed[0][1]
-
-
-def _check_configurations(path: Path, *, trusted: bool) -> None:
-    """Refuse what would run or never end, before any Keras sees the file."""
-    from pytest_layercount.model.readers.files import container, keras_metadata
-    from pytest_layercount.model.readers.files.stored_code import endless_file, stored_code
-
-    pickled = container.pickled_weights(path)
-    configs: list[Any] = []
-    if (path / KERAS_METADATA).exists():
-        configs += keras_metadata.configurations(path)
-    if not configs or (path / container.CONFIG).exists():
-        configs += container.configurations(path)
-    held = pickled or next(filter(None, map(stored_code, configs)), None)
-    if held and not trusted:
-        raise ModelError(
-            f"{path}: {held}, which runs when the model is loaded: if you trust the file, say "
-            "trust_stored_code=True (layercount --trust-stored-code, pytest "
-            "--layercount-trust-stored-code)"
-        )
-    read = next(filter(None, map(endless_file, configs)), None)
-    if read:
-        raise ModelError(f"{path}: {read}, which is {NOT_REGULAR}, so the model is not loaded")
 
 
 def _installed(path: Path) -> list[Any]:
