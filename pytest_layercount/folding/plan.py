@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_layercount.folding.passes.collapse import Merge
+from pytest_layercount.folding.passes.kernels import Merge
 from pytest_layercount.folding.rules.base import Weights
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.graph import ModelGraph, Value
@@ -63,7 +63,7 @@ class Plan:
     removed: tuple[str, ...]
     graph: ModelGraph
     absorptions: tuple[Absorption, ...]
-    merges: tuple[Merge, ...]
+    merges: tuple[Merge | Absorption, ...]
     sources: tuple[int, ...]
     values: Mapping[Value, Value]
     before: ModelGraph

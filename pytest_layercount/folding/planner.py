@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pytest_layercount.folding import reasons
-from pytest_layercount.folding.passes.activation import fuse_activations
+from pytest_layercount.folding.passes.activation import Activation
 from pytest_layercount.folding.passes.affine import AffinePass
-from pytest_layercount.folding.passes.collapse import Merge, collapse
-from pytest_layercount.folding.passes.inert import remove_inert
-from pytest_layercount.folding.passes.padding import absorb_padding
+from pytest_layercount.folding.passes.collapse import Collapse
+from pytest_layercount.folding.passes.identity import Identity
+from pytest_layercount.folding.passes.kernels import Merge
+from pytest_layercount.folding.passes.padding import Padding
+from pytest_layercount.folding.passes.result import Pass, PassResult
 from pytest_layercount.folding.plan import ALL_PASSES, PASSES, Plan, ReadWeights, Refusal
 from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.search import Absorption
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, ModelGraph
 
@@ -35,52 +38,52 @@ def plan_graph(
     unknown = [name for name in passes if name not in ALL_PASSES]
     if unknown:
         raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
-    wiring = Wiring(graph, sealed)
-    removed = remove_inert(wiring) if "identity" in passes else ()
-    planner = AffinePass(wiring, weights)
-    if "affine" in passes:
-        planner.run()
-    merges, merged = _shrink(wiring, planner, passes)
-    removed += merged
-    removed += fuse_activations(wiring) if "activation" in passes else ()
-    gone = set(removed)
-    after, sources, values = wiring.finished()
-    refused = {no.layer: no for _, no in sorted(planner.refusals.items()) if no.layer not in gone}
+    edit = Wiring(graph, sealed)
+    affine = AffinePass(edit, weights)
+    results = tuple(_run(edit, affine, passes))
+    removed = tuple(path for result in results for path in result.removed)
+    steps = tuple(step for result in results for step in result.steps)
+    first = next((at for at, step in enumerate(steps) if isinstance(step, Merge)), len(steps))
+    after, sources, values = edit.finished()
+    refused = {no.layer: no for _, no in sorted(affine.refusals.items()) if no.layer not in removed}
     left = left_inside(after, refused) if "affine" in passes else ()
     return Plan(
-        folds=tuple(planner.folds[layer] for layer in sorted(planner.folds)),
+        folds=tuple(affine.folds[layer] for layer in sorted(affine.folds)),
         refusals=(*refused.values(), *left),
         removed=removed,
         graph=after,
-        absorptions=tuple(planner.absorptions),
-        merges=tuple(merges),
+        absorptions=tuple(step for step in steps[:first] if isinstance(step, Absorption)),
+        merges=steps[first:],
         sources=sources,
         values=values,
         before=graph,
     )
 
 
-def _shrink(
-    wiring: Wiring, planner: AffinePass, passes: tuple[str, ...]
-) -> tuple[list[Merge], tuple[str, ...]]:
-    """Carry out ``padding`` and ``collapse`` for as long as one makes room for the other.
+def _run(edit: Wiring, affine: AffinePass, passes: Collection[str]) -> Iterator[PassResult]:
+    """Run ``passes`` in the order in which one makes room for the next.
 
-    What is left of a branched block may take up a map that no branch could have.
+    What is left of a branched block may take up a map that no branch could have, and what is
+    left of that may be merged: these are run for as long as they find something.
     """
-    merges: list[Merge] = []
-    removed: tuple[str, ...] = ()
-    while True:
-        late: list[Merge] = []
-        gone = absorb_padding(wiring) if "padding" in passes else ()
-        if "collapse" in passes:
-            more, merged = collapse(wiring, planner.affine_maps())
-            if more and "affine" in passes:
-                late = [Merge(one.layer, taken=one) for one in planner.run_again()]
-            merges += (*more, *late)
-            gone += merged
-        if not gone and not late:
-            return merges, removed
-        removed += gone
+    every: dict[str, Pass] = {
+        "identity": Identity(edit),
+        "affine": affine,
+        "padding": Padding(edit),
+        "collapse": Collapse(edit, affine),
+        "activation": Activation(edit),
+    }
+    yield from (every[name].run() for name in ("identity", "affine") if name in passes)
+    again = [name for name in ("padding", "collapse") if name in passes]
+    if "collapse" in passes and "affine" in passes:
+        again.append("affine")
+    while again:
+        results = [every[name].run() for name in again]
+        yield from results
+        if not any(result.removed or result.steps for result in results):
+            break
+    if "activation" in passes:
+        yield every["activation"].run()
 
 
 def left_inside(graph: ModelGraph, refused: Collection[str]) -> Iterator[Refusal]:

@@ -36,6 +36,11 @@ class Absorption:
     answer: Absorbs
 
     @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers whose weights are read: the one itself."""
+        return (self.layer,)
+
+    @property
     def affine(self) -> Affine:
         """The map, where there is but one."""
         return next(iter(self.maps.values()))

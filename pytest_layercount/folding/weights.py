@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.half import fits, in_half
-from pytest_layercount.folding.passes.collapse import merged_weights
+from pytest_layercount.folding.passes.kernels import Merge, merged_weights
 from pytest_layercount.folding.plan import Plan, ReadWeights
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Weights
@@ -51,10 +51,10 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
             unfit[layer] = "overflow"
     for merge in plan.merges:
         current = {layer: _current(opened, new, layer) for layer in merge.layers}
-        if merge.taken is None:
+        if isinstance(merge, Merge):
             new[merge.target] = merged_weights(merge, current)
         else:
-            new[merge.target] = changed(current[merge.target], [merge.taken])
+            new[merge.layer] = changed(current[merge.layer], [merge])
     for layer in merging & new.keys():
         exact, live = new[layer], opened.layers[layer]
         new[layer] = _cast(exact, live)

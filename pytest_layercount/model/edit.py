@@ -1,10 +1,10 @@
-"""A ModelGraph under edit: who reads what, while calls are taken out of it."""
+"""A ModelGraph under edit: calls are taken out of it, or layers replaced by what is in them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import (
@@ -166,3 +166,70 @@ class GraphEdit:
         entries = [value.node for value in self.entries]
         reads = self.inputs
         return sorted(needed([*entries, *ends], lambda node: [v.node for v in reads[node]]))
+
+
+def splice(graph: ModelGraph, inner: Mapping[int, ModelGraph]) -> ModelGraph:
+    """Replace each layer whose number is in ``inner`` by that graph, at every call of it.
+
+    The graph must take and return as many values as the calls of the layer.
+    """
+    return _Splice(graph, inner).graph()
+
+
+@dataclass
+class _Splice:
+    """A graph in which some layers are replaced by graphs."""
+
+    outer: ModelGraph
+    inner: Mapping[int, ModelGraph]
+    layers: list[Layer] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    numbers: dict[tuple[int, int], int] = field(default_factory=dict)
+    known: dict[Value, Value] = field(default_factory=dict)
+
+    def graph(self) -> ModelGraph:
+        for number, node in enumerate(self.outer.nodes):
+            inner = self.inner.get(node.layer)
+            if inner is None:
+                layer = self._numbered(-1, node.layer, self.outer.layers[node.layer])
+                self._add(node, layer, self.known)
+                for index in range(len(node.shapes)):
+                    self.known[Value(number, index)] = Value(len(self.nodes) - 1, index)
+            else:
+                self._open(number, node, inner)
+        return replace(
+            self.outer,
+            layers=tuple(self.layers),
+            nodes=tuple(self.nodes),
+            inputs=map_tree(self.outer.inputs, self.known.get),
+            outputs=map_tree(self.outer.outputs, self.known.get),
+        )
+
+    def _open(self, number: int, node: Node, inner: ModelGraph) -> None:
+        path = self.outer.layers[node.layer].path
+        given = [self.known[value] for value in node.inputs]
+        known = dict(zip(values_in(inner.inputs), given, strict=True))
+        for place, call in enumerate(inner.nodes):
+            if Value(place) in known:
+                continue
+            own = inner.layers[call.layer]
+            layer = self._numbered(node.layer, call.layer, replace(own, path=f"{path}/{own.path}"))
+            self._add(call, layer, known)
+            for index in range(len(call.shapes)):
+                known[Value(place, index)] = Value(len(self.nodes) - 1, index)
+        for index, value in enumerate(values_in(inner.outputs)):
+            self.known[Value(number, index)] = known[value]
+
+    def _numbered(self, where: int, number: int, layer: Layer) -> int:
+        key = (where, number)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.layers)
+            self.layers.append(layer)
+        return self.numbers[key]
+
+    def _add(self, node: Node, layer: int, known: Mapping[Value, Value]) -> None:
+        def moved(leaf: Any) -> Any:
+            return known[leaf] if isinstance(leaf, Value) else leaf
+
+        args, kwargs = map_tree(node.args, moved), map_tree(node.kwargs, moved)
+        self.nodes.append(replace(node, layer=layer, args=args, kwargs=kwargs))

@@ -1,1 +1,1 @@
-"""What :func:`fold` can take out beside affine maps: a file for each pass."""
+"""What :func:`pytest_layercount.fold` does to a graph: each choice of ``passes=`` is a file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
@@ -28,24 +29,31 @@ FUSED = (
 """Activations that mean the same as a name as they do as a layer."""
 
 
-def fuse_activations(wiring: Wiring) -> tuple[str, ...]:
-    """Fuse what can be fused; the paths of the activation layers gone."""
-    gone: list[str] = []
-    for number, layer in enumerate(wiring.layers):
-        function, calls = _function(layer), wiring.calls(number)
-        if function not in FUSED or not calls:
-            continue
-        sources = [wiring.inputs[call][0] for call in calls]
-        before = {wiring.graph.nodes[source.node].layer for source in sources}
-        taker = min(before)
-        if len(before) == 1 and _can_take(wiring, taker, calls, sources):
-            config = {**wiring.layers[taker].config, "activation": function}
-            wiring.layers[taker] = replace(wiring.layers[taker], config=config)
-            for call, source in zip(calls, sources, strict=True):
-                wiring.alter(source)
-                wiring.bypass(call)
-            gone.append(layer.path)
-    return tuple(gone)
+class Activation:
+    """Only where the linear layer before it is read by the activation alone."""
+
+    def __init__(self, edit: Wiring) -> None:
+        self.edit = edit
+
+    def run(self) -> PassResult:
+        """Fuse what can be fused."""
+        edit = self.edit
+        gone: list[str] = []
+        for number, layer in enumerate(edit.layers):
+            function, calls = _function(layer), edit.calls(number)
+            if function not in FUSED or not calls:
+                continue
+            sources = [edit.inputs[call][0] for call in calls]
+            before = {edit.graph.nodes[source.node].layer for source in sources}
+            taker = min(before)
+            if len(before) == 1 and _can_take(edit, taker, calls, sources):
+                config = {**edit.layers[taker].config, "activation": function}
+                edit.layers[taker] = replace(edit.layers[taker], config=config)
+                for call, source in zip(calls, sources, strict=True):
+                    edit.alter(source)
+                    edit.bypass(call)
+                gone.append(layer.path)
+        return PassResult(tuple(gone))
 
 
 def _function(layer: Layer) -> str | None:
@@ -59,17 +67,17 @@ def _function(layer: Layer) -> str | None:
     return None
 
 
-def _can_take(wiring: Wiring, taker: int, calls: tuple[int, ...], sources: list[Value]) -> bool:
+def _can_take(edit: Wiring, taker: int, calls: tuple[int, ...], sources: list[Value]) -> bool:
     """Whether every call of the layer goes into one of ``calls`` and nowhere else."""
-    layer = wiring.layers[taker]
+    layer = edit.layers[taker]
     return (
         isinstance(rule_for(layer), Weighted)
         and layer.config.get("activation") == "linear"
-        and {source.node for source in sources} == set(wiring.calls(taker))
+        and {source.node for source in sources} == set(edit.calls(taker))
         and all(
-            wiring.uses(source) == [Use(call, 0)]
-            and not wiring.is_output(source)
-            and wiring.keeps_dtype(call)
+            edit.uses(source) == [Use(call, 0)]
+            and not edit.is_output(source)
+            and edit.keeps_dtype(call)
             for call, source in zip(calls, sources, strict=True)
         )
     )

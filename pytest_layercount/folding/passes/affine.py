@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Rule, Stop, Weights
@@ -23,84 +24,76 @@ _CONDITIONS = {
 
 
 class AffinePass:
-    """Takes affine layers out one by one until none of those left can go."""
+    """Takes affine layers out one by one until none of those left can go.
 
-    def __init__(self, wiring: Wiring, weights: ReadWeights | None) -> None:
-        self.wiring = wiring
+    ``folds`` and ``refusals`` say what came of each. Run again, it tries those that are left.
+    """
+
+    def __init__(self, edit: Wiring, weights: ReadWeights | None = None) -> None:
+        self.edit = edit
         self.weights = weights
-        self.search = Search(wiring)
-        self.maps: dict[int, Affine | Stop] = {}
         self.folds: dict[int, Fold] = {}
         self.refusals: dict[int, Refusal] = {}
-        self.absorptions: list[Absorption] = []
-        self.assumed: dict[tuple[int, str], str] = {}  # what took up a map only perhaps
-        self.gaps: dict[Value, str] = {}  # behind which a layer stands if it does not fold
+        self._search = Search(edit)
+        self._absorptions: list[Absorption] = []
+        self._assumed: dict[tuple[int, str], str] = {}  # what took up a map only perhaps
+        self._gaps: dict[Value, str] = {}  # behind which a layer stands if it does not fold
 
-    def affine_maps(self) -> Mapping[int, Affine | Stop]:
-        """The maps of the affine layers that still stand."""
-        if not self.maps:
-            self._affine_layers()
-        return {layer: found for layer, found in self.maps.items() if layer not in self.folds}
+    @cached_property
+    def maps(self) -> dict[int, Affine | Stop]:
+        """What each affine layer does, by its number, kept up to date as it takes up others."""
+        maps: dict[int, Affine | Stop] = {}
+        for number, layer in enumerate(self.edit.layers):
+            rule, calls = rule_for(layer), self.edit.calls(number)
+            if rule is None or not calls:
+                continue
+            read = self._weights(number, rule)
+            answers = [rule.affine(self.edit.site(call), read) for call in calls]
+            if answers[0] is not None:
+                maps[number] = self._in_floats(calls, _common(answers))
+        return maps
 
-    def run(self) -> None:
+    def run(self) -> PassResult:
         """Fold what can be folded, in turns: what goes may make room for another."""
-        self._run(self._affine_layers())
-
-    def run_again(self) -> list[Absorption]:
-        """Fold what can go only now; the absorptions, which come after all merges so far."""
-        before = len(self.absorptions)
-        refused = [layer for layer in self.refusals if self.wiring.calls(layer)]
-        self._run(sorted(refused, key=self._turn))
-        late, self.absorptions = self.absorptions[before:], self.absorptions[:before]
-        return late
-
-    def _run(self, waiting: list[int]) -> None:
+        self._absorptions = []
+        waiting = [layer for layer in self.maps if self.edit.calls(layer)]
+        waiting.sort(key=self._turn)
         progress = True
         while progress:
             refused = [layer for layer in waiting if not self._fold(layer)]
             progress = len(refused) < len(waiting)
             waiting = refused
-
-    def _affine_layers(self) -> list[int]:
-        for layer in range(len(self.wiring.layers)):
-            rule = rule_for(self.wiring.layers[layer])
-            calls = self.wiring.calls(layer)
-            if rule is not None and calls:
-                read = self._weights(layer, rule)
-                found = [rule.affine(self.wiring.site(call), read) for call in calls]
-                if found[0] is not None:
-                    self.maps[layer] = self._in_floats(calls, _common(found))
-        return sorted(self.maps, key=self._turn)
+        return PassResult(steps=tuple(self._absorptions))
 
     def _in_floats(self, calls: tuple[int, ...], affine: Affine | Stop) -> Affine | Stop:
         """The map, if it is one in the numbers that it is computed in; a cast is told later."""
-        alike = [call for call in calls if self.wiring.keeps_dtype(call)]
-        read = {self.wiring.inputs[call][0] for call in alike}
-        whole = not self.wiring.integers.isdisjoint((*read, *map(Value, alike)))
+        alike = [call for call in calls if self.edit.keeps_dtype(call)]
+        read = {self.edit.inputs[call][0] for call in alike}
+        whole = not self.edit.integers.isdisjoint((*read, *map(Value, alike)))
         return Stop("integers") if whole else affine
 
     def _weights(self, layer: int, rule: Rule) -> Weights | None:
         """The weights of a layer that is a map; those of others are many and not asked for."""
-        site = self.wiring.site(self.wiring.calls(layer)[0])
+        site = self.edit.site(self.edit.calls(layer)[0])
         if self.weights is None or (not site.layer.own and rule.affine(site, None) is None):
             return None
         return self.weights(layer, rule.weights)
 
     def _turn(self, layer: int) -> tuple[bool, int]:
         """In order of the calls, but other maps wait: they might take up a normalization."""
-        rule = rule_for(self.wiring.layers[layer])
-        return not isinstance(rule, BatchNormalization), self.wiring.calls(layer)[0]
+        rule = rule_for(self.edit.layers[layer])
+        return not isinstance(rule, BatchNormalization), self.edit.calls(layer)[0]
 
     def _fold(self, layer: int) -> bool:
-        affine, calls = self.maps[layer], self.wiring.calls(layer)
+        affine, calls = self.maps[layer], self.edit.calls(layer)
         stop = self._standing(layer, affine)
         if stop is not None or isinstance(affine, Stop):
             self._refuse(layer, stop, None)
             return False
-        up = self.search.upstream(calls, affine)
+        up = self._search.upstream(calls, affine)
         if isinstance(up, Found) and not up.conditions:
             return self._apply(layer, up, "after")
-        down = self.search.downstream(calls, affine)
+        down = self._search.downstream(calls, affine)
         if isinstance(down, Found) and not (down.conditions and isinstance(up, Found)):
             return self._apply(layer, down, "before")
         if isinstance(up, Found):
@@ -111,32 +104,32 @@ class AffinePass:
 
     def _standing(self, layer: int, affine: Affine | Stop) -> Blocked | None:
         """What forbids taking the layer out, wherever its map might go."""
-        path = self.wiring.layers[layer].path
+        path = self.edit.layers[layer].path
         if isinstance(affine, Stop):
             return Blocked(affine.reason, path)
-        rule = rule_for(self.wiring.layers[layer])
+        rule = rule_for(self.edit.layers[layer])
         matters = rule is not None and rule.training_matters
-        for call in self.wiring.calls(layer):
-            if matters and in_training(self.wiring.site(call)):
+        for call in self.edit.calls(layer):
+            if matters and in_training(self.edit.site(call)):
                 return Blocked("training-call", path)
-            if not self.wiring.keeps_dtype(call):
+            if not self.edit.keeps_dtype(call):
                 return Blocked("data-type", path)
-            if not self.wiring.keeps_mask(call):
+            if not self.edit.keeps_mask(call):
                 return Blocked("mask", path)
         return None
 
     def _apply(self, layer: int, found: Found, side: str) -> bool:
-        described = self.wiring.layers[layer]
+        described = self.edit.layers[layer]
         condition = self._condition(described.path, found)
         for absorption in found.absorptions:
             self._absorb(absorption)
         for value in found.altered:
-            self.wiring.alter(value)
-        for call in self.wiring.calls(layer):
+            self.edit.alter(value)
+        for call in self.edit.calls(layer):
             if condition:
-                self.gaps.setdefault(self.wiring.inputs[call][0], described.path)
-            self.wiring.bypass(call)
-        into = tuple(self.wiring.layers[one.layer].path for one in found.absorptions)
+                self._gaps.setdefault(self.edit.inputs[call][0], described.path)
+            self.edit.bypass(call)
+        into = tuple(self.edit.layers[one.layer].path for one in found.absorptions)
         self.folds[layer] = Fold(described.path, described.type, into, side, condition)
         self.refusals.pop(layer, None)
         return True
@@ -147,20 +140,20 @@ class AffinePass:
         It follows one that changed the same layer, or that left a gap for this map to cross.
         """
         taken = [(absorption.layer, absorption.side) for absorption in found.absorptions]
-        before = [self.assumed[each] for each in taken if each in self.assumed]
-        gaps = self.gaps.items()
-        before += [gone for value, gone in gaps if self.wiring.resolved(value) in found.altered]
+        before = [self._assumed[each] for each in taken if each in self._assumed]
+        gaps = self._gaps.items()
+        before += [gone for value, gone in gaps if self.edit.resolved(value) in found.altered]
         own = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
         condition = own or (f"{before[0]} folds" if before else "")
         if condition:
-            self.assumed = {**dict.fromkeys(taken, path), **self.assumed}
+            self._assumed = {**dict.fromkeys(taken, path), **self._assumed}
         return condition
 
     def _absorb(self, absorption: Absorption) -> None:
-        self.absorptions.append(absorption)
+        self._absorptions.append(absorption)
         number, answer = absorption.layer, absorption.answer
-        before = self.wiring.layers[number]
-        self.wiring.layers[number] = replace(
+        before = self.edit.layers[number]
+        self.edit.layers[number] = replace(
             before,
             config={**before.config, **answer.changes},
             parameters=before.parameters + answer.adds,
@@ -175,7 +168,7 @@ class AffinePass:
             self.maps[number] = both.held_by(own)
 
     def _refuse(self, layer: int, up: Blocked | None, down: Blocked | None) -> None:
-        described = self.wiring.layers[layer]
+        described = self.edit.layers[layer]
         before, after = (up, down) if up is not None else (down, None)
         assert before is not None
         first = before

@@ -18,21 +18,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.passes.kernels import along, offset, width
+from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.passes.affine import AffinePass
+from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset, width
+from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, Value
-
-if TYPE_CHECKING:
-    from pytest_layercount.folding.search import Absorption
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
@@ -40,116 +37,53 @@ MOVES = ("kernel_size", "strides", "padding", "dilation_rate")
 PLAIN = {"kernel_size": 1, "strides": 1, "dilation_rate": 1}
 
 
-class Term(NamedTuple):
-    """A branch beside the target: a layer, or the input itself, mapped if ``affine`` says so."""
+class Collapse:
+    """``affine`` knows the maps of the affine layers: one beside a kernel is a kernel as well."""
 
-    layer: int | None
-    offset: tuple[int, ...]
-    affine: Affine | None = None
+    def __init__(self, edit: Wiring, affine: AffinePass) -> None:
+        self.edit = edit
+        self.affine = affine
 
-
-@dataclass(frozen=True)
-class Merge:
-    """``target`` becomes itself plus ``terms`` (side by side), or ``first`` and then itself.
-
-    With ``taken`` it takes up a map that it could not before it was merged.
-    """
-
-    target: int
-    terms: tuple[Term, ...] = ()
-    first: int | None = None
-    taken: Absorption | None = None
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """The layers whose weights are merged, the target among them."""
-        others = [term.layer for term in self.terms if term.layer is not None]
-        return (self.target, *others, *([] if self.first is None else [self.first]))
+    def run(self) -> PassResult:
+        """Merge what can be merged; branches that nothing reads any more are gone."""
+        edit = self.edit
+        before = _standing(edit)
+        merges: list[Merge] = []
+        for node in before:
+            if edit.inputs[node]:
+                merge = _side_by_side(edit, self.affine.maps, node) or _in_a_row(edit, node)
+                merges += [] if merge is None else [merge]
+        gone = _paths(edit, before) - _paths(edit, _standing(edit))
+        return PassResult(tuple(sorted(gone)), tuple(merges))
 
 
-def collapse(
-    wiring: Wiring, maps: Mapping[int, Affine | Stop]
-) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
-    """The merges to make, and the paths of the layers gone. ``maps`` are the affine layers'."""
-    before = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _standing(wiring)}
-    merges: list[Merge] = []
-    for node in _standing(wiring):
-        if wiring.inputs[node]:
-            merge = _side_by_side(wiring, maps, node) or _in_a_row(wiring, node)
-            merges += [] if merge is None else [merge]
-    after = {wiring.layers[wiring.graph.nodes[n].layer].path for n in _standing(wiring)}
-    return tuple(merges), tuple(sorted(before - after))
+def _paths(edit: Wiring, nodes: list[int]) -> set[str]:
+    return {edit.layer(node).path for node in nodes}
 
 
-def merged_weights(merge: Merge, weights: Mapping[int, Mapping[str, Array]]) -> dict[str, Array]:
-    """The float64 weights of the merged layer, from those of ``merge.layers``."""
-    target = weights[merge.target]
-    if merge.first is not None:
-        return _row_weights(weights[merge.first], target)
-    name = next(each for each in target if each != "bias")
-    kernel = target[name].copy()
-    depthwise = name != "kernel"
-    bias = np.zeros(math.prod(kernel.shape[-2:]) if depthwise else kernel.shape[-1])
-    bias += target.get("bias", 0.0)
-    for term in merge.terms:
-        added: Array
-        if term.layer is None:
-            added, shift = _identity_kernel(kernel, term.affine, depthwise=depthwise)
-        else:
-            added = weights[term.layer][name]
-            shift = weights[term.layer].get("bias", np.zeros_like(bias))
-        places = zip(term.offset, added.shape[: len(term.offset)], strict=True)
-        kernel[tuple(slice(start, start + size) for start, size in places)] += added
-        bias += shift
-    return {name: kernel, "bias": bias}
-
-
-def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
-    *_, inner, out = second["kernel"].shape
-    last = second["kernel"].reshape(inner, out)
-    merged = {"kernel": first["kernel"] @ last}
-    if "bias" in first or "bias" in second:
-        merged["bias"] = first.get("bias", np.zeros(inner)) @ last + second.get("bias", 0.0)
-    return merged
-
-
-def _identity_kernel(like: Array, affine: Affine | None, *, depthwise: bool) -> tuple[Array, Array]:
-    """The 1x1 kernel and bias of ``scale * x + shift``, for grouped convolutions too."""
-    *_, inside, out = like.shape
-    size = inside if depthwise else out
-    scale, shift = (np.ones(size), np.zeros(size)) if affine is None else affine.arrays()
-    kernel = np.zeros((*[1] * (like.ndim - 2), inside, out))
-    if depthwise:
-        kernel[..., 0] = scale
-        return kernel, shift
-    for channel in range(out):
-        kernel[..., channel % inside, channel] = scale[channel]
-    return kernel, shift
-
-
-def _in_a_row(wiring: Wiring, node: int) -> Merge | None:
+def _in_a_row(edit: Wiring, node: int) -> Merge | None:
     """Merge ``node`` into the layer that it follows, if both are linear and alone."""
-    source = wiring.inputs[node][0]
-    if len(wiring.inputs[node]) != 1 or not _mergeable(wiring, node):
+    source = edit.inputs[node][0]
+    if len(edit.inputs[node]) != 1 or not _mergeable(edit, node):
         return None
-    if not (_mergeable(wiring, source.node) and _only_use(wiring, source, node)):
+    if not (_mergeable(edit, source.node) and _only_use(edit, source, node)):
         return None
-    first, second = wiring.site(source.node), wiring.site(node)
+    first, second = edit.site(source.node), edit.site(node)
     if first.config["activation"] != "linear" or not _row(first, second):
         return None
-    if wiring.graph.dtype(source) != wiring.graph.dtype(Value(node)):
+    if edit.graph.dtype(source) != edit.graph.dtype(Value(node)):
         return None
     if _size(first, second) > first.layer.parameters + second.layer.parameters:
         return None
-    gone, taker = wiring.graph.nodes[source.node].layer, wiring.graph.nodes[node].layer
+    gone, taker = edit.graph.nodes[source.node].layer, edit.graph.nodes[node].layer
     bias = bool(first.config["use_bias"] or second.config["use_bias"])
     if bias and (_adds_bias_elsewhere(first) or _adds_bias_elsewhere(second)):
         return None
     moves = {name: first.config[name] for name in MOVES if name in first.config}
     config = {**second.config, **moves, "use_bias": bias}
-    wiring.layers[taker] = _resized(wiring.layers[taker], config, _size(first, second))
-    wiring.alter(source)
-    wiring.bypass(source.node)
+    edit.layers[taker] = _resized(edit.layers[taker], config, _size(first, second))
+    edit.alter(source)
+    edit.bypass(source.node)
     return Merge(taker, first=gone)
 
 
@@ -180,85 +114,85 @@ def _size(first: Site, second: Site) -> int:
     return kernel // inner * out + (out if biased else 0)
 
 
-def _side_by_side(wiring: Wiring, maps: Mapping[int, Affine | Stop], node: int) -> Merge | None:
+def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Stop], node: int) -> Merge | None:
     """Merge the branches that ``node`` adds up, if all start from the same value."""
-    site = wiring.site(node)
+    site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
-    values = wiring.inputs[node]
+    values = edit.inputs[node]
     if not added or len(values) < 2 or len(set(values)) != len(values):
         return None
-    graph = wiring.graph
+    graph = edit.graph
     if len({(graph.shape(value), graph.dtype(value)) for value in (*values, Value(node))}) > 1:
         return None  # one is broadcast or cast
-    slots = [slot for slot, value in enumerate(values) if _branch(wiring, value, node)]
+    slots = [slot for slot, value in enumerate(values) if _branch(edit, value, node)]
     if not slots:
         return None
-    slot = max(slots, key=lambda slot: _kernel(wiring, values[slot]))
-    target, start = values[slot].node, wiring.inputs[values[slot].node][0]
-    terms = [_term(wiring, maps, value, node, target) for value in values if value != values[slot]]
+    slot = max(slots, key=lambda slot: _kernel(edit, values[slot]))
+    target, start = values[slot].node, edit.inputs[values[slot].node][0]
+    terms = [_term(edit, maps, value, node, target) for value in values if value != values[slot]]
     if any(term is None for term in terms):
         return None
-    before = wiring.site(target)
-    number = wiring.graph.nodes[target].layer
+    before = edit.site(target)
+    number = edit.graph.nodes[target].layer
     if _adds_bias_elsewhere(before):
         return None
     gained = 0 if before.config["use_bias"] else _channels(before)
     config = {**before.config, "use_bias": True}
-    wiring.layers[number] = _resized(before.layer, config, before.layer.parameters + gained)
-    assert wiring.inputs[target][0] == start
-    wiring.alter(values[slot])
-    wiring.bypass(node, slot)
+    edit.layers[number] = _resized(before.layer, config, before.layer.parameters + gained)
+    assert edit.inputs[target][0] == start
+    edit.alter(values[slot])
+    edit.bypass(node, slot)
     return Merge(number, tuple(term for term in terms if term is not None))
 
 
 def _term(
-    wiring: Wiring, maps: Mapping[int, Affine | Stop], value: Value, node: int, target: int
+    edit: Wiring, maps: Mapping[int, Affine | Stop], value: Value, node: int, target: int
 ) -> Term | None:
     """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
-    start, large = wiring.inputs[target][0], wiring.site(target)
-    if _branch(wiring, value, node) and wiring.inputs[value.node] == [start]:
-        place = offset(large, wiring.site(value.node))
-        return None if place is None else Term(wiring.graph.nodes[value.node].layer, place)
+    start, large = edit.inputs[target][0], edit.site(target)
+    if _branch(edit, value, node) and edit.inputs[value.node] == [start]:
+        place = offset(large, edit.site(value.node))
+        return None if place is None else Term(edit.graph.nodes[value.node].layer, place)
     place = offset(large, None)
     if place is None or large.input != large.output:
         return None
     if value == start:
         return Term(None, place)
-    layer = wiring.graph.nodes[value.node].layer
+    layer = edit.graph.nodes[value.node].layer
     affine = maps.get(layer)
-    alone = wiring.inputs[value.node][:1] == [start] and _only_use(wiring, value, node)
+    alone = edit.inputs[value.node][:1] == [start] and _only_use(edit, value, node)
     if not isinstance(affine, Affine) or affine.symbolic or not alone:
         return None
     axis = channel_axis(large, large.output)
-    fits = affine.axis in (None, axis) and wiring.graph.nodes[value.node].training is not True
-    if axis is None or not fits or not wiring.keeps_dtype(value.node):
+    fits = affine.axis in (None, axis) and edit.graph.nodes[value.node].training is not True
+    if axis is None or not fits or not edit.keeps_dtype(value.node):
         return None
     return Term(None, place, affine.along(axis, _channels(large)))
 
 
-def _branch(wiring: Wiring, value: Value, node: int) -> bool:
+def _branch(edit: Wiring, value: Value, node: int) -> bool:
     """Whether ``value`` is made by a linear layer for ``node`` alone."""
-    site = wiring.site(value.node)
+    site = edit.site(value.node)
     return (
-        _mergeable(wiring, value.node)
+        _mergeable(edit, value.node)
         and site.config["activation"] == "linear"
-        and _only_use(wiring, value, node)
+        and _only_use(edit, value, node)
     )
 
 
-def _mergeable(wiring: Wiring, node: int) -> bool:
-    layer = wiring.layer(node)
-    called = wiring.calls(wiring.graph.nodes[node].layer)
+def _mergeable(edit: Wiring, node: int) -> bool:
+    layer = edit.layer(node)
+    called = edit.calls(edit.graph.nodes[node].layer)
     known = layer.type == "Dense" or layer.type in (*CONVOLUTIONS, *DEPTHWISE)
-    return known and layer.builtin and not wiring.seal(node) and called == (node,)
+    return known and layer.builtin and not edit.seal(node) and called == (node,)
 
 
-def _only_use(wiring: Wiring, value: Value, node: int) -> bool:
-    return [use.node for use in wiring.uses(value)] == [node] and not wiring.is_output(value)
+def _only_use(edit: Wiring, value: Value, node: int) -> bool:
+    return [use.node for use in edit.uses(value)] == [node] and not edit.is_output(value)
 
 
-def _kernel(wiring: Wiring, value: Value) -> int:
-    return math.prod(along(wiring.site(value.node), "kernel_size"))
+def _kernel(edit: Wiring, value: Value) -> int:
+    return math.prod(along(edit.site(value.node), "kernel_size"))
 
 
 def _channels(site: Site) -> int:
@@ -274,5 +208,5 @@ def _adds_bias_elsewhere(site: Site) -> bool:
     return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)
 
 
-def _standing(wiring: Wiring) -> list[int]:
-    return [node for node, values in enumerate(wiring.inputs) if values]
+def _standing(edit: Wiring) -> list[int]:
+    return [node for node, values in enumerate(edit.inputs) if values]

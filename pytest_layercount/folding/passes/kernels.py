@@ -1,4 +1,4 @@
-"""Kernels of linear layers that read the same input: where a small one lies in a large one.
+"""Kernels of linear layers that become one: where a small one lies in a large one, and their sum.
 
 A kernel begins so many input positions before the position that its output belongs to
 (see ``rules/padding.py`` for ``same``), and its taps are ``dilation`` positions apart. The
@@ -8,9 +8,86 @@ moves along no axis: its kernels lie on each other.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.folding.rules.padding import same_padding
 from pytest_layercount.model.layers.base import is_first
+
+
+class Term(NamedTuple):
+    """A branch beside the target: a layer, or the input itself, mapped if ``affine`` says so."""
+
+    layer: int | None
+    offset: tuple[int, ...]
+    affine: Affine | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """``target`` becomes itself plus ``terms`` (side by side), or ``first`` and then itself."""
+
+    target: int
+    terms: tuple[Term, ...] = ()
+    first: int | None = None
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers whose weights are merged, the target among them."""
+        others = [term.layer for term in self.terms if term.layer is not None]
+        return (self.target, *others, *([] if self.first is None else [self.first]))
+
+
+def merged_weights(merge: Merge, weights: Mapping[int, Mapping[str, Array]]) -> dict[str, Array]:
+    """The float64 weights of the merged layer, from those of ``merge.layers``."""
+    target = weights[merge.target]
+    if merge.first is not None:
+        return _row_weights(weights[merge.first], target)
+    name = next(each for each in target if each != "bias")
+    kernel = target[name].copy()
+    depthwise = name != "kernel"
+    bias = np.zeros(math.prod(kernel.shape[-2:]) if depthwise else kernel.shape[-1])
+    bias += target.get("bias", 0.0)
+    for term in merge.terms:
+        added: Array
+        if term.layer is None:
+            added, shift = _identity_kernel(kernel, term.affine, depthwise=depthwise)
+        else:
+            added = weights[term.layer][name]
+            shift = weights[term.layer].get("bias", np.zeros_like(bias))
+        places = zip(term.offset, added.shape[: len(term.offset)], strict=True)
+        kernel[tuple(slice(start, start + size) for start, size in places)] += added
+        bias += shift
+    return {name: kernel, "bias": bias}
+
+
+def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
+    *_, inner, out = second["kernel"].shape
+    last = second["kernel"].reshape(inner, out)
+    merged = {"kernel": first["kernel"] @ last}
+    if "bias" in first or "bias" in second:
+        merged["bias"] = first.get("bias", np.zeros(inner)) @ last + second.get("bias", 0.0)
+    return merged
+
+
+def _identity_kernel(like: Array, affine: Affine | None, *, depthwise: bool) -> tuple[Array, Array]:
+    """The 1x1 kernel and bias of ``scale * x + shift``, for grouped convolutions too."""
+    *_, inside, out = like.shape
+    size = inside if depthwise else out
+    scale, shift = (np.ones(size), np.zeros(size)) if affine is None else affine.arrays()
+    kernel = np.zeros((*[1] * (like.ndim - 2), inside, out))
+    if depthwise:
+        kernel[..., 0] = scale
+        return kernel, shift
+    for channel in range(out):
+        kernel[..., channel % inside, channel] = scale[channel]
+    return kernel, shift
 
 
 def offset(large: Site, small: Site | None) -> tuple[int, ...] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules.base import Site
 from pytest_layercount.folding.rules.padding import same_padding, spatial
 from pytest_layercount.folding.wiring import Wiring
@@ -22,33 +23,40 @@ CONVOLUTIONS = frozenset(
 )
 
 
-def absorb_padding(wiring: Wiring) -> tuple[str, ...]:
-    """Absorb what can be absorbed; the paths of the padding layers gone."""
-    gone: list[str] = []
-    for number, layer in enumerate(wiring.layers):
-        calls = wiring.calls(number)
-        if not (layer.builtin and layer.type.startswith("ZeroPadding") and calls):
-            continue
-        readers = [_only_reader(wiring, call) for call in calls]
-        takers = {wiring.graph.nodes[reader].layer for reader in readers if reader is not None}
-        if None in readers or len(takers) != 1:
-            continue
-        (taker,) = takers
-        pairs = [(call, reader) for call, reader in zip(calls, readers, strict=True) if reader]
-        kinds = {_equal(wiring.site(call), wiring.site(reader)) for call, reader in pairs}
-        if set(readers) == set(wiring.calls(taker)) and len(kinds) == 1 and None not in kinds:
-            config = {**wiring.layers[taker].config, "padding": kinds.pop()}
-            wiring.layers[taker] = replace(wiring.layers[taker], config=config)
-            for call in calls:
-                wiring.alter(Value(call))
-                wiring.bypass(call)
-            gone.append(layer.path)
-    return tuple(gone)
+class Padding:
+    """Every call of the padding layer must go into a call of the same convolution."""
+
+    def __init__(self, edit: Wiring) -> None:
+        self.edit = edit
+
+    def run(self) -> PassResult:
+        """Absorb what can be absorbed."""
+        edit = self.edit
+        gone: list[str] = []
+        for number, layer in enumerate(edit.layers):
+            calls = edit.calls(number)
+            if not (layer.builtin and layer.type.startswith("ZeroPadding") and calls):
+                continue
+            readers = [_only_reader(edit, call) for call in calls]
+            takers = {edit.graph.nodes[reader].layer for reader in readers if reader is not None}
+            if None in readers or len(takers) != 1:
+                continue
+            (taker,) = takers
+            pairs = [(call, reader) for call, reader in zip(calls, readers, strict=True) if reader]
+            kinds = {_equal(edit.site(call), edit.site(reader)) for call, reader in pairs}
+            if set(readers) == set(edit.calls(taker)) and len(kinds) == 1 and None not in kinds:
+                config = {**edit.layers[taker].config, "padding": kinds.pop()}
+                edit.layers[taker] = replace(edit.layers[taker], config=config)
+                for call in calls:
+                    edit.alter(Value(call))
+                    edit.bypass(call)
+                gone.append(layer.path)
+        return PassResult(tuple(gone))
 
 
-def _only_reader(wiring: Wiring, call: int) -> int | None:
-    uses = wiring.uses(Value(call))
-    if wiring.is_output(Value(call)) or len(uses) != 1 or uses != [Use(uses[0].node, 0)]:
+def _only_reader(edit: Wiring, call: int) -> int | None:
+    uses = edit.uses(Value(call))
+    if edit.is_output(Value(call)) or len(uses) != 1 or uses != [Use(uses[0].node, 0)]:
         return None
     return uses[0].node
 
