@@ -7,9 +7,10 @@ nothing. A walk ends with the absorptions found, or with what stopped it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rules import rule_for, without_rule
@@ -19,6 +20,7 @@ from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Node, Value
 
 Side = Literal["after", "before"]
+_Maps = TypeVar("_Maps", Affine, Mapping[int, Affine])
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,6 @@ class Blocked(NamedTuple):
     blocker: str
 
 
-class Obstacle(Exception):
-    """Raised inside a walk to end it."""
-
-    def __init__(self, reason: str, blocker: str) -> None:
-        super().__init__(reason)
-        self.blocked = Blocked(reason, blocker)
-
-
 @dataclass
 class _Walk:
     """What has been found so far."""
@@ -108,8 +102,8 @@ class Search:
                 while walk.demands:
                     self._step_up(walk, alternatives)
                 return self._found(walk)
-            except Obstacle as obstacle:
-                first = first or obstacle.blocked
+            except Stop as stop:
+                first = first or Blocked(stop.reason, stop.blocker)
         assert first is not None
         return first
 
@@ -123,8 +117,8 @@ class Search:
             while pending:
                 self._step_down(walk, pending, min(pending))
             return self._found(walk)
-        except Obstacle as obstacle:
-            return obstacle.blocked
+        except Stop as stop:
+            return Blocked(stop.reason, stop.blocker)
 
     def _step_up(self, walk: _Walk, alternatives: list[_Walk]) -> None:
         value = max(walk.demands, key=lambda value: value.node)
@@ -134,16 +128,13 @@ class Search:
         path = site.layer.path
         self._require_floats(value)
         if len(site.outputs) > 1 and (value.index or not rule.leads):
-            raise Obstacle("several-consumers" if rule.parts else "nonlinear", path)
-        answer = rule.absorb_after(site, affine)
-        if isinstance(answer, Absorbs):
+            raise Stop("several-consumers" if rule.parts else "nonlinear", path)
+        with _about(path):
+            answer = _unless_fixed(rule.absorb_after, site, affine)
+            routes = () if answer else rule.pass_up(site, affine)
+        if answer is not None:
             self._absorb(walk, value.node, "after", {0: affine}, site, answer)
             return
-        if answer.reason != "fixed-weights":
-            raise Obstacle(answer.reason, path)
-        routes = rule.pass_up(site, affine)
-        if isinstance(routes, Stop):
-            raise Obstacle(routes.reason, path)
         possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
         if not possible:
             self._require(walk, path, affine, routes[0].needs)
@@ -164,13 +155,13 @@ class Search:
         """The one map that every use of ``value`` asks for."""
         path = self.wiring.layer(value.node).path
         if value in self.wiring.entries:
-            raise Obstacle("model-input", path)
+            raise Stop("model-input", path)
         if self.wiring.is_output(value):
-            raise Obstacle("model-output", path)
+            raise Stop("model-output", path)
         affine = demands[0][0]
         alike = all(other.equals(affine) for other, _ in demands)
         if not alike or {use for _, use in demands} != set(self._uses(value)):
-            raise Obstacle("several-consumers", path)
+            raise Stop("several-consumers", path)
         return affine
 
     def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
@@ -178,17 +169,14 @@ class Search:
         rule, site = self._ask(node)
         self._require_floats(Value(node), *(self.wiring.inputs[node][slot] for slot in maps))
         path = site.layer.path
-        answer = rule.absorb_inputs(site, maps)
-        if isinstance(answer, Absorbs):
-            self._absorb(walk, node, "before", maps, site, answer)
-            return
-        if answer.reason != "fixed-weights":
-            raise Obstacle(answer.reason, path)
-        if len(site.outputs) > 1 and not (rule.leads or rule.parts):
-            raise Obstacle("nonlinear", path)
-        route = rule.pass_down(site, maps)
-        if isinstance(route, Stop):
-            raise Obstacle(route.reason, path)
+        with _about(path):
+            answer = _unless_fixed(rule.absorb_inputs, site, maps)
+            if answer is not None:
+                self._absorb(walk, node, "before", maps, site, answer)
+                return
+            if len(site.outputs) > 1 and not (rule.leads or rule.parts):
+                raise Stop("nonlinear")
+            route = rule.pass_down(site, maps)
         for part in maps.values():
             self._require(walk, path, part, route.needs)
         for index, part in route.maps.items():
@@ -203,7 +191,7 @@ class Search:
     ) -> None:
         """Carry the map that ``value`` now lacks to everything that reads it."""
         if self.wiring.is_output(value):
-            raise Obstacle("model-output", self.wiring.layer(value.node).path)
+            raise Stop("model-output", self.wiring.layer(value.node).path)
         walk.altered.add(value)
         for use in self._uses(value):
             pending.setdefault(use.node, {})[use.slot] = affine
@@ -211,7 +199,7 @@ class Search:
     def _require_floats(self, *values: Value) -> None:
         for value in values:
             if value in self.wiring.integers:
-                raise Obstacle("integers", self.wiring.layer(value.node).path)
+                raise Stop("integers", self.wiring.layer(value.node).path)
 
     def _uses(self, value: Value) -> list[Use]:
         """Where ``value`` enters a node to which more than its shape matters."""
@@ -228,14 +216,14 @@ class Search:
         if rule is None:
             unknown = without_rule(site.layer)
             if unknown.operation is None and not unknown.builtin:
-                raise Obstacle("unknown-layer", unknown.path)
-            raise Obstacle("no-rule", path)
+                raise Stop("unknown-layer", unknown.path)
+            raise Stop("no-rule", path)
         if rule.weights:
             reason = self.wiring.seal(node)
             if reason:
-                raise Obstacle(reason, path)
+                raise Stop(reason, path)
         if rule.training_matters and in_training(site):
-            raise Obstacle("training-call", path)
+            raise Stop("training-call", path)
         return rule, site
 
     def _absorb(
@@ -256,7 +244,7 @@ class Search:
         for need in needs:
             fact = affine.fact(need.fact)
             if fact is False:
-                raise Obstacle(need.otherwise, path)
+                raise Stop(need.otherwise, path)
             if fact is None and need not in walk.conditions:
                 walk.conditions.append(need)
 
@@ -268,9 +256,28 @@ class Search:
         for layer, wanted in by_layer.items():
             alike = all(one.equals(wanted[0]) for one in wanted)
             if not alike or {one.node for one in wanted} != set(self.wiring.calls(layer)):
-                raise Obstacle("shared-layer", self.wiring.layers[layer].path)
+                raise Stop("shared-layer", self.wiring.layers[layer].path)
         once = tuple(wanted[0] for wanted in by_layer.values())
         return Found(once, frozenset(walk.altered), tuple(walk.conditions))
+
+
+@contextmanager
+def _about(path: str) -> Iterator[None]:
+    """Say of a rule that stops a map which layer it answers for, unless it names another."""
+    try:
+        yield
+    except Stop as stop:
+        raise Stop(stop.reason, stop.blocker or path) from None
+
+
+def _unless_fixed(ask: Callable[[Site, _Maps], Absorbs], site: Site, maps: _Maps) -> Absorbs | None:
+    """What a rule answers; None where no weights would take a map up, which it may pass."""
+    try:
+        return ask(site, maps)
+    except Stop as stop:
+        if stop.reason != "fixed-weights":
+            raise
+        return None
 
 
 def affine_may(need: Need, affine: Affine) -> bool:

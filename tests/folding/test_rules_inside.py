@@ -15,9 +15,9 @@ from tests.kerases import computing_in, load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount import Affine, Route, Rule, fold, plan_fold
+    from pytest_layercount import Absorbs, Affine, Route, Rule, Stop, fold, plan_fold
     from pytest_layercount.folding.affine import Array
-    from pytest_layercount.folding.rules.base import Site, Stop, Weights
+    from pytest_layercount.folding.rules.base import Site, Weights
     from pytest_layercount.folding.rules.recurrent import Recurrent
     from pytest_layercount.folding.rules.weighted import Dense
     from pytest_layercount.hookspecs import answer_through
@@ -58,10 +58,10 @@ if has_keras():
     class Linear(Rule):
         """Of what is linear without a shift."""
 
-        def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+        def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
             return (Route({0: affine.shift_times(0.5)}),)
 
-        def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+        def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
             return Route({0: maps[0].shift_times(2.0)})
 
     class Scales(Rule):
@@ -69,13 +69,43 @@ if has_keras():
 
         weights = ("factors",)
 
-        def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+        def affine(self, site: Site, weights: Weights | None) -> Affine | None:
             assert site.input is not None
             axis, token = len(site.input) - 1, ("layer", site.layer.path)
             if weights is None:
                 return Affine(axis, int(site.input[-1] or 0), token, zero_shift=True)
             factors: Array = weights["factors"]
             return Affine.of(factors, np.zeros_like(factors), axis, token)
+
+    class Raising(Rule):
+        """It says no, and why, to every question."""
+
+        def affine(self, site: Site, weights: Weights | None) -> Affine:
+            raise Stop("lora")
+
+        def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+            raise Stop("quantized")
+
+        def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+            raise Stop("fixed-weights")
+
+        def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+            raise Stop("unknown-shape", "another")
+
+    class Returning(Rule):
+        """The same, returned."""
+
+        def affine(self, *args: Any) -> Any:
+            return Stop("lora")
+
+        def absorb_after(self, *args: Any) -> Any:
+            return Stop("quantized")
+
+        def absorb_before(self, *args: Any) -> Any:
+            return Stop("fixed-weights")
+
+        def pass_down(self, *args: Any) -> Any:
+            return Stop("unknown-shape", "another")
 
     RULES: dict[str, Rule] = {
         "Doubling": Linear(),
@@ -198,4 +228,21 @@ def test_a_file_is_loaded_where_a_hook_may_answer_inside(asked: list[str], tmp_p
         chain((5, 4), each(OwnDense(3)), bn()).save(path)
         (folded,) = plan_fold(path, resolve=True).folds
     assert (folded.layer, folded.into) == ("bn", ("each",))
+    assert asked
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, each], ids=["alone", "each step"])
+@pytest.mark.parametrize("kind", ["Raising", "Returning"])
+def test_a_rule_says_no_by_raising_a_stop_or_returning_it(
+    kind: str, wrap: Callable[[Any], Any], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RULES, "Doubling", {"Raising": Raising, "Returning": Returning}[kind]())
+    own = wrap(Doubling(name="own"))
+    after = layers.BatchNormalization(name="after")
+    refusals = plan_fold(chain((5, 4), bn(), own, after)).refusals
+    assert [(no.layer, no.reason, no.blocker) for no in refusals] == [
+        ("bn", "unknown-shape", "another"),
+        (own.name, "lora", own.name),
+        ("after", "quantized", own.name),
+    ]
     assert asked

@@ -10,11 +10,11 @@ from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Rule, Stop, Weights
+from pytest_layercount.folding.rules.base import Rule, Site, Stop, Weights
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
-from pytest_layercount.model.graph import Value
+from pytest_layercount.model.graph import Layer, Value
 
 _CONDITIONS = {
     "zero_shift": "its shift is zero",
@@ -40,17 +40,18 @@ class AffinePass:
         self._gaps: dict[Value, str] = {}  # behind which a layer stands if it does not fold
 
     @cached_property
-    def maps(self) -> dict[int, Affine | Stop]:
+    def maps(self) -> dict[int, Affine | Blocked]:
         """What each affine layer does, by its number, kept up to date as it takes up others."""
-        maps: dict[int, Affine | Stop] = {}
+        maps: dict[int, Affine | Blocked] = {}
         for number, layer in enumerate(self.edit.layers):
             rule, calls = rule_for(layer), self.edit.calls(number)
             if rule is None or not calls:
                 continue
             read = self._weights(number, rule)
-            answers = [rule.affine(self.edit.site(call), read) for call in calls]
+            answers = [_map(rule, self.edit.site(call), read) for call in calls]
             if answers[0] is not None:
-                maps[number] = self._in_floats(calls, _common(answers))
+                whole = self._in_integers(calls)
+                maps[number] = Blocked("integers", layer.path) if whole else _common(layer, answers)
         return maps
 
     def run(self) -> PassResult:
@@ -65,17 +66,16 @@ class AffinePass:
             waiting = refused
         return PassResult(steps=tuple(self._absorptions))
 
-    def _in_floats(self, calls: tuple[int, ...], affine: Affine | Stop) -> Affine | Stop:
-        """The map, if it is one in the numbers that it is computed in; a cast is told later."""
+    def _in_integers(self, calls: tuple[int, ...]) -> bool:
+        """Whether one of the calls computes in integers; what only casts them is told later."""
         alike = [call for call in calls if self.edit.keeps_dtype(call)]
         read = {self.edit.inputs[call][0] for call in alike}
-        whole = not self.edit.integers.isdisjoint((*read, *map(Value, alike)))
-        return Stop("integers") if whole else affine
+        return not self.edit.integers.isdisjoint((*read, *map(Value, alike)))
 
     def _weights(self, layer: int, rule: Rule) -> Weights | None:
         """The weights of a layer that is a map; those of others are many and not asked for."""
         site = self.edit.site(self.edit.calls(layer)[0])
-        if self.weights is None or (not site.layer.own and rule.affine(site, None) is None):
+        if self.weights is None or (not site.layer.own and _map(rule, site, None) is None):
             return None
         return self.weights(layer, rule.weights)
 
@@ -86,9 +86,9 @@ class AffinePass:
 
     def _fold(self, layer: int) -> bool:
         affine, calls = self.maps[layer], self.edit.calls(layer)
-        stop = self._standing(layer, affine)
-        if stop is not None or isinstance(affine, Stop):
-            self._refuse(layer, stop, None)
+        blocked = affine if isinstance(affine, Blocked) else self._standing(layer)
+        if isinstance(affine, Blocked) or blocked is not None:
+            self._refuse(layer, blocked, None)
             return False
         up = self._search.upstream(calls, affine)
         if isinstance(up, Found) and not up.conditions:
@@ -102,11 +102,9 @@ class AffinePass:
         self._refuse(layer, up, down)
         return False
 
-    def _standing(self, layer: int, affine: Affine | Stop) -> Blocked | None:
+    def _standing(self, layer: int) -> Blocked | None:
         """What forbids taking the layer out, wherever its map might go."""
         path = self.edit.layers[layer].path
-        if isinstance(affine, Stop):
-            return Blocked(affine.reason, path)
         rule = rule_for(self.edit.layers[layer])
         matters = rule is not None and rule.training_matters
         for call in self.edit.calls(layer):
@@ -184,14 +182,22 @@ class AffinePass:
         )
 
 
-def _common(found: list[Affine | Stop | None]) -> Affine | Stop:
-    """The map that a layer is at each of its calls."""
+def _map(rule: Rule, site: Site, weights: Weights | None) -> Affine | Blocked | None:
+    """The map that a call is, or why it cannot be said; None if it is none."""
+    try:
+        return rule.affine(site, weights)
+    except Stop as stop:
+        return Blocked(stop.reason, stop.blocker or site.layer.path)
+
+
+def _common(layer: Layer, found: list[Affine | Blocked | None]) -> Affine | Blocked:
+    """The map that ``layer`` is at each of its calls."""
     first = found[0]
     assert first is not None
-    if isinstance(first, Stop):
+    if isinstance(first, Blocked):
         return first
     alike = all(isinstance(each, Affine) and each.equals(first) for each in found)
-    return first if alike else Stop("shared-layer")
+    return first if alike else Blocked("shared-layer", layer.path)
 
 
 def _spread_like(affine: Affine, other: Affine) -> Affine:

@@ -26,8 +26,9 @@ from pytest_layercount.folding.passes.affine import AffinePass
 from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset, width
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Site, Stop, channel_axis
+from pytest_layercount.folding.rules.base import Site, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
+from pytest_layercount.folding.search import Blocked
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, Value
 
@@ -114,7 +115,7 @@ def _size(first: Site, second: Site) -> int:
     return kernel // inner * out + (out if biased else 0)
 
 
-def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Stop], node: int) -> Merge | None:
+def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Blocked], node: int) -> Merge | None:
     """Merge the branches that ``node`` adds up, if all start from the same value."""
     site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
@@ -146,7 +147,7 @@ def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Stop], node: int) ->
 
 
 def _term(
-    edit: Wiring, maps: Mapping[int, Affine | Stop], value: Value, node: int, target: int
+    edit: Wiring, maps: Mapping[int, Affine | Blocked], value: Value, node: int, target: int
 ) -> Term | None:
     """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
     start, large = edit.inputs[target][0], edit.site(target)

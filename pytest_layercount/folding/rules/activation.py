@@ -25,21 +25,22 @@ class Activation(Rule):
     def removable(self, site: Site) -> bool:
         return _function(site) == "linear"
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        route = _through(site, affine)
-        return route if isinstance(route, Stop) else (route,)
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        return (_through(site, affine),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return _through(site, maps[0]) if set(maps) == {0} else Stop("nonlinear")
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+        if set(maps) != {0}:
+            raise Stop("nonlinear")
+        return _through(site, maps[0])
 
 
-def _through(site: Site, affine: Affine) -> Route | Stop:
+def _through(site: Site, affine: Affine) -> Route:
     function = _function(site)
     if function == "linear":
         return Route({0: affine})
     if function in HOMOGENEOUS:
         return Route({0: affine}, (ZERO_SHIFT, NONNEGATIVE))
-    return Stop("nonlinear")
+    raise Stop("nonlinear")
 
 
 def _function(site: Site) -> str:

@@ -31,20 +31,20 @@ class Divide(Rule):
 
     operations = ("divide",)
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         return constant_map(site) if constants(site) else None
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        found = self.pass_down(site, {0: affine})
-        return found if isinstance(found, Stop) else (found,)
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        return (self.pass_down(site, {0: affine}),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         if set(maps) != {0} or not isinstance(operands(site)[0], Value):
-            return Stop("nonlinear")
+            raise Stop("nonlinear")
         if constants(site):
-            return Stop("fixed-weights")
-        spanned = spans(site, site.input, maps[0])
-        return Route({0: maps[0]}, (ZERO_SHIFT,)) if spanned else Stop("channel-axis")
+            raise Stop("fixed-weights")
+        if not spans(site, site.input, maps[0]):
+            raise Stop("channel-axis")
+        return Route({0: maps[0]}, (ZERO_SHIFT,))
 
 
 class Negative(Rule):
@@ -52,13 +52,13 @@ class Negative(Rule):
 
     operations = ("negative",)
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         return Affine.of(-np.ones(1), np.zeros(1), None, ("layer", site.layer.path))
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         return (Route({0: affine.shift_times(-1.0)}),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         return Route({0: maps[0].shift_times(-1.0)})
 
 
@@ -82,7 +82,7 @@ def spans(site: Site, shape: Shape, affine: Affine) -> bool:
     return shape[affine.axis] == site.output[affine.axis] == affine.channels
 
 
-def constant_map(site: Site) -> Affine | Stop | None:
+def constant_map(site: Site) -> Affine | None:
     """The map of an operation between one value and one constant."""
     both = operands(site)
     if len(both) != 2 or len(constants(site)) != 1 or site.output != site.input:
@@ -96,13 +96,13 @@ def constant_map(site: Site) -> Affine | Stop | None:
         return None
     kind = site.layer.operation or site.layer.type.lower()
     if kind == "add" and added_elsewhere(constant.shape, site.output):
-        return Stop("ambiguous-axis")
+        raise Stop("ambiguous-axis")
     found = _scale_and_shift(kind, constant.ravel(), first)
     if found is None:
         return None
     scale, shift = found
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        return Stop("non-finite")
+        raise Stop("non-finite")
     return Affine.of(scale, shift, axis, ("layer", site.layer.path))
 
 

@@ -25,6 +25,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
     aligned,
+    last_axis,
 )
 from pytest_layercount.model.graph import Value
 from pytest_layercount.model.layers.attention import ATTENDED, PROJECTING
@@ -39,10 +40,9 @@ class Attention(Rule):
     weights = tuple(f"{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
     leads = True
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        axis = None if site.output is None else len(site.output) - 1
-        here = aligned(affine, site.output, axis)
-        return here if isinstance(here, Stop) else _absorbs(site)
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+        aligned(affine, site.output, last_axis(site.output))
+        return _absorbs(site)
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         scale, shift = affine.arrays()
@@ -52,15 +52,12 @@ class Attention(Rule):
             new["output_dense.bias"] = weights["output_dense.bias"] * scale + shift
         return new
 
-    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs | Stop:
+    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs:
         roles = _roles(site)
         for slot, affine in maps.items():
-            shape = site.inputs[slot]
             if slot not in roles:
-                return Stop("nonlinear")
-            here = aligned(affine, shape, None if shape is None else len(shape) - 1)
-            if isinstance(here, Stop):
-                return here
+                raise Stop("nonlinear")
+            aligned(affine, site.inputs[slot], last_axis(site.inputs[slot]))
         return _absorbs(site)
 
     def before_inputs(

@@ -5,8 +5,8 @@
 3. ``absorb_before``: can it take up a map applied to its input?
 4. ``pass_up`` and ``pass_down``: can a map move through it?
 
-An answer never looks further than its own call: consumers, sharing, outputs
-and training are the planner's business.
+A rule says no by raising a ``Stop``, and says why. An answer never looks further than
+its own call: consumers, sharing, outputs and training are the planner's business.
 """
 
 from __future__ import annotations
@@ -58,11 +58,16 @@ class Site:
         return next((self.config[name] for name in names if name in self.config), None)
 
 
-@dataclass(frozen=True)
-class Stop:
-    """No, for the reason with this code (see ``folding/reasons.py``)."""
+class Stop(Exception):
+    """Raised to say no, for the reason with this code (see ``folding/reasons.py``).
 
-    reason: str
+    ``blocker`` is the path of the layer it is about, empty for the one that was asked.
+    """
+
+    def __init__(self, reason: str, blocker: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.blocker = blocker
 
 
 @dataclass(frozen=True)
@@ -128,21 +133,23 @@ class Rule:
         """Whether this call returns its input unchanged at inference."""
         return False
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         """The map this call is, ``None`` if it is none; symbolic where ``weights`` is None."""
         return None
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         """Whether a map applied to the output can be taken up."""
-        return Stop("fixed-weights")
+        raise Stop("fixed-weights")
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
         """Whether a map applied to the (only) input can be taken up."""
-        return Stop("fixed-weights")
+        raise Stop("fixed-weights")
 
-    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs | Stop:
+    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs:
         """Whether maps applied to these of several inputs can be taken up together."""
-        return self.absorb_before(site, maps[0]) if set(maps) == {0} else Stop("fixed-weights")
+        if set(maps) != {0}:
+            raise Stop("fixed-weights")
+        return self.absorb_before(site, maps[0])
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         """New weights with ``f'(x) = scale * f(x) + shift``."""
@@ -158,13 +165,13 @@ class Rule:
         """New weights that stand in for these maps on the inputs."""
         return self.before(site, weights, maps[0])
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         """The maps on the inputs, in order of preference, that equal ``affine`` on the output."""
-        return Stop("nonlinear")
+        raise Stop("nonlinear")
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         """The map on the output, as slot 0, that equals ``maps`` on the inputs."""
-        return Stop("nonlinear")
+        raise Stop("nonlinear")
 
 
 class Through(Rule):
@@ -174,32 +181,30 @@ class Through(Rule):
         """What a map must fulfil to get through."""
         return ()
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         """The map on the input that equals ``affine`` on the output."""
         raise NotImplementedError
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         """The map on the output that equals ``affine`` on the input."""
         raise NotImplementedError
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        found = self.up(site, affine)
-        return found if isinstance(found, Stop) else (Route({0: found}, self.needs(site)),)
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        return (Route({0: self.up(site, affine)}, self.needs(site)),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         if set(maps) != {0}:
-            return Stop("nonlinear")
-        found = self.down(site, maps[0])
-        return found if isinstance(found, Stop) else Route({0: found}, self.needs(site))
+            raise Stop("nonlinear")
+        return Route({0: self.down(site, maps[0])}, self.needs(site))
 
 
 class Channelwise(Through):
     """A layer that moves or combines positions, in every channel alike."""
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         return moved(affine, self.out_axis(site), self.in_axis(site))
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         return moved(affine, self.in_axis(site), self.out_axis(site))
 
     def in_axis(self, site: Site) -> int | None:
@@ -211,13 +216,20 @@ class Channelwise(Through):
         return channel_axis(site, site.output)
 
 
-def moved(affine: Affine, start: int | None, end: int | None) -> Affine | Stop:
+def moved(affine: Affine, start: int | None, end: int | None) -> Affine:
     """A map that must run along axis ``start``, now along ``end``."""
     if affine.axis is None:
         return affine
     if start is None or end is None:
-        return Stop("unknown-shape")
-    return affine.along(end, affine.channels) if affine.axis == start else Stop("channel-axis")
+        raise Stop("unknown-shape")
+    if affine.axis != start:
+        raise Stop("channel-axis")
+    return affine.along(end, affine.channels)
+
+
+def last_axis(shape: Shape) -> int | None:
+    """The last axis of ``shape``."""
+    return None if shape is None else len(shape) - 1
 
 
 def channel_axis(site: Site, shape: Shape) -> int | None:
@@ -227,15 +239,17 @@ def channel_axis(site: Site, shape: Shape) -> int | None:
     return 1 if is_first(site.config) else len(shape) - 1
 
 
-def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine | Stop:
-    """``affine`` along ``axis`` of ``shape``, or why it does not run there."""
+def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine:
+    """``affine`` along ``axis`` of ``shape``, if it runs there."""
     if shape is None or axis is None or shape[axis] is None:
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     channels = int(shape[axis] or 0)
     if affine.axis not in (None, axis):
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
     spread = affine.along(axis, channels)
-    return spread if spread.channels == channels else Stop("channel-axis")
+    if spread.channels != channels:
+        raise Stop("channel-axis")
+    return spread
 
 
 def added_elsewhere(vector: Sequence[int], shape: Shape) -> bool:

@@ -28,12 +28,12 @@ class BatchNormalization(Rule):
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     training_matters = True
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         if not _one_axis(site):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         axis = normalised_axis(site)
         if axis is None or site.input is None or site.input[axis] is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         token = ("layer", site.layer.path)
         positive = None if site.config["scale"] else True
         if weights is None:
@@ -43,16 +43,16 @@ class BatchNormalization(Rule):
             )
         scale, shift = scale_and_shift(site, weights)
         if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-            return Stop("non-finite")
+            raise Stop("non-finite")
         affine = Affine.of(scale, shift, axis, token)
         if untrained(weights):
             return affine.untrusted(zero_shift=False, nonnegative=bool(positive))
         return affine
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         return self._absorb(site, affine)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
         return self._absorb(site, affine)
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
@@ -78,12 +78,10 @@ class BatchNormalization(Rule):
             **statistics,
         }
 
-    def _absorb(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def _absorb(self, site: Site, affine: Affine) -> Absorbs:
         if not _one_axis(site):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         here = aligned(affine, site.input, normalised_axis(site))
-        if isinstance(here, Stop):
-            return here
         missing = [name for name in ("scale", "center") if not site.config[name]]
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * here.channels)
 
@@ -94,8 +92,8 @@ class Inherited(BatchNormalization):
     Whether its ``__init__`` would take a ``scale`` or ``center`` is not known.
     """
 
-    def _absorb(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        return Stop("own-class")
+    def _absorb(self, site: Site, affine: Affine) -> Absorbs:
+        raise Stop("own-class")
 
 
 def normalised_axis(site: Site) -> int | None:

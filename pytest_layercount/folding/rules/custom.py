@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rules.base import Rule
+from pytest_layercount.folding.rules.base import Rule, Stop
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
 
 INHERITED = Inherited()
+_MAY_STOP = ("affine", "absorb_after", "absorb_before", "absorb_inputs", "pass_up", "pass_down")
 _MAKING = frozenset(
     ("__init__", "__module__", "__doc__", "__dict__", "__weakref__", "get_config", "from_config")
 )
@@ -55,7 +58,24 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
         )
     names = rule.attributes or _inherited(live)
     config = {name: normalise(getattr(live, name, None)) for name in names}
-    return replace(layer, rule=rule, config=config)
+    return replace(layer, rule=_raising(rule), config=config)
+
+
+def _raising(rule: Rule) -> Rule:
+    """A copy of a user's rule that raises a Stop where the rule returns it."""
+    raising = copy(rule)
+    vars(raising).update({name: _raised(getattr(rule, name)) for name in _MAY_STOP})
+    return raising
+
+
+def _raised(ask: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(*args: Any) -> Any:
+        answer = ask(*args)
+        if isinstance(answer, Stop):
+            raise Stop(answer.reason, answer.blocker)
+        return answer
+
+    return asked
 
 
 def _with_rules_inside(layer: Layer, live: Any) -> Layer:

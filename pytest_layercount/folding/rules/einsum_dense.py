@@ -40,25 +40,18 @@ class EinsumDense(Rule):
     types = ("EinsumDense",)
     weights = ("kernel", "bias")
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         needs = through_activation(site)
-        if isinstance(needs, Stop):
-            return needs
         letters = _letters(site)
-        here = _here(letters, letters.output if letters else "", affine, site.output)
-        if isinstance(here, Stop) or letters is None:
-            return here if isinstance(here, Stop) else Stop("nonlinear")
+        here = _here(letters, letters.output, affine, site.output)
         taken = affine.scale_only() if needs else affine
-        answer = _absorbs(site, letters, _axes_after(site, here, taken))
-        return answer if isinstance(answer, Stop) else replace(answer, needs=needs)
+        return replace(_absorbs(site, letters, _axes_after(site, here, taken)), needs=needs)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
         letters = _letters(site)
-        here = _here(letters, letters.input if letters else "", affine, site.input)
-        if isinstance(here, Stop) or letters is None:
-            return here if isinstance(here, Stop) else Stop("nonlinear")
+        _here(letters, letters.input, affine, site.input)
         if affine.zero_shift is not True and _times(site, letters) is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         return _absorbs(site, letters, _axes_before(site, letters, affine))
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
@@ -87,35 +80,32 @@ class EinsumDense(Rule):
         return new
 
 
-def _letters(site: Site) -> Letters | None:
-    """The equation taken apart; None if a letter stands twice in one operand."""
+def _letters(site: Site) -> Letters:
+    """The equation taken apart; nothing is absorbed if a letter stands twice in one operand."""
     found = letters_of(site.config["equation"])
     if found is None:
-        return None
+        raise Stop("nonlinear")
     letters, _ = found
-    parts = (letters.input, letters.kernel, letters.output)
-    return letters if all(len(set(part)) == len(part) for part in parts) else None
+    if any(len(set(part)) < len(part) for part in (letters.input, letters.kernel, letters.output)):
+        raise Stop("nonlinear")
+    return letters
 
 
-def _here(letters: Letters | None, side: str, affine: Affine, shape: Shape) -> str | Stop:
+def _here(letters: Letters, side: str, affine: Affine, shape: Shape) -> str:
     """The letter along which the map runs."""
-    if letters is None:
-        return Stop("nonlinear")
     if shape is None:
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     letter = letters.letter(side, affine.axis, len(shape))
     if letter is None:
-        return Stop("channel-axis")
-    found = aligned(affine, shape, letters.axis(side, letter, len(shape)))
-    return found if isinstance(found, Stop) else letter
+        raise Stop("channel-axis")
+    aligned(affine, shape, letters.axis(side, letter, len(shape)))
+    return letter
 
 
 def _parts(site: Site, affine: Affine, *, after: bool) -> tuple[Letters, str, Array, Array]:
     letters = _letters(site)
-    assert letters is not None
     side, shape = (letters.output, site.output) if after else (letters.input, site.input)
     here = _here(letters, side, affine, shape)
-    assert isinstance(here, str)
     assert shape is not None
     axis = letters.axis(side, here, len(shape))
     return letters, here, *affine.along(axis, int(shape[axis] or 0)).arrays()
@@ -138,15 +128,15 @@ def _axes_before(site: Site, letters: Letters, affine: Affine) -> str:
     )
 
 
-def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs | Stop:
+def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs:
     own = site.config["bias_axes"] or ""
     if any(added_elsewhere(_bias_shape(site, letters, each), site.output) for each in (own, axes)):
-        return Stop("ambiguous-axis")
+        raise Stop("ambiguous-axis")
     if axes == own:
         return Absorbs()
     sizes = [_size(site, letters, each) for each in axes]
     if 0 in sizes:
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     before = math.prod(_size(site, letters, each) for each in own) if own else 0
     return Absorbs(changes={"bias_axes": axes}, adds=math.prod(sizes) - before)
 

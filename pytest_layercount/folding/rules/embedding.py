@@ -8,7 +8,7 @@ the indices, which stay. A table that an output layer shares is tied, so sealed.
 from __future__ import annotations
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Weights, aligned, last_axis
 
 
 class Embedding(Rule):
@@ -17,10 +17,9 @@ class Embedding(Rule):
     types = ("Embedding",)
     weights = ("embeddings",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        axis = None if site.output is None else len(site.output) - 1
-        here = aligned(affine, site.output, axis)
-        return here if isinstance(here, Stop) else Absorbs()
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+        aligned(affine, site.output, last_axis(site.output))
+        return Absorbs()
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         scale, shift = affine.arrays()

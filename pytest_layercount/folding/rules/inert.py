@@ -31,11 +31,13 @@ class Inert(Rule):
     def removable(self, site: Site) -> bool:
         return True
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         return (Route({0: affine}),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return Route({0: maps[0]}) if set(maps) == {0} else Stop("nonlinear")
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+        if set(maps) != {0}:
+            raise Stop("nonlinear")
+        return Route({0: maps[0]})
 
 
 class AlwaysInert(Inert):

@@ -35,7 +35,7 @@ from pytest_layercount.model.graph import Value
 class Merge(Rule):
     """A combination of tensors; with one constant operand it is an affine map itself."""
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         return constant_map(site) if constants(site) else None
 
 
@@ -45,15 +45,14 @@ class Add(Merge):
     types = ("Add",)
     operations = ("add",)
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if off := _off(site, affine):
-            return off
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
         one = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
         share = affine.shift_times(1 / len(slots))
         return one if affine.zero_shift else (*one, Route(dict.fromkeys(slots, share)))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         return _sum_down(site, maps, dict.fromkeys(range(len(site.inputs)), 1.0))
 
 
@@ -63,12 +62,11 @@ class Subtract(Merge):
     types = ("Subtract",)
     operations = ("subtract",)
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if off := _off(site, affine):
-            return off
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        _require_everywhere(site, affine)
         return (Route({0: affine, 1: affine.scale_only()}),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         return _sum_down(site, maps, {0: 1.0, 1: -1.0})
 
 
@@ -77,15 +75,14 @@ class Average(Rule):
 
     types = ("Average",)
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if off := _off(site, affine):
-            return off
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
         whole = affine.shift_times(len(slots))
         one = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
         return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else one))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         count = len(site.inputs)
         return _sum_down(site, maps, dict.fromkeys(range(count), 1 / count))
 
@@ -96,19 +93,19 @@ class Multiply(Merge):
     types = ("Multiply",)
     operations = ("multiply",)
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         if constants(site):
-            return Stop("fixed-weights")
+            raise Stop("fixed-weights")
         slots = [slot for slot, shape in enumerate(site.inputs) if spans(site, shape, affine)]
         if not slots:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in slots)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         if len({affine.axis for affine in maps.values()}) > 1:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         return Route({0: reduce(Affine.then, [maps[slot] for slot in sorted(maps)])}, (ZERO_SHIFT,))
 
 
@@ -118,16 +115,16 @@ class Extremum(Rule):
     types = ("Maximum", "Minimum")
     operations = ("maximum", "minimum")
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        if off := _off(site, affine):
-            return off
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        _require_everywhere(site, affine)
         return (Route(dict.fromkeys(range(len(site.inputs)), affine), (NONNEGATIVE,)),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         first = next(iter(maps.values()))
         alike = all(affine.equals(first) for affine in maps.values())
-        if not alike or len(maps) != len(site.inputs) or _off(site, first):
-            return Stop("nonlinear")
+        everywhere = len(maps) == len(site.inputs) and not constants(site)
+        if not (alike and everywhere and _spans_all(site, first)):
+            raise Stop("nonlinear")
         return Route({0: first}, (NONNEGATIVE,))
 
 
@@ -137,26 +134,28 @@ class Concatenate(Rule):
     types = ("Concatenate",)
     operations = ("concat", "concatenate")
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         sizes = _sizes(site)
         if sizes is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis != _axis(site):
             return (Route(dict.fromkeys(range(len(sizes)), affine)),)
         starts = [sum(sizes[:slot]) for slot in range(len(sizes))]
         parts = {slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)}
         return (Route(parts),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         sizes, axis = _sizes(site), _axis(site)
         if sizes is None or axis is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         first = next(iter(maps.values()))
         if first.axis not in (None, axis):
             alike = all(affine.equals(first) for affine in maps.values())
-            return Route({0: first}) if alike and len(maps) == len(sizes) else Stop("channel-axis")
+            if not alike or len(maps) != len(sizes):
+                raise Stop("channel-axis")
+            return Route({0: first})
         if any(affine.axis not in (None, axis) for affine in maps.values()):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         parts = [
             maps[slot].along(axis, size) if slot in maps else identity(axis, size)
             for slot, size in enumerate(sizes)
@@ -185,24 +184,27 @@ def _sizes(site: Site) -> list[int] | None:
     return known if whole and None not in sizes else None
 
 
-def _off(site: Site, affine: Affine) -> Stop | None:
-    """What stops a map that every input would have to take."""
+def _require_everywhere(site: Site, affine: Affine) -> None:
+    """Stop a map that every input would have to take where one cannot."""
     if constants(site):
-        return Stop("fixed-weights")
-    if all(spans(site, shape, affine) for shape in site.inputs):
-        return None
-    return Stop("channel-axis")
+        raise Stop("fixed-weights")
+    if not _spans_all(site, affine):
+        raise Stop("channel-axis")
 
 
-def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, float]) -> Route | Stop:
+def _spans_all(site: Site, affine: Affine) -> bool:
+    return all(spans(site, shape, affine) for shape in site.inputs)
+
+
+def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, float]) -> Route:
     """Maps on the terms of a weighted sum, as one map on the sum."""
     if constants(site):
-        return Stop("fixed-weights")
+        raise Stop("fixed-weights")
     first = next(iter(maps.values()))
     if any(affine.axis != first.axis for affine in maps.values()):
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
     if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
     scale = first.scale_only()
     total = scale
     for slot, affine in maps.items():

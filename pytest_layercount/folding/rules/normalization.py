@@ -28,6 +28,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
     aligned,
+    last_axis,
 )
 
 
@@ -49,15 +50,13 @@ class Normalizing(Rule):
         listed = axes if isinstance(axes, tuple) else (axes,)
         return tuple(int(axis) % len(site.output) for axis in listed)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         axes = self.spanned(site)
         if site.output is None or axes is None or any(site.output[axis] is None for axis in axes):
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis is not None and affine.axis not in axes:
-            return Stop("channel-axis")
-        here = aligned(affine, site.output, axes[-1] if affine.axis is None else affine.axis)
-        if isinstance(here, Stop):
-            return here
+            raise Stop("channel-axis")
+        aligned(affine, site.output, axes[-1] if affine.axis is None else affine.axis)
         missing = [name for name in _needed(affine) if not site.config[name]]
         size = math.prod(site.output[axis] or 0 for axis in axes)
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * size)
@@ -85,9 +84,9 @@ class LayerNormalization(Normalizing):
 
     types = ("LayerNormalization",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         if site.config.get("rms_scaling"):
-            return Stop("nonlinear")
+            raise Stop("nonlinear")
         return super().absorb_after(site, affine)
 
 
@@ -103,14 +102,14 @@ class RMSNormalization(Rule):
     types = ("RMSNormalization",)
     weights = ("scale",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         axis = site.config["axis"]
         listed = axis if isinstance(axis, tuple) else (axis,)
-        last = None if site.output is None else len(site.output) - 1
+        last = last_axis(site.output)
         if listed not in ((-1,), (last,)):
-            return Stop("channel-axis")
-        here = aligned(affine, site.output, last)
-        return here if isinstance(here, Stop) else Absorbs((ZERO_SHIFT,))
+            raise Stop("channel-axis")
+        aligned(affine, site.output, last)
+        return Absorbs((ZERO_SHIFT,))
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         return {"scale": weights["scale"] * affine.arrays()[0]}

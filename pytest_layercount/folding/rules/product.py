@@ -21,18 +21,18 @@ class Product(Rule):
     types = ("Dot",)
     operations = ("einsum", "matmul")
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         if not _plain(site):
-            return Stop("nonlinear")
+            raise Stop("nonlinear")
         if affine.axis is not None:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in range(len(site.inputs)))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         if not _plain(site):
-            return Stop("nonlinear")
+            raise Stop("nonlinear")
         if any(affine.axis is not None for affine in maps.values()):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         return Route({0: reduce(Affine.then, maps.values())}, (ZERO_SHIFT,))
 
 

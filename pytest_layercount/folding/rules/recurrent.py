@@ -23,9 +23,9 @@ from pytest_layercount.folding.rules.base import (
     Need,
     Rule,
     Site,
-    Stop,
     Weights,
     aligned,
+    last_axis,
 )
 from pytest_layercount.folding.rules.weighted import NO_PADDING
 from pytest_layercount.model.layers.recurrent import GATES
@@ -40,7 +40,7 @@ class Recurrent(Rule):
 
     def in_axis(self, site: Site) -> int | None:
         """The channel axis of the input."""
-        return None if site.input is None else len(site.input) - 1
+        return last_axis(site.input)
 
     def needs(self, site: Site) -> tuple[Need, ...]:
         """What a map must fulfil whether or not there is a bias."""
@@ -52,10 +52,8 @@ class Recurrent(Rule):
         size = gates * int(site.config["units"])
         return (2, size) if site.config.get("reset_after") else (size,)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        here = aligned(affine, site.input, self.in_axis(site))
-        if isinstance(here, Stop):
-            return here
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+        aligned(affine, site.input, self.in_axis(site))
         needs = self.needs(site)
         if site.config["use_bias"] or affine.zero_shift is True or needs:
             return Absorbs(needs)
@@ -102,12 +100,10 @@ class Bidirectional(Rule):
         )
         self.training_matters = forward.training_matters or backward.training_matters
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
         needs: tuple[Need, ...] = ()
         for side, rule in self.rules.items():
             answer = rule.absorb_before(_inner(site, side), affine)
-            if isinstance(answer, Stop):
-                return answer
             needs += (NO_BIAS,) if answer.changes else answer.needs
         return Absorbs(needs)
 

@@ -18,19 +18,21 @@ class Mean(Through):
 
     operations: tuple[str, ...] = ("mean", "reduce_mean")
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         left = _left(site)
-        if isinstance(left, Stop) or affine.axis is None:
-            return left if isinstance(left, Stop) else affine
+        if affine.axis is None:
+            return affine
         axis = left[affine.axis]
-        return Stop("channel-axis") if axis is None else moved(affine, affine.axis, axis)
+        if axis is None:
+            raise Stop("channel-axis")
+        return moved(affine, affine.axis, axis)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         left = _left(site)
-        if isinstance(left, Stop) or affine.axis is None:
-            return left if isinstance(left, Stop) else affine
+        if affine.axis is None:
+            return affine
         if affine.axis not in left:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         return moved(affine, affine.axis, left.index(affine.axis))
 
 
@@ -43,11 +45,11 @@ class Extreme(Mean):
         return (NONNEGATIVE,)
 
 
-def _left(site: Site) -> list[int | None] | Stop:
+def _left(site: Site) -> list[int | None]:
     """For each axis of the output, that of the input; None for one that was reduced and kept."""
     args = site.node.args
     if site.input is None or not args or not isinstance(args[0], Value):
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     axes, keep = site.setting(1, "axis"), site.setting(2, "keepdims", "keep_dims")
     initial = site.setting(None, "initial")  # where TensorFlow takes a name
     if isinstance(axes, int):
@@ -56,9 +58,9 @@ def _left(site: Site) -> list[int | None] | Stop:
     if axes is None:
         axes = range(rank)
     elif not isinstance(axes, (list, tuple)) or not all(isinstance(axis, int) for axis in axes):
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     if initial is not None:
-        return Stop("nonlinear")
+        raise Stop("nonlinear")
     gone = {axis % rank for axis in axes}
     if keep:
         return [None if axis in gone else axis for axis in range(rank)]

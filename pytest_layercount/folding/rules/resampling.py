@@ -21,13 +21,16 @@ class Resampling(Channelwise):
 
     types = ("Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D")
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
-        return super().up(site, affine) if _keeps_means(site) else Stop("nonlinear")
+    def up(self, site: Site, affine: Affine) -> Affine:
+        _require_means_kept(site)
+        return super().up(site, affine)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
-        return super().down(site, affine) if _keeps_means(site) else Stop("nonlinear")
+    def down(self, site: Site, affine: Affine) -> Affine:
+        _require_means_kept(site)
+        return super().down(site, affine)
 
 
-def _keeps_means(site: Site) -> bool:
+def _require_means_kept(site: Site) -> None:
     interpolation = site.config.get("interpolation") or "nearest"
-    return interpolation in _SUM_TO_ONE and not site.config.get("pad_to_aspect_ratio")
+    if interpolation not in _SUM_TO_ONE or site.config.get("pad_to_aspect_ratio"):
+        raise Stop("nonlinear")

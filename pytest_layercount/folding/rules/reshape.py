@@ -37,7 +37,7 @@ Index = NDArray[np.intp]
 
 def carried(
     source: Sizes, axis: int, target: Sizes, *, same_batch: bool = True
-) -> tuple[int, Index] | Stop:
+) -> tuple[int, Index]:
     """Where the channels along ``axis`` of ``source`` are after a reshape to ``target``.
 
     Returns an axis of ``target`` and, for each position along it, the channel
@@ -46,7 +46,7 @@ def carried(
     """
     channels = source[axis]
     if channels is None:
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     inner = _product(source[axis + 1 :])
     for place, length in enumerate(target):
         step = _product(target[place + 1 :])
@@ -60,7 +60,7 @@ def carried(
         if whole and outer is not None and _product(target[1:place]) == outer:
             return place, np.arange(channels)
     known = None not in (*source[axis:], *target[1:])
-    return Stop("channel-axis" if known else "unknown-shape")
+    raise Stop("channel-axis" if known else "unknown-shape")
 
 
 class Reshape(Through):
@@ -69,10 +69,10 @@ class Reshape(Through):
     types = ("Reshape",)
     operations = ("expand_dims", "reshape", "squeeze")
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         return _reshaped(site, affine, site.output, site.input)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         return _reshaped(site, affine, site.input, site.output)
 
 
@@ -81,19 +81,19 @@ class Flatten(Through):
 
     types = ("Flatten",)
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         order = _flattening_order(site)
         if order is None or site.input is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         found = _reshaped(site, affine, site.output, tuple(site.input[axis] for axis in order))
-        if isinstance(found, Stop) or found.axis is None:
+        if found.axis is None:
             return found
         return found.along(order[found.axis], found.channels)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         order = _flattening_order(site)
         if order is None or site.input is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis is not None:
             affine = affine.along(order.index(affine.axis), affine.channels)
         return _reshaped(site, affine, tuple(site.input[axis] for axis in order), site.output)
@@ -105,16 +105,16 @@ class Permute(Through):
     types = ("Permute",)
     operations = ("transpose",)
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         order = _order(site)
         if order is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         return affine if affine.axis is None else moved(affine, affine.axis, order[affine.axis])
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         order = _order(site)
         if order is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis is None:
             return affine
         return moved(affine, affine.axis, order.index(affine.axis))
@@ -125,28 +125,26 @@ class RepeatVector(Through):
 
     types = ("RepeatVector",)
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         return moved(affine, 2, 1)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         return moved(affine, 1, 2)
 
 
-def _reshaped(site: Site, affine: Affine, source: Shape, target: Shape) -> Affine | Stop:
+def _reshaped(site: Site, affine: Affine, source: Shape, target: Shape) -> Affine:
     if not _first_is_value(site):
-        return Stop("nonlinear")
+        raise Stop("nonlinear")
     if affine.axis is None:
         return affine
     if source is None or target is None:
-        return Stop("unknown-shape")
+        raise Stop("unknown-shape")
     if source[affine.axis] not in (None, affine.channels):
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
     if affine.channels == 1:
         return affine.take([0], None)
-    found = carried(source, affine.axis, target, same_batch=site.layer.operation is None)
-    if isinstance(found, Stop):
-        return found
-    axis, index = found
+    same_batch = site.layer.operation is None
+    axis, index = carried(source, affine.axis, target, same_batch=same_batch)
     if np.array_equal(index, np.arange(affine.channels)):
         return affine.along(axis, affine.channels)
     return affine.take(index, axis)

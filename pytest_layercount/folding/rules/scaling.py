@@ -45,6 +45,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
     aligned,
+    last_axis,
 )
 from pytest_layercount.model.graph import leaves
 from pytest_layercount.model.layers.base import is_first
@@ -55,27 +56,27 @@ class Rescaling(Rule):
 
     types = ("Rescaling",)
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop:
+    def affine(self, site: Site, weights: Weights | None) -> Affine:
         if site.input is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         scale, offset = _number(site.config["scale"]), _number(site.config["offset"])
         if scale is None or offset is None:
-            return Stop("unknown-layer")
+            raise Stop("unknown-layer")
         size = max(scale.size, offset.size)
         if scale.ndim > 1 or offset.ndim > 1 or size not in (1, site.input[-1]):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         if scale.ndim and is_first(site.config):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         scale, shift = np.broadcast_to(scale, size).copy(), np.broadcast_to(offset, size).copy()
         if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-            return Stop("non-finite")
+            raise Stop("non-finite")
         axis = None if size == 1 else len(site.input) - 1
         return Affine.of(scale, shift, axis, ("layer", site.layer.path))
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         return self._absorb(site, affine, after=True)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
         return self._absorb(site, affine, after=False)
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
@@ -84,29 +85,25 @@ class Rescaling(Rule):
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         return {}
 
-    def _absorb(self, site: Site, affine: Affine, *, after: bool) -> Absorbs | Stop:
+    def _absorb(self, site: Site, affine: Affine, *, after: bool) -> Absorbs:
         own = self.affine(site, None)
-        if not isinstance(own, Affine):
-            return own
         if affine.axis is not None:
             if is_first(site.config):
-                return Stop("channel-axis")
-            here = aligned(affine, site.input, None if site.input is None else len(site.input) - 1)
-            if isinstance(here, Stop):
-                return here
+                raise Stop("channel-axis")
+            aligned(affine, site.input, last_axis(site.input))
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
         (a, b), (c, d) = (each.arrays() for each in ((own, affine) if after else (affine, own)))
         scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset) or _vanishes(site, a, scale):
-            return Stop("overflow")
+            raise Stop("overflow")
         return Absorbs(changes={"scale": _plain(scale), "offset": _plain(offset)})
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        return Stop("fixed-weights")
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        raise Stop("fixed-weights")
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return Stop("fixed-weights")
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+        raise Stop("fixed-weights")
 
 
 class Normalization(Rule):
@@ -118,12 +115,12 @@ class Normalization(Rule):
     types = ("Normalization",)
     weights = ("mean", "variance", "adapt_mean", "adapt_variance")
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         axes = _kept(site)
         if axes is None or site.input is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if len(axes) > 1:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         axis = axes[0] if axes else None
         token = ("layer", site.layer.path)
         given = site.config["input_mean"] is not None
@@ -135,22 +132,22 @@ class Normalization(Rule):
             )
         scale, shift_by = _normalising(site, weights)
         if not (np.isfinite(scale).all() and np.isfinite(shift_by).all()):
-            return Stop("non-finite")
+            raise Stop("non-finite")
         affine = Affine.of(scale, shift_by, axis, token)
         if not given and not weights["mean"].any() and bool((weights["variance"] == 1).all()):
             return affine.untrusted(zero_shift=False, nonnegative=True)
         return affine
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         axes = _kept(site)
         if axes is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if site.config["input_mean"] is not None:
-            return Stop("fixed-weights")
+            raise Stop("fixed-weights")
         if affine.axis is not None and axes != [affine.axis]:
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         if affine.scale is not None and not (affine.scale > 0).all():
-            return Stop("scale-negative")
+            raise Stop("scale-negative")
         return Absorbs((NONNEGATIVE,))
 
     absorb_before = absorb_after
@@ -169,11 +166,11 @@ class Normalization(Rule):
             return _adapted(site, weights, mean + shift * deviation, deviation * scale)
         return _adapted(site, weights, (mean - shift) / scale, deviation / scale)
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        return Stop("fixed-weights")
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        raise Stop("fixed-weights")
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        return Stop("fixed-weights")
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+        raise Stop("fixed-weights")
 
 
 class LayerScale(Rule):
@@ -182,24 +179,23 @@ class LayerScale(Rule):
     types = ("LayerScale",)
     weights = ("gamma",)
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         if site.input is None or site.input[-1] is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         axis, token = len(site.input) - 1, ("layer", site.layer.path)
         if weights is None:
             channels = int(site.input[-1])
             return Affine(axis, channels, token, zero_shift=True, unit_scale=False)
         gamma = weights["gamma"]
         if gamma.shape != (site.input[-1],):
-            return Stop("channel-axis")
+            raise Stop("channel-axis")
         if not np.isfinite(gamma).all():
-            return Stop("non-finite")
+            raise Stop("non-finite")
         return Affine.of(gamma, np.zeros_like(gamma), axis, token)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        axis = None if site.input is None else len(site.input) - 1
-        here = aligned(affine, site.input, axis)
-        return here if isinstance(here, Stop) else Absorbs((ZERO_SHIFT,))
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+        aligned(affine, site.input, last_axis(site.input))
+        return Absorbs((ZERO_SHIFT,))
 
     absorb_before = absorb_after
 

@@ -23,26 +23,27 @@ class GetItem(Through):
 
     operations = ("get_item",)
 
-    def up(self, site: Site, affine: Affine) -> Affine | Stop:
+    def up(self, site: Site, affine: Affine) -> Affine:
         picked = _picked(site)
         if picked is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis is None:
             return affine
         axis, part = picked[affine.axis]
-        whole = axis is not None and part == _WHOLE
-        return moved(affine, affine.axis, axis) if whole else Stop("channel-axis")
+        if axis is None or part != _WHOLE:
+            raise Stop("channel-axis")
+        return moved(affine, affine.axis, axis)
 
-    def down(self, site: Site, affine: Affine) -> Affine | Stop:
+    def down(self, site: Site, affine: Affine) -> Affine:
         picked = _picked(site)
         if picked is None:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         if affine.axis is None:
             return affine
         for place, (axis, part) in enumerate(picked):
             if axis == affine.axis:
                 return affine.take(range(affine.channels)[part], place)
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
 
 
 class Split(Rule):
@@ -51,10 +52,10 @@ class Split(Rule):
     operations = ("split",)
     parts = True
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
         axis = _divided(site)
         if axis is None or set(maps) != {0}:
-            return Stop("unknown-shape")
+            raise Stop("unknown-shape")
         affine, number = maps[0], len(site.outputs)
         if affine.axis != axis:
             return Route(dict.fromkeys(range(number), affine))

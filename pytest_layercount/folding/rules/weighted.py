@@ -69,15 +69,14 @@ class Weighted(Rule):
         """What the kernel makes of an input that is ``shift`` everywhere."""
         raise NotImplementedError
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
         needs = through_activation(site)
-        if isinstance(needs, Stop):
-            return needs
-        return self._absorb(site, affine, aligned(affine, site.output, self.out_axis(site)), needs)
+        aligned(affine, site.output, self.out_axis(site))
+        return self._absorb(site, affine, needs)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        needs = (NO_PADDING,) if self.pads(site) else ()
-        return self._absorb(site, affine, aligned(affine, site.input, self.in_axis(site)), needs)
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+        aligned(affine, site.input, self.in_axis(site))
+        return self._absorb(site, affine, (NO_PADDING,) if self.pads(site) else ())
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
         axis = self.out_axis(site)
@@ -99,14 +98,10 @@ class Weighted(Rule):
             new["bias"] = weights.get("bias", 0.0) + self.response(site, weights, shift)
         return new
 
-    def _absorb(
-        self, site: Site, affine: Affine, here: Affine | Stop, needs: tuple[Need, ...] = ()
-    ) -> Absorbs | Stop:
-        if isinstance(here, Stop):
-            return here
+    def _absorb(self, site: Site, affine: Affine, needs: tuple[Need, ...]) -> Absorbs:
         biased = _keeps_bias(site, affine)
         if biased and self.adds_bias_elsewhere(site):
-            return Stop("ambiguous-axis")
+            raise Stop("ambiguous-axis")
         if site.config.get("use_bias") or not biased:
             return Absorbs(needs)
         if needs:
@@ -250,12 +245,14 @@ class Dense(Weighted):
         return shift @ weights["kernel"]
 
 
-def through_activation(site: Site) -> tuple[Need, ...] | Stop:
+def through_activation(site: Site) -> tuple[Need, ...]:
     """What a map must fulfil to get through the ``activation=`` of a layer to its kernel."""
     activation = site.config.get("activation")
     if activation in (None, "linear"):
         return ()
-    return INSIDE if activation in HOMOGENEOUS else Stop("activation")
+    if activation not in HOMOGENEOUS:
+        raise Stop("activation")
+    return INSIDE
 
 
 def depthwise_response(kernel: Array, shift: Array) -> Array:

@@ -33,47 +33,34 @@ class TimeDistributed(Rule):
     def removable(self, site: Site) -> bool:
         return self.inner.removable(_inside(site))
 
-    def affine(self, site: Site, weights: Weights | None) -> Affine | Stop | None:
+    def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         inner = None if weights is None else _own(weights)
         found = self.inner.affine(_inside(site), inner)
-        if isinstance(found, Affine) and _repeats(site):
-            return Stop("nonlinear")
-        return _outward(found) if isinstance(found, Affine) else found
+        if found is None:
+            return None
+        if _repeats(site):
+            raise Stop("nonlinear")
+        return _outward(found)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        inward = _inward(site, affine)
-        if isinstance(inward, Stop):
-            return inward
-        return _changed(site, self.inner.absorb_after(_inside(site), inward))
+    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+        return _changed(site, self.inner.absorb_after(_inside(site), _inward(site, affine)))
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
-        inward = _inward(site, affine)
-        if isinstance(inward, Stop):
-            return inward
-        return _changed(site, self.inner.absorb_before(_inside(site), inward))
+    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+        return _changed(site, self.inner.absorb_before(_inside(site), _inward(site, affine)))
 
     def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return _named(self.inner.after(_inside(site), _own(weights), _sure(site, affine)))
+        return _named(self.inner.after(_inside(site), _own(weights), _inward(site, affine)))
 
     def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return _named(self.inner.before(_inside(site), _own(weights), _sure(site, affine)))
+        return _named(self.inner.before(_inside(site), _own(weights), _inward(site, affine)))
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...] | Stop:
-        inward = _inward(site, affine)
-        if isinstance(inward, Stop):
-            return inward
-        routes = self.inner.pass_up(_inside(site), inward)
-        return routes if isinstance(routes, Stop) else tuple(map(_widened, routes))
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        routes = self.inner.pass_up(_inside(site), _inward(site, affine))
+        return tuple(map(_widened, routes))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route | Stop:
-        inward: dict[int, Affine] = {}
-        for slot, affine in maps.items():
-            found = _inward(site, affine)
-            if isinstance(found, Stop):
-                return found
-            inward[slot] = found
-        route = self.inner.pass_down(_inside(site), inward)
-        return route if isinstance(route, Stop) else _widened(route)
+    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+        inward = {slot: _inward(site, affine) for slot, affine in maps.items()}
+        return _widened(self.inner.pass_down(_inside(site), inward))
 
 
 def _inside(site: Site) -> Site:
@@ -93,20 +80,14 @@ def _repeats(site: Site) -> bool:
     return masked and (site.input is None or site.input[0] is not None)
 
 
-def _inward(site: Site, affine: Affine) -> Affine | Stop:
+def _inward(site: Site, affine: Affine) -> Affine:
     if _repeats(site):
-        return Stop("nonlinear")
+        raise Stop("nonlinear")
     if affine.axis is None:
         return affine
     if affine.axis <= _TIME:
-        return Stop("channel-axis")
+        raise Stop("channel-axis")
     return affine.along(affine.axis - 1, affine.channels)
-
-
-def _sure(site: Site, affine: Affine) -> Affine:
-    found = _inward(site, affine)
-    assert isinstance(found, Affine)
-    return found
 
 
 def _outward(affine: Affine) -> Affine:
@@ -119,9 +100,9 @@ def _widened(route: Route) -> Route:
     return replace(route, maps={slot: _outward(affine) for slot, affine in route.maps.items()})
 
 
-def _changed(site: Site, answer: Absorbs | Stop) -> Absorbs | Stop:
+def _changed(site: Site, answer: Absorbs) -> Absorbs:
     """Changes of the inner layer as a change of the wrapper."""
-    if isinstance(answer, Stop) or not answer.changes:
+    if not answer.changes:
         return answer
     (inner,) = site.layer.wrapped
     config = {**inner.config, **answer.changes}
