@@ -17,6 +17,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.model.graph import Layer, ModelGraph, Value, map_tree
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.state import State, Unlike, carry_on
+from pytest_layercount.model.quick import quick
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
@@ -90,12 +91,13 @@ def _deep_enough_for(nodes: int) -> Iterator[None]:
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
     """While objects are made by the thousand, and all of them stay, there is no garbage."""
-    before = gc.isenabled()
-    gc.disable()
+    pause = gc.isenabled() and quick()
+    if pause:
+        gc.disable()
     try:
         yield
     finally:
-        if before:
+        if pause:
             gc.enable()
 
 

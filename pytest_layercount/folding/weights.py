@@ -17,6 +17,7 @@ from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.common import variables_of
 from pytest_layercount.model.keras.variables import array_of, read_weights, variable
+from pytest_layercount.model.quick import quick
 
 if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
@@ -34,7 +35,7 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
     new: dict[int, Arrays] = {}
     unfit: dict[int, str] = {}
     merging = {layer for merge in plan.merges for layer in merge.layers}
-    narrow = scaled_once(plan) - merging
+    narrow = scaled_once(plan) - merging if quick() else set()
 
     def read(layer: int, names: tuple[str, ...]) -> Arrays:
         if in_half(opened.layers[layer], names):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tensorflow import TensorSpec, name_scope, nest
+from tensorflow import nest
 
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.adapter import (
@@ -27,7 +27,7 @@ from pytest_layercount.model.keras.config import (
     with_changes,
     with_dtype,
 )
-from pytest_layercount.model.keras.origin import is_own
+from pytest_layercount.model.keras.quick2 import inferring_nothing
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 
 _SLICING, _ENDS = "SlicingOpLambda", {"start", "stop", "step"}
@@ -158,7 +158,7 @@ class Keras2:
         return list(nest.flatten(call(*args, **kwargs)))
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        with _inferring_nothing(layer, node, args, kwargs):
+        with inferring_nothing(layer, node, args, kwargs):
             return self._called(keras_call(layer), layer, node, args, kwargs)
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
@@ -205,46 +205,3 @@ def _copy_operation(live: Any, name: str) -> Any:
     taken = inspect.signature(type(live).__init__).parameters
     given = {key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"}
     return type(live)(**given, name=name)
-
-
-@contextmanager
-def _inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterator[None]:
-    """Spare a layer finding out what it returns by running it in a graph of its own.
-
-    Only layers of Keras's own, whose parts, losses and masks do not depend on being run.
-    """
-    tensors = [leaf for leaf in nest.flatten((args, kwargs)) if hasattr(leaf, "_keras_history")]
-    kinds = {type(tensor) for tensor in tensors}
-    if (
-        not _plain(layer)
-        or any(node.masked)
-        or any(mask_of(tensor) is not None for tensor in tensors)
-        or [kind.__name__ for kind in kinds] != ["KerasTensor"]
-        or len(node.shapes) != 1
-        or node.shapes[0] is None
-        or "float" not in node.dtypes[0]
-    ):
-        yield
-        return
-    (kind,) = kinds
-
-    def known(inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
-        with name_scope(layer._name_scope()):
-            layer._maybe_build(inputs)
-        layer._set_save_spec(inputs, args, kwargs)
-        return kind(TensorSpec(node.shapes[0], node.dtypes[0]))
-
-    vars(layer)["_infer_output_signature"] = known
-    try:
-        yield
-    finally:
-        del vars(layer)["_infer_output_signature"]
-
-
-def _plain(layer: Any) -> bool:
-    module = type(layer).__module__
-    # The first call of an operation is best made here: made where autograph is off, it
-    # would have TensorFlow forget the arguments of the function, for all models.
-    own = is_own(module) and not module.endswith(".tf_op_layer")
-    parts = next(iter(layer._flatten_layers(include_self=False)), None)
-    return own and parts is None and getattr(layer, "_activity_regularizer", None) is None

@@ -29,8 +29,9 @@ from pytest_layercount.model.keras.config import (
     with_changes,
     with_dtype,
 )
-from pytest_layercount.model.keras.origin import is_own
+from pytest_layercount.model.keras.quick3 import is_certain, output_as_known
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
+from pytest_layercount.model.quick import quick
 
 
 class Keras3:
@@ -165,17 +166,9 @@ class Keras3:
         return list(tree.flatten(call(*args, **kwargs)))
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        if not _certain(layer, node, args, kwargs):
-            return self._called(keras_call(layer), layer, node, args, kwargs)
-        if not layer.built:
-            layer.build(tree.map_structure(lambda tensor: tuple(tensor.shape), args[0]))
-        layer._called = True  # as __call__ does up to 3.15; a later Keras may not ask
-        output = keras.KerasTensor(node.shapes[0], node.dtypes[0])
-        vars(layer)["compute_output_spec"] = lambda *_, **__: output
-        try:
-            return [keras.Operation.symbolic_call(layer, *args)]
-        finally:
-            del vars(layer)["compute_output_spec"]
+        if quick() and is_certain(layer, node, args, kwargs):
+            return [output_as_known(layer, node, args)]
+        return self._called(keras_call(layer), layer, node, args, kwargs)
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         model = keras.Model(inputs, outputs, name=old.name)
@@ -214,36 +207,6 @@ def _copy_operation(live: Any, name: str) -> Any:
     new._inbound_nodes, new._outbound_nodes = [], []
     new.name = name
     return new
-
-
-def _certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
-    """Whether all that Keras would find out by a call is known: its output, no mask, no loss.
-
-    That takes as long as making the layer. Only layers of Keras's own, without parts, are
-    sure to do no more than that when they are called.
-    """
-    return (
-        is_own(type(layer))
-        and isinstance(layer, keras.Layer)
-        and bool(inspect.signature(layer.build).parameters)  # lookups have none in Keras 3.3
-        and next(iter(layer._flatten_layers(include_self=False)), None) is None
-        and layer.activity_regularizer is None
-        and node.training is None
-        and len(node.shapes) == 1
-        and node.shapes[0] is not None
-        and not any(node.masked)
-        and not kwargs
-        and len(args) == 1
-        and all(map(_plain, args[0] if isinstance(args[0], list) else args))
-    )
-
-
-def _plain(tensor: Any) -> bool:
-    return (
-        type(tensor) is keras.KerasTensor
-        and not getattr(tensor, "sparse", False)
-        and mask_of(tensor) is None
-    )
 
 
 def _takes(layer: Any, argument: str) -> bool:

@@ -1,22 +1,19 @@
-"""What a copy of a layer is to hold: the weights of the layer it copies, or those a fold gives it.
-
-Variables are made with these values: making them at random first, to be
-overwritten, would take longer than all the rest of a fold.
-"""
+"""What a copy of a layer is to hold: the weights of the layer copied, or those of a fold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.model.keras.common import parts, states_of, variables_of
 from pytest_layercount.model.keras.config import keep_functions, keep_settings
+from pytest_layercount.model.keras.initial import set_initial, unset_initial
 from pytest_layercount.model.keras.likeness import difference
 from pytest_layercount.model.keras.tables import copy_tables, derive, learn_derived, learns_table
-from pytest_layercount.model.keras.variables import variable
+from pytest_layercount.model.keras.variables import short_name, tensor_of, variable
+from pytest_layercount.model.quick import quick
 
 
 class Unlike(Exception):
@@ -52,8 +49,8 @@ class State:
         self.told = [type(part) for part in parts(new)]
         if learns_table(old):
             copy_tables(old, new)
-        elif len(self.told) == 1:
-            self._await(self._expected())
+        elif len(self.told) == 1 and quick():
+            self.begun = set_initial(new, self._expected())
 
     def settle(self) -> bool:
         """Whether any variable had to be assigned; afterwards all are as they should be.
@@ -61,14 +58,14 @@ class State:
         Raises:
             Unlike: the two have other variables or attributes.
         """
-        vars(self.new).pop("add_weight", None)
+        unset_initial(self.new)
         targets = [(self._target(name), array) for name, array in self.weights.items()]
         given = {id(target) for target, _ in targets}
         others = [(there, here) for here, there in self._pairs(given) if id(there) not in given]
         late = False
         for target, value in (*others, *targets):
             if self.begun.get(id(target)) is not value:
-                target.assign(_tensor(value, target.dtype))
+                target.assign(tensor_of(value, target.dtype))
                 late = True
         late = keep_functions(self.old, self.new, self.changed) or late
         late = self._learned() or late
@@ -105,32 +102,11 @@ class State:
 
     def _expected(self) -> dict[str, Any]:
         """Values by the names under which variables are made."""
-        found: dict[str, Any] = {_short(source): source for source in variables_of(self.old)}
+        found: dict[str, Any] = {short_name(source): source for source in variables_of(self.old)}
         for name, array in self.weights.items():
             source = variable(self.old, name)
-            found[name if source is None else _short(source)] = array
+            found[name if source is None else short_name(source)] = array
         return found
-
-    def _await(self, expected: Mapping[str, Any]) -> None:
-        """Have the layer make its variables with the values ``expected``."""
-        make = self.new.add_weight
-        # Read here: inside a layer's call, Keras may cast what is read.
-        read = {
-            name: value if isinstance(value, np.ndarray) else _read(value)
-            for name, value in expected.items()
-        }
-
-        def add_weight(*args: Any, **kwargs: Any) -> Any:
-            name = str(kwargs.get("name"))
-            value = read.get(name)
-            if args or value is None or tuple(kwargs.get("shape") or ()) != tuple(value.shape):
-                return make(*args, **kwargs)
-            kwargs["initializer"] = lambda shape, dtype=None, **_: _tensor(value, dtype)
-            made = make(**kwargs)
-            self.begun[id(made)] = expected[name]
-            return made
-
-        vars(self.new)["add_weight"] = add_weight
 
     def _pairs(self, given: set[int]) -> list[tuple[Any, Any]]:
         """Each variable of the copy with the one it copies, but for those ``given`` new values.
@@ -174,12 +150,12 @@ class State:
 def carry_on(carried: Iterable[tuple[Any, Any]]) -> None:
     """Give copies of recurrent layers the states with which their originals will begin."""
     for target, source in carried:
-        target.assign(_tensor(source, target.dtype))
+        target.assign(tensor_of(source, target.dtype))
 
 
 def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
     """By name where that tells them apart: quantizing a layer adds weights in another order."""
-    here, there = ({_short(each): each for each in some} for some in (sources, targets))
+    here, there = ({short_name(each): each for each in some} for some in (sources, targets))
     named = len(here) == len(sources) and len(there) == len(targets)
     if named and (here.keys() == there.keys() or len(here) != len(there)):
         pairs = [(here[name], there[name]) for name in here if name in there]
@@ -202,26 +178,6 @@ def _own(layer: Any) -> list[Any]:
 def _listed(layer: Any) -> str:
     """The variables of a layer, the first of them by name and shape."""
     variables = variables_of(layer)
-    first = [f"{_short(each)} {tuple(each.shape)}" for each in variables[:4]]
+    first = [f"{short_name(each)} {tuple(each.shape)}" for each in variables[:4]]
     more = f" and {len(variables) - 4} more" if len(variables) > 4 else ""
     return (", ".join(first) or "none") + more
-
-
-def _short(source: Any) -> str:
-    return str(source.name).rpartition("/")[2].partition(":")[0]
-
-
-def _read(source: Any) -> Any:
-    """The value as a tensor. It shares the variable's memory until either is changed."""
-    import tensorflow as tf
-
-    return tf.convert_to_tensor(source)
-
-
-def _tensor(source: Any, dtype: Any) -> Any:
-    import tensorflow as tf
-
-    # Converted, an array would be copied: it might be changed later. Not so these.
-    own = isinstance(source, np.ndarray)
-    value = tf.raw_ops.Identity(input=source) if own else _read(source)
-    return value if value.dtype == dtype else tf.cast(value, dtype)

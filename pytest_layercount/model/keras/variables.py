@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pytest_layercount.model.keras.common import attribute
 from pytest_layercount.model.layers.names import WEIGHTS_OTHERWISE
+from pytest_layercount.model.quick import quick
 
 Look = Callable[[Any], NDArray[Any]]
 """How to get the values of a variable."""
@@ -42,7 +43,7 @@ def array_of(value: Any) -> NDArray[Any]:
     values elsewhere while somebody does.
     """
     tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None and hasattr(value, "numpy"):
+    if quick() and tensorflow is not None and hasattr(value, "numpy"):
         try:
             return np.asarray(memoryview(tensorflow.convert_to_tensor(value)))
         except (BufferError, TypeError, ValueError):  # bfloat16, another backend
@@ -71,3 +72,25 @@ def read_weights(
     return {
         name: look(value).astype(np.float64) for name, value in found.items() if value is not None
     }
+
+
+def short_name(source: Any) -> str:
+    """The name of a variable without those of the layers it is in."""
+    return str(source.name).rpartition("/")[2].partition(":")[0]
+
+
+def read_tensor(source: Any) -> Any:
+    """The value as a tensor. It shares the variable's memory until either is changed."""
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(source)
+
+
+def tensor_of(source: Any, dtype: Any) -> Any:
+    """The value of a variable, or of an array that nobody else has, as a tensor of ``dtype``."""
+    import tensorflow as tf
+
+    # Converted, an array would be copied: it might be changed later. Not so these.
+    own = isinstance(source, np.ndarray)
+    value = tf.raw_ops.Identity(input=source) if own else read_tensor(source)
+    return value if value.dtype == dtype else tf.cast(value, dtype)
