@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from pytest_layercount.folding.fold import FoldResult
     from pytest_layercount.folding.plan import Fold, Plan, Refusal
-    from pytest_layercount.folding.rules.base import (
+    from pytest_layercount.folding.rule import (
         NONNEGATIVE,
         UNIT_SCALE,
         ZERO_SHIFT,
@@ -129,7 +129,7 @@ _HOMES = {
         "check_fold",
     ),
     "folding.plan": ("Fold", "Plan", "Refusal"),
-    "folding.rules.base": (
+    "folding.rule": (
         "NONNEGATIVE",
         "UNIT_SCALE",
         "ZERO_SHIFT",

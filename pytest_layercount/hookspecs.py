@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from pytest_layercount.folding.rules.base import Rule
+    from pytest_layercount.folding.rule import Rule
 
 callers: list[Callable[..., Any]] = []
 """The hook ``pytest_layercount_rule`` of each pytest that runs in this process."""

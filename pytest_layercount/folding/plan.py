@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_layercount.folding.passes.kernels import Merge
-from pytest_layercount.folding.rules.base import Weights
+from pytest_layercount.folding.rule import Weights
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.graph import ModelGraph, Value
 

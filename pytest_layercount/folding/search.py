@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rule import Absorbs, Need, Route, Rule, Site, Stop
 from pytest_layercount.folding.rules import rule_for, without_rule
-from pytest_layercount.folding.rules.base import Absorbs, Need, Route, Rule, Site, Stop
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Node, Value

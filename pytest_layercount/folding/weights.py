@@ -11,8 +11,8 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.kernels import Merge, merged_weights
 from pytest_layercount.folding.plan import Plan, ReadWeights
+from pytest_layercount.folding.rule import Weights
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Weights
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.common import variables_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_layercount.folding.integers import integers
-from pytest_layercount.folding.rules.base import Site
+from pytest_layercount.folding.rule import Site
 from pytest_layercount.model.edit import GraphEdit
 from pytest_layercount.model.graph import ModelGraph
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_layercount.folding.rules.base import added_elsewhere
+from pytest_layercount.folding.rule import added_elsewhere
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from pytest_layercount.folding.rules.base import Stop
+from pytest_layercount.folding.rule import Stop
 from pytest_layercount.folding.rules.reshape import carried
 
 SHAPES = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rule import Site
 from pytest_layercount.folding.rules import batch_norm, embedding, merge, reshape, weighted
-from pytest_layercount.folding.rules.base import Site
 from tests.folding.harness import Case, Kit, check
 
 Fault = Callable[[pytest.MonkeyPatch], None]

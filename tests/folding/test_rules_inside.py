@@ -17,7 +17,7 @@ pytestmark = needs_keras
 if has_keras():
     from pytest_layercount import Absorbs, Affine, Route, Rule, Stop, fold, plan_fold
     from pytest_layercount.folding.affine import Array
-    from pytest_layercount.folding.rules.base import Site, Weights
+    from pytest_layercount.folding.rule import Site, Weights
     from pytest_layercount.folding.rules.recurrent import Recurrent
     from pytest_layercount.folding.rules.weighted import Dense
     from pytest_layercount.hookspecs import answer_through

@@ -9,8 +9,8 @@ from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
+from pytest_layercount.folding.rule import Rule, Site, Stop, Weights
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Rule, Site, Stop, Weights
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring

@@ -25,8 +25,8 @@ from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.passes.affine import AffinePass
 from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset, width
 from pytest_layercount.folding.passes.result import PassResult
+from pytest_layercount.folding.rule import Site, channel_axis
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Site, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Blocked
 from pytest_layercount.folding.wiring import Wiring

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pytest_layercount.folding.passes.result import PassResult
+from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Site
+from pytest_layercount.folding.rule import Site
 from pytest_layercount.folding.rules.padding import same_padding
 from pytest_layercount.model.layers.base import is_first
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.folding.passes.result import PassResult
-from pytest_layercount.folding.rules.base import Site
+from pytest_layercount.folding.rule import Site
 from pytest_layercount.folding.rules.padding import same_padding, spatial
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use

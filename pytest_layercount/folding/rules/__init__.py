@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules.activation import Activation
 from pytest_layercount.folding.rules.arithmetic import Divide, Negative
 from pytest_layercount.folding.rules.attention import Attention
-from pytest_layercount.folding.rules.base import Rule
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.embedding import Embedding

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
+from pytest_layercount.folding.rule import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
 
 HOMOGENEOUS = ("relu", "leaky_relu")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     ZERO_SHIFT,
     Route,
     Rule,

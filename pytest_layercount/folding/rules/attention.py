@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     NO_BIAS,
     Absorbs,
     Rule,

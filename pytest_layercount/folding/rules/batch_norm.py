@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rule import Absorbs, Rule, Site, Stop, Weights, aligned
 
 
 class BatchNormalization(Rule):

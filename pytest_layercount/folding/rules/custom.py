@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rules.base import Rule, Stop
+from pytest_layercount.folding.rule import Rule, Stop
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call

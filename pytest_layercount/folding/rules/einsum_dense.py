@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     Absorbs,
     Rule,
     Site,

@@ -8,7 +8,7 @@ the indices, which stay. A table that an output layer shares is tied, so sealed.
 from __future__ import annotations
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Rule, Site, Weights, aligned, last_axis
+from pytest_layercount.folding.rule import Absorbs, Rule, Site, Weights, aligned, last_axis
 
 
 class Embedding(Rule):

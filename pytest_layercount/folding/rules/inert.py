@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop
+from pytest_layercount.folding.rule import Route, Rule, Site, Stop
 
 
 class Inert(Rule):

@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from functools import reduce
 
 from pytest_layercount.folding.affine import Affine, identity, joined
-from pytest_layercount.folding.rules.arithmetic import constant_map, constants, operands, spans
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     NONNEGATIVE,
     UNIT_SCALE,
     ZERO_SHIFT,
@@ -29,6 +28,7 @@ from pytest_layercount.folding.rules.base import (
     Stop,
     Weights,
 )
+from pytest_layercount.folding.rules.arithmetic import constant_map, constants, operands, spans
 from pytest_layercount.model.graph import Value
 
 

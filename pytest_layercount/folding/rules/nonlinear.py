@@ -6,7 +6,7 @@ instead of "unknown-layer", which would ask the user to describe Keras's own lay
 
 from __future__ import annotations
 
-from pytest_layercount.folding.rules.base import Rule
+from pytest_layercount.folding.rule import Rule
 
 
 class Nonlinear(Rule):

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_layercount.folding.rules.base import Channelwise, Need, Site
+from pytest_layercount.folding.rule import Channelwise, Need, Site
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.base import is_first
 

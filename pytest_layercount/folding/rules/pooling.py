@@ -12,7 +12,7 @@ leaves batch and channels, so there the channel axis becomes axis 1.
 
 from __future__ import annotations
 
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     NONNEGATIVE,
     Channelwise,
     Need,

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import reduce
 
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.rule import ZERO_SHIFT, Route, Rule, Site, Stop
 from pytest_layercount.folding.rules.arithmetic import constants
-from pytest_layercount.folding.rules.base import ZERO_SHIFT, Route, Rule, Site, Stop
 
 
 class Product(Rule):

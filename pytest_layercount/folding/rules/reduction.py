@@ -9,7 +9,7 @@ move up.
 from __future__ import annotations
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import NONNEGATIVE, Need, Site, Stop, Through, moved
+from pytest_layercount.folding.rule import NONNEGATIVE, Need, Site, Stop, Through, moved
 from pytest_layercount.model.graph import Value
 
 

@@ -11,7 +11,7 @@ so is every interpolation not named here.
 from __future__ import annotations
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Channelwise, Site, Stop
+from pytest_layercount.folding.rule import Channelwise, Site, Stop
 
 _SUM_TO_ONE = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Site, Stop, Through, moved
+from pytest_layercount.folding.rule import Site, Stop, Through, moved
 from pytest_layercount.model.graph import Shape, Value
 from pytest_layercount.model.layers.base import is_first
 

@@ -35,7 +35,7 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.half import vanishes
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     NONNEGATIVE,
     ZERO_SHIFT,
     Absorbs,

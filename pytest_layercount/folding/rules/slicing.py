@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rules.base import Route, Rule, Site, Stop, Through, moved
+from pytest_layercount.folding.rule import Route, Rule, Site, Stop, Through, moved
 from pytest_layercount.model.graph import Value
 
 _WHOLE = slice(None)

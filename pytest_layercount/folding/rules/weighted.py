@@ -19,8 +19,7 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rounding import scaled
-from pytest_layercount.folding.rules.activation import HOMOGENEOUS
-from pytest_layercount.folding.rules.base import (
+from pytest_layercount.folding.rule import (
     Absorbs,
     Need,
     Rule,
@@ -31,6 +30,7 @@ from pytest_layercount.folding.rules.base import (
     aligned,
     channel_axis,
 )
+from pytest_layercount.folding.rules.activation import HOMOGENEOUS
 from pytest_layercount.folding.rules.padding import pads
 
 NO_PADDING = Need("zero_shift", "shift-meets-padding")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rules.base import Absorbs, Route, Rule, Site, Stop, Weights
+from pytest_layercount.folding.rule import Absorbs, Route, Rule, Site, Stop, Weights
 from pytest_layercount.model.graph import Shape
 
 _TIME = 1
