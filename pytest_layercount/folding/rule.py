@@ -1,8 +1,8 @@
 """The four questions a rule answers, and the forms an answer takes.
 
 1. ``affine``: is this call a per-channel affine map? Which?
-2. ``absorb_after``: can it take up a map applied to its output?
-3. ``absorb_before``: can it take up a map applied to its input?
+2. ``absorb``: can it take up a map applied to its output (``"after"`` it)?
+3. Or one applied to its input (``"before"`` it)? ``absorbed`` are its weights then.
 4. ``pass_up`` and ``pass_down``: can a map move through it?
 
 A rule says no by raising a ``Stop``, and says why. An answer never looks further than
@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pytest_layercount.folding.affine import Affine, Array, Fact
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.layers.base import is_first
 
 Weights = Mapping[str, Array]
+Maps = Mapping[int, Affine]
+"""Maps on inputs, by slot, or on outputs, by number."""
+Side = Literal["after", "before"]
+"""Where a map is that a layer takes up: ``after`` on its output, ``before`` on its input."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,17 @@ class Site:
     @property
     def input(self) -> Shape:
         """The shape of the first input."""
-        return self.inputs[0] if self.inputs else None
+        return self.shape("before")
 
     @property
     def output(self) -> Shape:
         """The shape of the first output."""
-        return self.outputs[0] if self.outputs else None
+        return self.shape("after")
+
+    def shape(self, side: Side, slot: int = 0) -> Shape:
+        """The shape of an output (``after``) or input (``before``), None where it is not known."""
+        shapes = self.outputs if side == "after" else self.inputs
+        return shapes[slot] if slot < len(shapes) else None
 
     def setting(self, place: int | None, *names: str) -> Any:
         """A setting as the call passes it, at ``place`` or by name, else the layer's own.
@@ -95,7 +104,7 @@ class Absorbs:
 class Route:
     """One way on, given ``needs``: a map for each input slot (up) or for each output (down)."""
 
-    maps: Mapping[int, Affine]
+    maps: Maps
     needs: tuple[Need, ...] = ()
 
 
@@ -114,10 +123,9 @@ class Rule:
     (without them: those of the Keras layer it is derived from). ``weights`` are
     the attributes of the live layer that absorbing reads and writes.
     ``training_matters`` says that a call with ``training=True`` computes something
-    else, ``leads`` that of several outputs the first can change and the others stay,
-    ``parts`` that ``pass_down`` answers for each of several outputs, ``blind`` that
-    nothing but the shape of an input matters, and ``removable`` that the layer does
-    nothing at inference.
+    else, ``shape_only`` that nothing but the shape of an input matters, ``several`` that
+    the rule looks at which of several inputs or outputs a map is on. Without it only maps
+    on the first input and the only output are absorbed, and several outputs pass none.
     """
 
     types: tuple[str, ...] = ()
@@ -125,9 +133,8 @@ class Rule:
     attributes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     training_matters = False
-    leads = False
-    parts = False
-    blind = False
+    shape_only = False
+    several = False
 
     def removable(self, site: Site) -> bool:
         """Whether this call returns its input unchanged at inference."""
@@ -137,45 +144,31 @@ class Rule:
         """The map this call is, ``None`` if it is none; symbolic where ``weights`` is None."""
         return None
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        """Whether a map applied to the output can be taken up."""
-        raise Stop("fixed-weights")
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        """Whether maps on these outputs or inputs can be taken up together.
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        """Whether a map applied to the (only) input can be taken up."""
-        raise Stop("fixed-weights")
+        ``None`` where the layer has no weights for that: then they may pass.
+        """
+        return None
 
-    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs:
-        """Whether maps applied to these of several inputs can be taken up together."""
-        if set(maps) != {0}:
-            raise Stop("fixed-weights")
-        return self.absorb_before(site, maps[0])
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        """New weights with ``f'(x) = scale * f(x) + shift``."""
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        """New weights with ``f'(x) = scale * f(x) + shift``, or ``f(scale * x + shift)`` before."""
         raise NotImplementedError
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        """New weights with ``f'(x) = f(scale * x + shift)``."""
-        raise NotImplementedError
-
-    def before_inputs(
-        self, site: Site, weights: Weights, maps: Mapping[int, Affine]
-    ) -> dict[str, Array]:
-        """New weights that stand in for these maps on the inputs."""
-        return self.before(site, weights, maps[0])
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         """The maps on the inputs, in order of preference, that equal ``affine`` on the output."""
         raise Stop("nonlinear")
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         """The map on the output, as slot 0, that equals ``maps`` on the inputs."""
         raise Stop("nonlinear")
 
 
 class Through(Rule):
-    """A layer with one input that maps move through, changed on the way where it must be."""
+    """A layer with one input that maps move through, changed on the way where it must be.
+
+    Unless ``down`` says otherwise they are changed alike in both directions.
+    """
 
     def needs(self, site: Site) -> tuple[Need, ...]:
         """What a map must fulfil to get through."""
@@ -187,12 +180,12 @@ class Through(Rule):
 
     def down(self, site: Site, affine: Affine) -> Affine:
         """The map on the output that equals ``affine`` on the input."""
-        raise NotImplementedError
+        return self.up(site, affine)
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         return (Route({0: self.up(site, affine)}, self.needs(site)),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         if set(maps) != {0}:
             raise Stop("nonlinear")
         return Route({0: self.down(site, maps[0])}, self.needs(site))

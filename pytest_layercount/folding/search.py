@@ -7,20 +7,17 @@ nothing. A walk ends with the absorptions found, or with what stopped it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rule import Absorbs, Need, Route, Rule, Site, Stop
+from pytest_layercount.folding.rule import Absorbs, Maps, Need, Route, Rule, Side, Site, Stop
 from pytest_layercount.folding.rules import rule_for, without_rule
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Node, Value
-
-Side = Literal["after", "before"]
-_Maps = TypeVar("_Maps", Affine, Mapping[int, Affine])
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Absorption:
     layer: int
     node: int
     side: Side
-    maps: Mapping[int, Affine]
+    maps: Maps
     site: Site
     answer: Absorbs
 
@@ -127,13 +124,14 @@ class Search:
         rule, site = self._ask(value.node)
         path = site.layer.path
         self._require_floats(value)
-        if len(site.outputs) > 1 and (value.index or not rule.leads):
-            raise Stop("several-consumers" if rule.parts else "nonlinear", path)
+        if len(site.outputs) > 1 and not rule.several:
+            raise Stop("nonlinear", path)
+        maps = {value.index: affine}
         with _about(path):
-            answer = _unless_fixed(rule.absorb_after, site, affine)
+            answer = rule.absorb(site, "after", maps)
             routes = () if answer else rule.pass_up(site, affine)
         if answer is not None:
-            self._absorb(walk, value.node, "after", {0: affine}, site, answer)
+            self._absorb(walk, value.node, "after", maps, site, answer)
             return
         possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
         if not possible:
@@ -170,11 +168,12 @@ class Search:
         self._require_floats(Value(node), *(self.wiring.inputs[node][slot] for slot in maps))
         path = site.layer.path
         with _about(path):
-            answer = _unless_fixed(rule.absorb_inputs, site, maps)
+            asked = rule.several or maps.keys() == {0}
+            answer = rule.absorb(site, "before", maps) if asked else None
             if answer is not None:
                 self._absorb(walk, node, "before", maps, site, answer)
                 return
-            if len(site.outputs) > 1 and not (rule.leads or rule.parts):
+            if len(site.outputs) > 1 and not rule.several:
                 raise Stop("nonlinear")
             route = rule.pass_down(site, maps)
         for part in maps.values():
@@ -206,7 +205,9 @@ class Search:
         uses = self.wiring.uses(value)
         rules = [rule_for(self.wiring.layer(use.node)) for use in uses]
         return [
-            use for use, rule in zip(uses, rules, strict=True) if rule is None or not rule.blind
+            use
+            for use, rule in zip(uses, rules, strict=True)
+            if rule is None or not rule.shape_only
         ]
 
     def _ask(self, node: int) -> tuple[Rule, Site]:
@@ -231,7 +232,7 @@ class Search:
         walk: _Walk,
         node: int,
         side: Side,
-        maps: Mapping[int, Affine],
+        maps: Maps,
         site: Site,
         answer: Absorbs,
     ) -> None:
@@ -268,16 +269,6 @@ def _about(path: str) -> Iterator[None]:
         yield
     except Stop as stop:
         raise Stop(stop.reason, stop.blocker or path) from None
-
-
-def _unless_fixed(ask: Callable[[Site, _Maps], Absorbs], site: Site, maps: _Maps) -> Absorbs | None:
-    """What a rule answers; None where no weights would take a map up, which it may pass."""
-    try:
-        return ask(site, maps)
-    except Stop as stop:
-        if stop.reason != "fixed-weights":
-            raise
-        return None
 
 
 def affine_may(need: Need, affine: Affine) -> bool:

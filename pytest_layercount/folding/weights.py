@@ -160,10 +160,6 @@ def changed(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]
     for absorption in absorptions:
         rule = rule_for(absorption.site.layer)
         assert rule is not None
-        site, maps = absorption.site, absorption.maps
         with np.errstate(all="ignore"):
-            if absorption.side == "after":
-                new = rule.after(site, new, maps[0])
-            else:
-                new = rule.before_inputs(site, new, maps)
+            new = rule.absorbed(absorption.site, absorption.side, new, absorption.maps)
     return new

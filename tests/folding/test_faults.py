@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rule import Site
+from pytest_layercount.folding.rule import Side, Site
 from pytest_layercount.folding.rules import batch_norm, embedding, merge, reshape, weighted
 from tests.folding.harness import Case, Kit, check
 
@@ -116,21 +116,22 @@ def one_channel_off(w: dict[str, Any], site: Site) -> tuple[Any, Any]:
 
 
 def bias_dropped(patch: pytest.MonkeyPatch) -> None:
-    right = weighted.Weighted.after
+    right = weighted.Weighted.absorbed
 
-    def wrong(self: Any, site: Site, weights: Any, affine: Affine) -> Any:
-        return right(self, site, {**weights, "bias": 0 * weights["bias"]}, affine)
+    def wrong(self: Any, site: Site, side: Side, weights: Any, maps: Any) -> Any:
+        return right(self, site, side, {**weights, "bias": 0 * weights["bias"]}, maps)
 
-    patch.setattr(weighted.Weighted, "after", wrong)
+    patch.setattr(weighted.Weighted, "absorbed", wrong)
 
 
 def bias_unscaled(patch: pytest.MonkeyPatch) -> None:
-    right = weighted.Weighted.after
+    right = weighted.Weighted.absorbed
 
-    def wrong(self: Any, site: Site, weights: Any, affine: Affine) -> Any:
-        return {**right(self, site, weights, affine), "bias": weights["bias"] + affine.shift}
+    def wrong(self: Any, site: Site, side: Side, weights: Any, maps: Any) -> Any:
+        new = right(self, site, side, weights, maps)
+        return {**new, "bias": weights["bias"] + maps[0].shift}
 
-    patch.setattr(weighted.Weighted, "after", wrong)
+    patch.setattr(weighted.Weighted, "absorbed", wrong)
 
 
 def kernel(kind: Any, change: Callable[[Any, Any], Any], name: str = "kernel") -> Fault:
@@ -182,10 +183,10 @@ def shift_to_both(patch: pytest.MonkeyPatch) -> None:
 
 
 def shift_forgotten(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Any, site: Site, weights: Any, affine: Affine) -> Any:
-        return {"embeddings": weights["embeddings"] * affine.scale}
+    def wrong(self: Any, site: Site, side: Side, weights: Any, maps: Any) -> Any:
+        return {"embeddings": weights["embeddings"] * maps[0].scale}
 
-    patch.setattr(embedding.Embedding, "after", wrong)
+    patch.setattr(embedding.Embedding, "absorbed", wrong)
 
 
 def negative_through_maxima(patch: pytest.MonkeyPatch) -> None:

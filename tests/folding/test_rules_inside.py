@@ -17,7 +17,7 @@ pytestmark = needs_keras
 if has_keras():
     from pytest_layercount import Absorbs, Affine, Route, Rule, Stop, fold, plan_fold
     from pytest_layercount.folding.affine import Array
-    from pytest_layercount.folding.rule import Site, Weights
+    from pytest_layercount.folding.rule import Side, Site, Weights
     from pytest_layercount.folding.rules.recurrent import Recurrent
     from pytest_layercount.folding.rules.weighted import Dense
     from pytest_layercount.hookspecs import answer_through
@@ -49,6 +49,19 @@ if has_keras():
         def compute_output_shape(self, shape: Any) -> Any:
             return shape
 
+    class ScaleAndShift(layers.Layer):  # type: ignore[misc,name-defined]
+        """An affine map with weights of its own."""
+
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(name="scale", shape=(shape[-1],))
+            self.shift = self.add_weight(name="shift", shape=(shape[-1],))
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.scale + self.shift
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
     class OwnGRU(layers.GRU):  # type: ignore[misc,name-defined]
         """Keras's, by another name."""
 
@@ -76,6 +89,39 @@ if has_keras():
                 return Affine(axis, int(site.input[-1] or 0), token, zero_shift=True)
             factors: Array = weights["factors"]
             return Affine.of(factors, np.zeros_like(factors), axis, token)
+
+    class BothSides(Rule):
+        """Of what takes up maps after it and before it."""
+
+        weights = ("scale", "shift")
+
+        def absorb(self, site: Site, side: Side, maps: Mapping[int, Affine]) -> Absorbs:
+            return Absorbs()
+
+        def absorbed(
+            self, site: Site, side: Side, weights: Weights, maps: Mapping[int, Affine]
+        ) -> dict[str, Array]:
+            (a, b), (scale, shift) = (weights["scale"], weights["shift"]), maps[0].arrays()
+            if side == "after":
+                return {"scale": scale * a, "shift": scale * b + shift}
+            return {"scale": a * scale, "shift": a * shift + b}
+
+    class EachSide(Rule):
+        """The same, with a method for each side."""
+
+        weights = ("scale", "shift")
+
+        def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+            return Absorbs()
+
+        def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+            return Absorbs()
+
+        def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+            return BothSides().absorbed(site, "after", weights, {0: affine})
+
+        def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+            return BothSides().absorbed(site, "before", weights, {0: affine})
 
     class Raising(Rule):
         """It says no, and why, to every question."""
@@ -246,3 +292,26 @@ def test_a_rule_says_no_by_raising_a_stop_or_returning_it(
         ("after", "quantized", own.name),
     ]
     assert asked
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, each], ids=["alone", "each step"])
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.parametrize("kind", ["BothSides", "EachSide"])
+def test_a_rule_absorbs_on_either_side(
+    kind: str,
+    side: str,
+    wrap: Callable[[Any], Any],
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = {"BothSides": BothSides, "EachSide": EachSide}[kind]()
+    monkeypatch.setitem(RULES, "ScaleAndShift", rule)
+    with computing_in("float64"):
+        own = wrap(ScaleAndShift(name="own"))
+        parts = [layers.ReLU(), own, bn()] if side == "after" else [bn(), own, layers.ReLU()]
+        model = chain((5, 4), *parts)
+        result = fold(model)
+        assert [(one.layer, one.into, one.rule) for one in result.folds] == [
+            ("bn", (own.name,), side)
+        ]
+        assert_same_outputs(model, result.model, Case(kind, lambda kit: model, "", ""))

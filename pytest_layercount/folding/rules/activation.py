@@ -7,16 +7,15 @@ no curved one, and a shift moves through none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rule import NONNEGATIVE, ZERO_SHIFT, Route, Rule, Site, Stop
+from pytest_layercount.folding.rule import NONNEGATIVE, ZERO_SHIFT, Need, Site, Stop, Through
 
 HOMOGENEOUS = ("relu", "leaky_relu")
 
 
-class Activation(Rule):
+class Activation(Through):
     """Activation layers and the activations that have a layer or operation of their own."""
 
     types = ("Activation", "LeakyReLU", "PReLU", "ReLU")
@@ -25,22 +24,13 @@ class Activation(Rule):
     def removable(self, site: Site) -> bool:
         return _function(site) == "linear"
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        return (_through(site, affine),)
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        return () if _function(site) == "linear" else (ZERO_SHIFT, NONNEGATIVE)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
-        if set(maps) != {0}:
+    def up(self, site: Site, affine: Affine) -> Affine:
+        if _function(site) not in ("linear", *HOMOGENEOUS):
             raise Stop("nonlinear")
-        return _through(site, maps[0])
-
-
-def _through(site: Site, affine: Affine) -> Route:
-    function = _function(site)
-    if function == "linear":
-        return Route({0: affine})
-    if function in HOMOGENEOUS:
-        return Route({0: affine}, (ZERO_SHIFT, NONNEGATIVE))
-    raise Stop("nonlinear")
+        return affine
 
 
 def _function(site: Site) -> str:

@@ -7,7 +7,6 @@ tensors the first is scaled with it: ``(s x) / y = s (x / y)``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ import numpy as np
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import (
     ZERO_SHIFT,
-    Route,
-    Rule,
+    Need,
     Site,
     Stop,
+    Through,
     Weights,
     added_elsewhere,
     only_axis,
@@ -26,7 +25,7 @@ from pytest_layercount.folding.rule import (
 from pytest_layercount.model.graph import Shape, Value, leaves
 
 
-class Divide(Rule):
+class Divide(Through):
     """Division, which is a map where the divisor is a constant, and linear in what is divided."""
 
     operations = ("divide",)
@@ -34,20 +33,20 @@ class Divide(Rule):
     def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         return constant_map(site) if constants(site) else None
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        return (self.pass_down(site, {0: affine}),)
+    def needs(self, site: Site) -> tuple[Need, ...]:
+        return (ZERO_SHIFT,)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
-        if set(maps) != {0} or not isinstance(operands(site)[0], Value):
+    def up(self, site: Site, affine: Affine) -> Affine:
+        if not isinstance(operands(site)[0], Value):
             raise Stop("nonlinear")
         if constants(site):
             raise Stop("fixed-weights")
-        if not spans(site, site.input, maps[0]):
+        if not spans(site, site.input, affine):
             raise Stop("channel-axis")
-        return Route({0: maps[0]}, (ZERO_SHIFT,))
+        return affine
 
 
-class Negative(Rule):
+class Negative(Through):
     """The same numbers with the other sign."""
 
     operations = ("negative",)
@@ -55,11 +54,8 @@ class Negative(Rule):
     def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         return Affine.of(-np.ones(1), np.zeros(1), None, ("layer", site.layer.path))
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        return (Route({0: affine.shift_times(-1.0)}),)
-
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
-        return Route({0: maps[0].shift_times(-1.0)})
+    def up(self, site: Site, affine: Affine) -> Affine:
+        return affine.shift_times(-1.0)
 
 
 def operands(site: Site) -> list[Any]:

@@ -20,7 +20,9 @@ from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import (
     NO_BIAS,
     Absorbs,
+    Maps,
     Rule,
+    Side,
     Site,
     Stop,
     Weights,
@@ -38,40 +40,26 @@ class Attention(Rule):
 
     types = PROJECTING
     weights = tuple(f"{name}_dense.{kind}" for name in _PROJECTIONS for kind in ("kernel", "bias"))
-    leads = True
+    several = True
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        aligned(affine, site.output, last_axis(site.output))
-        return _absorbs(site)
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        scale, shift = affine.arrays()
-        new = dict(weights)
-        new["output_dense.kernel"] = weights["output_dense.kernel"] * scale
-        if "output_dense.bias" in weights:
-            new["output_dense.bias"] = weights["output_dense.bias"] * scale + shift
-        return new
-
-    def absorb_inputs(self, site: Site, maps: Mapping[int, Affine]) -> Absorbs:
-        roles = _roles(site)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
+        known = {0} if side == "after" else _roles(site).keys()  # no scores, no masks
         for slot, affine in maps.items():
-            if slot not in roles:
+            if slot not in known:
                 raise Stop("nonlinear")
-            aligned(affine, site.inputs[slot], last_axis(site.inputs[slot]))
-        return _absorbs(site)
+            shape = site.shape(side, slot)
+            aligned(affine, shape, last_axis(shape))
+        return Absorbs(() if site.config["use_bias"] else (NO_BIAS,))
 
-    def before_inputs(
-        self, site: Site, weights: Weights, maps: Mapping[int, Affine]
-    ) -> dict[str, Array]:
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
         new, roles = dict(weights), _roles(site)
         for slot, affine in maps.items():
+            if side == "after":
+                _scale(new, "output_dense", affine)
+                continue
             for name in _projections(roles, slot):
                 _project(new, f"{name}_dense", affine)
         return new
-
-
-def _absorbs(site: Site) -> Absorbs:
-    return Absorbs(() if site.config["use_bias"] else (NO_BIAS,))
 
 
 def _roles(site: Site) -> dict[int, str]:
@@ -87,6 +75,14 @@ def _projections(roles: Mapping[int, str], slot: int) -> tuple[str, ...]:
         return ("query", "gate")
     alone = "key" not in roles.values()
     return ("value", "key") if roles[slot] == "value" and alone else (roles[slot],)
+
+
+def _scale(weights: dict[str, Array], name: str, affine: Affine) -> None:
+    """Put ``affine`` on the output of a projection into its kernel and bias."""
+    scale, shift = affine.arrays()
+    weights[f"{name}.kernel"] = weights[f"{name}.kernel"] * scale
+    if f"{name}.bias" in weights:
+        weights[f"{name}.bias"] = weights[f"{name}.bias"] * scale + shift
 
 
 def _project(weights: dict[str, Array], name: str, affine: Affine) -> None:

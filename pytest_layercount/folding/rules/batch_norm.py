@@ -13,12 +13,10 @@ Where no weights are read, a shift is taken not to be zero: a trained one is not
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rule import Absorbs, Rule, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rule import Absorbs, Maps, Rule, Side, Site, Stop, Weights, aligned
 
 
 class BatchNormalization(Rule):
@@ -49,41 +47,29 @@ class BatchNormalization(Rule):
             return affine.untrusted(zero_shift=False, nonnegative=bool(positive))
         return affine
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        return self._absorb(site, affine)
-
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        return self._absorb(site, affine)
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        gamma, beta = _gamma_beta(weights)
-        scale, shift = affine.arrays()
-        return self._with(site, weights, scale * gamma, scale * beta + shift)
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        # s (a x + b) + t with the statistics kept: gamma' = a gamma, beta' makes up the rest.
-        gamma, beta = _gamma_beta(weights)
-        deviation = np.sqrt(weights["moving_variance"] + site.config["epsilon"])
-        mean = weights["moving_mean"]
-        scale, shift = affine.arrays()
-        rest = scale * mean + shift - mean
-        return self._with(site, weights, scale * gamma, beta + gamma * rest / deviation)
-
-    def _with(self, site: Site, weights: Weights, gamma: Any, beta: Any) -> dict[str, Array]:
-        shape = weights["moving_mean"].shape
-        statistics = {name: weights[name] for name in ("moving_mean", "moving_variance")}
-        return {
-            "gamma": np.broadcast_to(gamma, shape).copy(),
-            "beta": np.broadcast_to(beta, shape).copy(),
-            **statistics,
-        }
-
-    def _absorb(self, site: Site, affine: Affine) -> Absorbs:
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
         if not _one_axis(site):
             raise Stop("channel-axis")
-        here = aligned(affine, site.input, normalised_axis(site))
+        here = aligned(maps[0], site.input, normalised_axis(site))
         missing = [name for name in ("scale", "center") if not site.config[name]]
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * here.channels)
+
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        gamma, beta = _gamma_beta(weights)
+        mean, variance = weights["moving_mean"], weights["moving_variance"]
+        scale, shift = maps[0].arrays()
+        if side == "after":
+            beta = scale * beta + shift
+        else:
+            # s (a x + b) + t with the statistics kept: gamma' = a gamma, beta' makes up the rest.
+            deviation = np.sqrt(variance + site.config["epsilon"])
+            beta = beta + gamma * (scale * mean + shift - mean) / deviation
+        return {
+            "gamma": np.broadcast_to(scale * gamma, mean.shape).copy(),
+            "beta": np.broadcast_to(beta, mean.shape).copy(),
+            "moving_mean": mean,
+            "moving_variance": variance,
+        }
 
 
 class Inherited(BatchNormalization):
@@ -92,7 +78,7 @@ class Inherited(BatchNormalization):
     Whether its ``__init__`` would take a ``scale`` or ``center`` is not known.
     """
 
-    def _absorb(self, site: Site, affine: Affine) -> Absorbs:
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
         raise Stop("own-class")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.folding.rule import Rule, Stop
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.rule import Absorbs, Maps, Rule, Side, Site, Stop, Weights
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_layercount.model.readers.live import OpenModel
 
 INHERITED = Inherited()
-_MAY_STOP = ("affine", "absorb_after", "absorb_before", "absorb_inputs", "pass_up", "pass_down")
 _MAKING = frozenset(
     ("__init__", "__module__", "__doc__", "__dict__", "__weakref__", "get_config", "from_config")
 )
@@ -58,24 +59,54 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
         )
     names = rule.attributes or _inherited(live)
     config = {name: normalise(getattr(live, name, None)) for name in names}
-    return replace(layer, rule=_raising(rule), config=config)
+    return replace(layer, rule=_adapted(rule), config=config)
 
 
-def _raising(rule: Rule) -> Rule:
-    """A copy of a user's rule that raises a Stop where the rule returns it."""
-    raising = copy(rule)
-    vars(raising).update({name: _raised(getattr(rule, name)) for name in _MAY_STOP})
-    return raising
+def _adapted(rule: Rule) -> Rule:
+    """A copy of a user's rule that answers as ours do.
+
+    The rule may return a ``Stop`` instead of raising it, and have a method for each side:
+    ``absorb_after`` and ``after``, ``absorb_before`` and ``before``.
+    """
+    adapted = copy(rule)
+    vars(adapted).update(
+        affine=_raising(rule.affine),
+        absorb=_raising(partial(_absorb, rule)),
+        absorbed=partial(_absorbed, rule),
+        pass_up=_raising(rule.pass_up),
+        pass_down=_raising(rule.pass_down),
+    )
+    return adapted
 
 
-def _raised(ask: Callable[..., Any]) -> Callable[..., Any]:
-    def asked(*args: Any) -> Any:
-        answer = ask(*args)
-        if isinstance(answer, Stop):
-            raise Stop(answer.reason, answer.blocker)
-        return answer
+def _raising(ask: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: _raised(ask(*args))
 
-    return asked
+
+def _raised(answer: Any) -> Any:
+    if isinstance(answer, Stop):
+        raise Stop(answer.reason, answer.blocker)
+    return answer
+
+
+def _absorb(rule: Any, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+    ask = getattr(rule, f"absorb_{side}", None)
+    answer: Absorbs | None
+    try:
+        answer = _raised(rule.absorb(site, side, maps) if ask is None else ask(site, maps[0]))
+    except Stop as stop:
+        if stop.reason != "fixed-weights":
+            raise
+        answer = None  # as of a rule of ours: the maps may pass
+    return answer
+
+
+def _absorbed(rule: Any, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+    ask = getattr(rule, side, None)
+    new: dict[str, Array] = (
+        rule.absorbed(site, side, weights, maps) if ask is None else ask(site, weights, maps[0])
+    )
+    return new
 
 
 def _with_rules_inside(layer: Layer, live: Any) -> Layer:

@@ -22,7 +22,9 @@ import numpy as np
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import (
     Absorbs,
+    Maps,
     Rule,
+    Side,
     Site,
     Stop,
     Weights,
@@ -40,44 +42,33 @@ class EinsumDense(Rule):
     types = ("EinsumDense",)
     weights = ("kernel", "bias")
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        needs = through_activation(site)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
+        affine = maps[0]
+        needs = through_activation(site) if side == "after" else ()
         letters = _letters(site)
-        here = _here(letters, letters.output, affine, site.output)
-        taken = affine.scale_only() if needs else affine
-        return replace(_absorbs(site, letters, _axes_after(site, here, taken)), needs=needs)
-
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        letters = _letters(site)
-        _here(letters, letters.input, affine, site.input)
-        if affine.zero_shift is not True and _times(site, letters) is None:
+        here = _here(site, letters, side, affine)
+        if side == "before" and affine.zero_shift is not True and _times(site, letters) is None:
             raise Stop("unknown-shape")
-        return _absorbs(site, letters, _axes_before(site, letters, affine))
+        taken = affine.scale_only() if needs else affine
+        axes = _axes(site, letters, side, here, taken)
+        return replace(_absorbs(site, letters, axes), needs=needs)
 
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        letters, here, scale, shift = _parts(site, affine, after=True)
-        new = {"kernel": weights["kernel"] * _along(scale, here, letters.kernel)}
-        axes = _axes_after(site, here, affine)
-        if axes:
-            bias = _full_bias(site, letters, weights) * _along(scale, here, letters.output)
-            bias = bias + _along(shift, here, letters.output)
-            new["bias"] = _laid_bias(site, letters, axes, bias)
-        return new
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        letters, here, scale, shift = _parts(site, affine, after=False)
-        kernel = weights["kernel"]
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        affine, kernel, letters = maps[0], weights["kernel"], _letters(site)
+        here = _here(site, letters, side, affine)
+        scale, shift = aligned(affine, *_place(site, letters, side, here)).arrays()
         new = {"kernel": kernel * _along(scale, here, letters.kernel)}
-        axes = _axes_before(site, letters, affine)
-        if axes:
-            bias = _full_bias(site, letters, weights)
-            if affine.zero_shift is not True:
-                times = _times(site, letters)
-                assert times is not None
-                response = kernel * _along(shift, here, letters.kernel) * times
-                bias = bias + _summed(response, letters)
-            new["bias"] = _laid_bias(site, letters, axes, bias)
-        return new
+        axes = _axes(site, letters, side, here, affine)
+        if not axes:
+            return new
+        bias = _full_bias(site, letters, weights)
+        if side == "after":
+            bias = bias * _along(scale, here, letters.output) + _along(shift, here, letters.output)
+        elif affine.zero_shift is not True:
+            times = _times(site, letters)
+            assert times is not None
+            bias = bias + _summed(kernel * _along(shift, here, letters.kernel) * times, letters)
+        return {**new, "bias": _laid_bias(site, letters, axes, bias)}
 
 
 def _letters(site: Site) -> Letters:
@@ -91,41 +82,37 @@ def _letters(site: Site) -> Letters:
     return letters
 
 
-def _here(letters: Letters, side: str, affine: Affine, shape: Shape) -> str:
+def _here(site: Site, letters: Letters, side: Side, affine: Affine) -> str:
     """The letter along which the map runs."""
+    shape = site.shape(side)
     if shape is None:
         raise Stop("unknown-shape")
-    letter = letters.letter(side, affine.axis, len(shape))
+    letter = letters.letter(_of(letters, side), affine.axis, len(shape))
     if letter is None:
         raise Stop("channel-axis")
-    aligned(affine, shape, letters.axis(side, letter, len(shape)))
+    aligned(affine, *_place(site, letters, side, letter))
     return letter
 
 
-def _parts(site: Site, affine: Affine, *, after: bool) -> tuple[Letters, str, Array, Array]:
-    letters = _letters(site)
-    side, shape = (letters.output, site.output) if after else (letters.input, site.input)
-    here = _here(letters, side, affine, shape)
+def _place(site: Site, letters: Letters, side: Side, letter: str) -> tuple[Shape, int]:
+    """The shape on that side, and the axis in it that ``letter`` stands for."""
+    shape = site.shape(side)
     assert shape is not None
-    axis = letters.axis(side, here, len(shape))
-    return letters, here, *affine.along(axis, int(shape[axis] or 0)).arrays()
+    return shape, letters.axis(_of(letters, side), letter, len(shape))
 
 
-def _axes_after(site: Site, here: str, affine: Affine) -> str:
+def _of(letters: Letters, side: Side) -> str:
+    return letters.output if side == "after" else letters.input
+
+
+def _axes(site: Site, letters: Letters, side: Side, here: str, affine: Affine) -> str:
     """The letters of the bias once it has taken up a map along ``here``."""
     own = site.config["bias_axes"] or ""
-    if here in own or (not own and affine.zero_shift is True):
+    if affine.zero_shift is True and (side == "before" or not own):
         return own
-    return own + here
-
-
-def _axes_before(site: Site, letters: Letters, affine: Affine) -> str:
-    own = site.config["bias_axes"] or ""
-    if affine.zero_shift is True:
-        return own
-    return own + "".join(
-        each for each in letters.output if each in letters.kernel and each not in own
-    )
+    kept = [each for each in letters.output if each in letters.kernel]
+    varies = here if side == "after" else kept
+    return own + "".join(each for each in varies if each not in own)
 
 
 def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs:

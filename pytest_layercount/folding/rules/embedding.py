@@ -7,8 +7,17 @@ the indices, which stay. A table that an output layer shares is tied, so sealed.
 
 from __future__ import annotations
 
-from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rule import Absorbs, Rule, Site, Weights, aligned, last_axis
+from pytest_layercount.folding.affine import Array
+from pytest_layercount.folding.rule import (
+    Absorbs,
+    Maps,
+    Rule,
+    Side,
+    Site,
+    Weights,
+    aligned,
+    last_axis,
+)
 
 
 class Embedding(Rule):
@@ -17,10 +26,12 @@ class Embedding(Rule):
     types = ("Embedding",)
     weights = ("embeddings",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        aligned(affine, site.output, last_axis(site.output))
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        if side == "before":
+            return None
+        aligned(maps[0], site.output, last_axis(site.output))
         return Absorbs()
 
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        scale, shift = affine.arrays()
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        scale, shift = maps[0].arrays()
         return {"embeddings": weights["embeddings"] * scale + shift}

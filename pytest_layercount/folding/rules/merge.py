@@ -22,6 +22,7 @@ from pytest_layercount.folding.rule import (
     NONNEGATIVE,
     UNIT_SCALE,
     ZERO_SHIFT,
+    Maps,
     Route,
     Rule,
     Site,
@@ -52,7 +53,7 @@ class Add(Merge):
         share = affine.shift_times(1 / len(slots))
         return one if affine.zero_shift else (*one, Route(dict.fromkeys(slots, share)))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         return _sum_down(site, maps, dict.fromkeys(range(len(site.inputs)), 1.0))
 
 
@@ -66,7 +67,7 @@ class Subtract(Merge):
         _require_everywhere(site, affine)
         return (Route({0: affine, 1: affine.scale_only()}),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         return _sum_down(site, maps, {0: 1.0, 1: -1.0})
 
 
@@ -82,7 +83,7 @@ class Average(Rule):
         one = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
         return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else one))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         count = len(site.inputs)
         return _sum_down(site, maps, dict.fromkeys(range(count), 1 / count))
 
@@ -101,7 +102,7 @@ class Multiply(Merge):
             raise Stop("channel-axis")
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in slots)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
             raise Stop("channel-axis")
         if len({affine.axis for affine in maps.values()}) > 1:
@@ -119,7 +120,7 @@ class Extremum(Rule):
         _require_everywhere(site, affine)
         return (Route(dict.fromkeys(range(len(site.inputs)), affine), (NONNEGATIVE,)),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         first = next(iter(maps.values()))
         alike = all(affine.equals(first) for affine in maps.values())
         everywhere = len(maps) == len(site.inputs) and not constants(site)
@@ -144,7 +145,7 @@ class Concatenate(Rule):
         parts = {slot: affine.part(start, start + sizes[slot]) for slot, start in enumerate(starts)}
         return (Route(parts),)
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         sizes, axis = _sizes(site), _axis(site)
         if sizes is None or axis is None:
             raise Stop("unknown-shape")
@@ -196,7 +197,7 @@ def _spans_all(site: Site, affine: Affine) -> bool:
     return all(spans(site, shape, affine) for shape in site.inputs)
 
 
-def _sum_down(site: Site, maps: Mapping[int, Affine], factors: Mapping[int, float]) -> Route:
+def _sum_down(site: Site, maps: Maps, factors: Mapping[int, float]) -> Route:
     """Maps on the terms of a weighted sum, as one map on the sum."""
     if constants(site):
         raise Stop("fixed-weights")

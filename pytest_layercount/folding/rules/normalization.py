@@ -23,7 +23,9 @@ from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import (
     ZERO_SHIFT,
     Absorbs,
+    Maps,
     Rule,
+    Side,
     Site,
     Stop,
     Weights,
@@ -50,8 +52,10 @@ class Normalizing(Rule):
         listed = axes if isinstance(axes, tuple) else (axes,)
         return tuple(int(axis) % len(site.output) for axis in listed)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        axes = self.spanned(site)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        if side == "before":
+            return None
+        affine, axes = maps[0], self.spanned(site)
         if site.output is None or axes is None or any(site.output[axis] is None for axis in axes):
             raise Stop("unknown-shape")
         if affine.axis is not None and affine.axis not in axes:
@@ -61,8 +65,8 @@ class Normalizing(Rule):
         size = math.prod(site.output[axis] or 0 for axis in axes)
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * size)
 
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        axes, listed = self.spanned(site), self.listed(site)
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        affine, axes, listed = maps[0], self.spanned(site), self.listed(site)
         assert axes is not None
         assert listed is not None
         assert site.output is not None
@@ -84,10 +88,10 @@ class LayerNormalization(Normalizing):
 
     types = ("LayerNormalization",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        if site.config.get("rms_scaling"):
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        if side == "after" and site.config.get("rms_scaling"):
             raise Stop("nonlinear")
-        return super().absorb_after(site, affine)
+        return super().absorb(site, side, maps)
 
 
 class GroupNormalization(Normalizing):
@@ -102,17 +106,19 @@ class RMSNormalization(Rule):
     types = ("RMSNormalization",)
     weights = ("scale",)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        if side == "before":
+            return None
         axis = site.config["axis"]
         listed = axis if isinstance(axis, tuple) else (axis,)
         last = last_axis(site.output)
         if listed not in ((-1,), (last,)):
             raise Stop("channel-axis")
-        aligned(affine, site.output, last)
+        aligned(maps[0], site.output, last)
         return Absorbs((ZERO_SHIFT,))
 
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return {"scale": weights["scale"] * affine.arrays()[0]}
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        return {"scale": weights["scale"] * maps[0].arrays()[0]}
 
 
 def _needed(affine: Affine) -> tuple[str, ...]:

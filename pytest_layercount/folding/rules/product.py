@@ -7,11 +7,10 @@ how the axes are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import reduce
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rule import ZERO_SHIFT, Route, Rule, Site, Stop
+from pytest_layercount.folding.rule import ZERO_SHIFT, Maps, Route, Rule, Site, Stop
 from pytest_layercount.folding.rules.arithmetic import constants
 
 
@@ -28,7 +27,7 @@ class Product(Rule):
             raise Stop("channel-axis")
         return tuple(Route({slot: affine}, (ZERO_SHIFT,)) for slot in range(len(site.inputs)))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         if not _plain(site):
             raise Stop("nonlinear")
         if any(affine.axis is not None for affine in maps.values()):

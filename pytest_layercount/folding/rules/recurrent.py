@@ -16,12 +16,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_layercount.folding.affine import Affine, Array
+from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rule import (
     NO_BIAS,
     Absorbs,
+    Maps,
     Need,
     Rule,
+    Side,
     Site,
     Weights,
     aligned,
@@ -52,15 +54,17 @@ class Recurrent(Rule):
         size = gates * int(site.config["units"])
         return (2, size) if site.config.get("reset_after") else (size,)
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        if side == "after":
+            return None
+        affine, needs = maps[0], self.needs(site)
         aligned(affine, site.input, self.in_axis(site))
-        needs = self.needs(site)
         if site.config["use_bias"] or affine.zero_shift is True or needs:
             return Absorbs(needs)
         return Absorbs((), {"use_bias": True}, math.prod(self.bias_shape(site)))
 
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        kernel = weights["cell.kernel"]
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        affine, kernel = maps[0], weights["cell.kernel"]
         scale, shift = affine.along(0, kernel.shape[-2]).arrays()
         new = {**weights, "cell.kernel": kernel * scale[:, None]}
         if site.config["use_bias"] or affine.zero_shift is not True:
@@ -96,31 +100,33 @@ class Bidirectional(Rule):
     def __init__(self, forward: Rule, backward: Rule) -> None:
         self.rules = {"forward_layer": forward, "backward_layer": backward}
         self.weights = tuple(
-            f"{side}.{name}" for side, rule in self.rules.items() for name in rule.weights
+            f"{name}.{weight}" for name, rule in self.rules.items() for weight in rule.weights
         )
         self.training_matters = forward.training_matters or backward.training_matters
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
         needs: tuple[Need, ...] = ()
-        for side, rule in self.rules.items():
-            answer = rule.absorb_before(_inner(site, side), affine)
+        for name, rule in self.rules.items():
+            answer = None if side == "after" else rule.absorb(_inner(site, name), side, maps)
+            if answer is None:
+                return None
             needs += (NO_BIAS,) if answer.changes else answer.needs
         return Absorbs(needs)
 
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
         new: dict[str, Array] = {}
-        for side, rule in self.rules.items():
-            prefix = f"{side}."
+        for name, rule in self.rules.items():
+            prefix = f"{name}."
             own = {
-                name.removeprefix(prefix): array
-                for name, array in weights.items()
-                if name.startswith(prefix)
+                weight.removeprefix(prefix): array
+                for weight, array in weights.items()
+                if weight.startswith(prefix)
             }
-            changed = rule.before(_inner(site, side), own, affine)
-            new |= {prefix + name: array for name, array in changed.items()}
+            changed = rule.absorbed(_inner(site, name), side, own, maps)
+            new |= {prefix + weight: array for weight, array in changed.items()}
         return new
 
 
-def _inner(site: Site, side: str) -> Site:
+def _inner(site: Site, name: str) -> Site:
     """The call of one of a Bidirectional's layers, with the outputs of both."""
-    return replace(site, layer=site.config[side])
+    return replace(site, layer=site.config[name])

@@ -28,7 +28,6 @@ rounded likewise; new numbers are NumPy's, which are not rounded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,12 @@ from pytest_layercount.folding.rule import (
     NONNEGATIVE,
     ZERO_SHIFT,
     Absorbs,
-    Route,
+    Maps,
     Rule,
+    Side,
     Site,
     Stop,
+    Through,
     Weights,
     aligned,
     last_axis,
@@ -51,7 +52,7 @@ from pytest_layercount.model.graph import leaves
 from pytest_layercount.model.layers.base import is_first
 
 
-class Rescaling(Rule):
+class Rescaling(Through):
     """The map is in the configuration, so it is known without reading weights."""
 
     types = ("Rescaling",)
@@ -73,40 +74,29 @@ class Rescaling(Rule):
         axis = None if size == 1 else len(site.input) - 1
         return Affine.of(scale, shift, axis, ("layer", site.layer.path))
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        return self._absorb(site, affine, after=True)
-
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        return self._absorb(site, affine, after=False)
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return {}
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return {}
-
-    def _absorb(self, site: Site, affine: Affine, *, after: bool) -> Absorbs:
-        own = self.affine(site, None)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
+        own, affine = self.affine(site, None), maps[0]
         if affine.axis is not None:
             if is_first(site.config):
                 raise Stop("channel-axis")
             aligned(affine, site.input, last_axis(site.input))
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
-        (a, b), (c, d) = (each.arrays() for each in ((own, affine) if after else (affine, own)))
+        inner, outer = (own, affine) if side == "after" else (affine, own)
+        (a, b), (c, d) = inner.arrays(), outer.arrays()
         scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset) or _vanishes(site, a, scale):
             raise Stop("overflow")
         return Absorbs(changes={"scale": _plain(scale), "offset": _plain(offset)})
 
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        return {}
+
+    def up(self, site: Site, affine: Affine) -> Affine:
         raise Stop("fixed-weights")
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
-        raise Stop("fixed-weights")
 
-
-class Normalization(Rule):
+class Normalization(Through):
     """The map is in ``mean`` and ``variance`` as the layer uses them, already broadcast.
 
     It keeps what ``adapt`` found in variables, and takes up maps there.
@@ -138,38 +128,28 @@ class Normalization(Rule):
             return affine.untrusted(zero_shift=False, nonnegative=True)
         return affine
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        axes = _kept(site)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        axes, affine = _kept(site), maps[0]
         if axes is None:
             raise Stop("unknown-shape")
         if site.config["input_mean"] is not None:
-            raise Stop("fixed-weights")
+            return None
         if affine.axis is not None and axes != [affine.axis]:
             raise Stop("channel-axis")
         if affine.scale is not None and not (affine.scale > 0).all():
             raise Stop("scale-negative")
         return Absorbs((NONNEGATIVE,))
 
-    absorb_before = absorb_after
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
         mean, deviation = _statistics(site, weights)
-        scale, shift = affine.arrays()
+        scale, shift = maps[0].arrays()
         if site.config["invert"]:
-            return _adapted(site, weights, mean * scale + shift, deviation * scale)
-        return _adapted(site, weights, mean - shift * deviation / scale, deviation / scale)
+            mean = mean * scale + shift if side == "after" else mean + shift * deviation
+            return _adapted(site, weights, mean, deviation * scale)
+        mean = mean - shift * deviation / scale if side == "after" else (mean - shift) / scale
+        return _adapted(site, weights, mean, deviation / scale)
 
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        mean, deviation = _statistics(site, weights)
-        scale, shift = affine.arrays()
-        if site.config["invert"]:
-            return _adapted(site, weights, mean + shift * deviation, deviation * scale)
-        return _adapted(site, weights, (mean - shift) / scale, deviation / scale)
-
-    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        raise Stop("fixed-weights")
-
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def up(self, site: Site, affine: Affine) -> Affine:
         raise Stop("fixed-weights")
 
 
@@ -193,16 +173,12 @@ class LayerScale(Rule):
             raise Stop("non-finite")
         return Affine.of(gamma, np.zeros_like(gamma), axis, token)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        aligned(affine, site.input, last_axis(site.input))
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
+        aligned(maps[0], site.input, last_axis(site.input))
         return Absorbs((ZERO_SHIFT,))
 
-    absorb_before = absorb_after
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return {"gamma": weights["gamma"] * affine.arrays()[0]}
-
-    before = after
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        return {"gamma": weights["gamma"] * maps[0].arrays()[0]}
 
 
 def _statistics(site: Site, weights: Weights, *, kept: str = "adapt_") -> tuple[Array, Array]:

@@ -7,12 +7,11 @@ Upwards the map would be needed on the others as well, so there it stops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
-from pytest_layercount.folding.rule import Route, Rule, Site, Stop, Through, moved
+from pytest_layercount.folding.rule import Maps, Route, Rule, Site, Stop, Through, moved
 from pytest_layercount.model.graph import Value
 
 _WHOLE = slice(None)
@@ -50,9 +49,12 @@ class Split(Rule):
     """A tensor taken apart along one axis: what ``concatenate`` would put together again."""
 
     operations = ("split",)
-    parts = True
+    several = True
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
+    def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
+        raise Stop("several-consumers" if len(site.outputs) > 1 else "nonlinear")
+
+    def pass_down(self, site: Site, maps: Maps) -> Route:
         axis = _divided(site)
         if axis is None or set(maps) != {0}:
             raise Stop("unknown-shape")
@@ -67,7 +69,7 @@ class OfShape(Rule):
     """What depends on nothing but the shape of a tensor; masks are made with the help of it."""
 
     operations = ("ones_like", "shape", "zeros_like")
-    blind = True
+    shape_only = True
 
 
 def _divided(site: Site) -> int | None:

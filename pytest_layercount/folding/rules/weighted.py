@@ -21,8 +21,10 @@ from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rounding import scaled
 from pytest_layercount.folding.rule import (
     Absorbs,
+    Maps,
     Need,
     Rule,
+    Side,
     Site,
     Stop,
     Weights,
@@ -40,21 +42,13 @@ INSIDE = (Need("zero_shift", "activation"), Need("nonnegative", "activation"))
 class Weighted(Rule):
     """A linear layer. Subclasses say how a vector of channels meets the kernel."""
 
-    def out_axis(self, site: Site) -> int | None:
-        """The channel axis of the output."""
-        return channel_axis(site, site.output)
-
-    def in_axis(self, site: Site) -> int | None:
-        """The channel axis of the input."""
-        return channel_axis(site, site.input)
-
     def pads(self, site: Site) -> bool:
         """Whether zeros that are not the input's own can meet the kernel."""
         return False
 
     def bias_size(self, site: Site) -> int:
         """How many scalars a bias has."""
-        axis = self.out_axis(site)
+        axis = channel_axis(site, site.output)
         return 0 if site.output is None or axis is None else int(site.output[axis] or 0)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
@@ -69,48 +63,33 @@ class Weighted(Rule):
         """What the kernel makes of an input that is ``shift`` everywhere."""
         raise NotImplementedError
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        needs = through_activation(site)
-        aligned(affine, site.output, self.out_axis(site))
-        return self._absorb(site, affine, needs)
-
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        aligned(affine, site.input, self.in_axis(site))
-        return self._absorb(site, affine, (NO_PADDING,) if self.pads(site) else ())
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        axis = self.out_axis(site)
-        assert axis is not None
-        assert site.output is not None
-        scale, shift = affine.along(axis, int(site.output[axis] or 0)).arrays()
-        new = self.scale_out(weights, scale)
-        if _keeps_bias(site, affine):
-            new["bias"] = scale * weights.get("bias", 0.0) + shift
-        return new
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        axis = self.in_axis(site)
-        assert axis is not None
-        assert site.input is not None
-        scale, shift = affine.along(axis, int(site.input[axis] or 0)).arrays()
-        new = self.scale_in(site, weights, scale)
-        if _keeps_bias(site, affine):
-            new["bias"] = weights.get("bias", 0.0) + self.response(site, weights, shift)
-        return new
-
-    def _absorb(self, site: Site, affine: Affine, needs: tuple[Need, ...]) -> Absorbs:
-        biased = _keeps_bias(site, affine)
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
+        needs = through_activation(site) if side == "after" else ()
+        shape = site.shape(side)
+        aligned(maps[0], shape, channel_axis(site, shape))
+        biased = _keeps_bias(site, maps[0])
         if biased and self.adds_bias_elsewhere(site):
             raise Stop("ambiguous-axis")
-        if site.config.get("use_bias") or not biased:
-            return Absorbs(needs)
-        if needs:
-            return Absorbs(needs)  # only a map without shift gets through, so no bias appears
-        return Absorbs(needs, {"use_bias": True}, self.bias_size(site))
+        if side == "before" and self.pads(site):
+            needs = (NO_PADDING,)
+        if site.config.get("use_bias") or not biased or needs:
+            return Absorbs(needs)  # where something is needed only a map without shift gets through
+        return Absorbs((), {"use_bias": True}, self.bias_size(site))
+
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        shape = site.shape(side)
+        scale, shift = aligned(maps[0], shape, channel_axis(site, shape)).arrays()
+        bias = weights.get("bias", 0.0)
+        after = side == "after"
+        new = self.scale_out(weights, scale) if after else self.scale_in(site, weights, scale)
+        if _keeps_bias(site, maps[0]):
+            taken = scale * bias + shift if after else bias + self.response(site, weights, shift)
+            new["bias"] = taken
+        return new
 
     def adds_bias_elsewhere(self, site: Site) -> bool:
         """Whether some Keras adds the bias along another axis than that of the channels."""
-        axis = self.out_axis(site)
+        axis = channel_axis(site, site.output)
         if site.output is None or axis is None:
             return False
         vector = [1] * len(site.output)

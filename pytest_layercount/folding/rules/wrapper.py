@@ -12,11 +12,10 @@ repeats the last result, or zeros: no per-channel map is certain there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rule import Absorbs, Route, Rule, Site, Stop, Weights
+from pytest_layercount.folding.rule import Absorbs, Maps, Route, Rule, Side, Site, Stop, Weights
 from pytest_layercount.model.graph import Shape
 
 _TIME = 1
@@ -34,7 +33,7 @@ class TimeDistributed(Rule):
         return self.inner.removable(_inside(site))
 
     def affine(self, site: Site, weights: Weights | None) -> Affine | None:
-        inner = None if weights is None else _own(weights)
+        inner = None if weights is None else _unprefixed(weights)
         found = self.inner.affine(_inside(site), inner)
         if found is None:
             return None
@@ -42,25 +41,21 @@ class TimeDistributed(Rule):
             raise Stop("nonlinear")
         return _outward(found)
 
-    def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-        return _changed(site, self.inner.absorb_after(_inside(site), _inward(site, affine)))
+    def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        inward = _inward(site, maps)
+        return _changed(site, self.inner.absorb(_inside(site), side, inward))
 
-    def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-        return _changed(site, self.inner.absorb_before(_inside(site), _inward(site, affine)))
-
-    def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return _named(self.inner.after(_inside(site), _own(weights), _inward(site, affine)))
-
-    def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
-        return _named(self.inner.before(_inside(site), _own(weights), _inward(site, affine)))
+    def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
+        own, inward = _unprefixed(weights), _inward(site, maps)
+        new = self.inner.absorbed(_inside(site), side, own, inward)
+        return {f"layer.{name}": array for name, array in new.items()}
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        routes = self.inner.pass_up(_inside(site), _inward(site, affine))
+        routes = self.inner.pass_up(_inside(site), _inward(site, {0: affine})[0])
         return tuple(map(_widened, routes))
 
-    def pass_down(self, site: Site, maps: Mapping[int, Affine]) -> Route:
-        inward = {slot: _inward(site, affine) for slot, affine in maps.items()}
-        return _widened(self.inner.pass_down(_inside(site), inward))
+    def pass_down(self, site: Site, maps: Maps) -> Route:
+        return _widened(self.inner.pass_down(_inside(site), _inward(site, maps)))
 
 
 def _inside(site: Site) -> Site:
@@ -80,9 +75,14 @@ def _repeats(site: Site) -> bool:
     return masked and (site.input is None or site.input[0] is not None)
 
 
-def _inward(site: Site, affine: Affine) -> Affine:
+def _inward(site: Site, maps: Maps) -> dict[int, Affine]:
+    """The maps as the inner layer meets them."""
     if _repeats(site):
         raise Stop("nonlinear")
+    return {slot: _narrowed(affine) for slot, affine in maps.items()}
+
+
+def _narrowed(affine: Affine) -> Affine:
     if affine.axis is None:
         return affine
     if affine.axis <= _TIME:
@@ -100,18 +100,14 @@ def _widened(route: Route) -> Route:
     return replace(route, maps={slot: _outward(affine) for slot, affine in route.maps.items()})
 
 
-def _changed(site: Site, answer: Absorbs) -> Absorbs:
+def _changed(site: Site, answer: Absorbs | None) -> Absorbs | None:
     """Changes of the inner layer as a change of the wrapper."""
-    if not answer.changes:
+    if answer is None or not answer.changes:
         return answer
     (inner,) = site.layer.wrapped
     config = {**inner.config, **answer.changes}
     return replace(answer, changes={"layer": replace(inner, config=config)})
 
 
-def _own(weights: Weights) -> Weights:
+def _unprefixed(weights: Weights) -> Weights:
     return {name.removeprefix("layer."): array for name, array in weights.items()}
-
-
-def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
-    return {f"layer.{name}": array for name, array in weights.items()}
