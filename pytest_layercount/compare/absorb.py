@@ -1,7 +1,8 @@
 """What may be absent from a model that computes the same: found by the folding planner.
 
-Everything that can fold, does nothing or is mere padding leaves the form, in both
-models alike. Only where one has it and the other does not it becomes a cause.
+Everything that can fold, does nothing or is mere padding leaves the form, in both models
+alike, and where that does not explain all, what can be merged. Only where one has it and
+the other does not it becomes a cause.
 """
 
 from __future__ import annotations
@@ -9,15 +10,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_layercount.compare.form import Form
+from pytest_layercount.folding.passes.kernels import Merge
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.planner import plan_graph
+from pytest_layercount.model.graph import Value
 
 
-def absorb(form: Form) -> None:
-    """Take out what folds, what does nothing, and what only pads."""
+def absorb(form: Form, *, merge: bool = False) -> None:
+    """Take out what folds, what does nothing, and what only pads.
+
+    With ``merge`` also what can be merged with other linear layers.
+    """
     graph, callers = form.as_graph()
-    plan = plan_graph(graph, passes=("affine", "identity", "padding"))
-    _take_up_padding(form, plan, callers)
+    passes = ("affine", "identity", "padding")
+    plan = plan_graph(graph, passes=(*passes, "collapse") if merge else passes)
+    merges = [step for step in plan.merges if isinstance(step, Merge)]
+    merged = {graph.layers[number].path for each in merges for number in each.gone}
+    if not merged:
+        _take_up_padding(form, plan, callers)
+    _take_up_folds(form, plan, callers)
+    for each in merges:
+        _merge(form, each, plan, callers)
+    for path in plan.removed:
+        if path not in merged and not graph.layers[int(path)].type.startswith("ZeroPadding"):
+            for number in callers[int(path)]:
+                keeper = form.inputs(number)[0].node
+                _give(form, [number], [keeper], "no-ops")
+
+
+def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
+    """Let layers take over from what folds into them."""
     into = {int(fold.layer): int(fold.into[0]) for fold in plan.folds if fold.into}
     for fold in plan.folds:
         folded = [node for number in callers[int(fold.layer)] for node in form.items[number].units]
@@ -25,17 +47,26 @@ def absorb(form: Form) -> None:
             for number in callers[int(other)]:
                 if number in form.items:
                     form.items[number].helped += folded
-        normalizes = graph.layers[int(fold.layer)].is_a("BatchNormalization")
+        normalizes = plan.before.layers[int(fold.layer)].is_a("BatchNormalization")
         code = "batch-norms-folded" if normalizes else "affine-folded"
         keeper = int(fold.layer)
         while keeper in into:
             keeper = into[keeper]
         _give(form, callers[int(fold.layer)], callers[keeper], code)
-    for path in plan.removed:
-        if not graph.layers[int(path)].type.startswith("ZeroPadding"):
-            for number in callers[int(path)]:
-                keeper = form.inputs(number)[0].node
-                _give(form, [number], [keeper], "no-ops")
+
+
+def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> None:
+    """Let the layer that stays stand for those that it was merged with."""
+    (target,) = callers[merge.target]  # what is merged is called once
+    keeper = form.items[target]
+    moves = plan.graph.layers[plan.sources.index(merge.target)].config
+    config = {name: moves.get(name, value) for name, value in keeper.layer.config.items()}
+    keeper.layer = replace(keeper.layer, config=config)
+    for number in (caller for layer in merge.gone for caller in callers[layer]):
+        item = form.items[number]
+        keeper.taken += [(unit, "collapsed") for unit in item.units] + item.taken
+        # In a row the layer gone is read by the one that stays; side by side that is read instead.
+        form.drop(number, None if merge.first is not None else Value(target))
 
 
 def _take_up_padding(form: Form, plan: Plan, callers: list[list[int]]) -> None:

@@ -35,6 +35,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{these} standing apart, folded in the first model",
     ),
     "blocks": ("{detail} less: {these}", "{detail} more: {these}"),
+    "collapsed": (
+        "{these} merged with neighbouring linear layers",
+        "{these} standing apart, merged with linear layers in the first model",
+    ),
     "hard-sigmoid": (
         "hard sigmoid: {before} became {after}",
         "hard sigmoid: {before} became {after}",

@@ -14,13 +14,14 @@ from typing import TypeAlias
 import numpy as np
 
 from pytest_layercount.compare.causes import Cause, Concerned, cause
-from pytest_layercount.compare.partition import FOLDED
+from pytest_layercount.compare.partition import WEIGHED
 from pytest_layercount.compare.source import Source
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.passes.kernels import Merge
+from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.rules import rule_for
-from pytest_layercount.folding.weights import absorbed_weights
+from pytest_layercount.folding.weights import absorbed_weights, merge_weights
 
 _Pair = tuple[int, int]
 """A layer of either model."""
@@ -42,17 +43,18 @@ def confirmed(
     fold does not expect these.
     """
     found = tuple(causes)
-    if one.read is None or two.read is None or not any(each.code in FOLDED for each in found):
+    if one.read is None or two.read is None or not any(each.code in WEIGHED for each in found):
         return found
     nodes = tuple(pairs)
-    ways = [(_Side(one), _Side(two))]
+    merged = any(each.code == "collapsed" for each in found)
+    ways = [(_Side(one, merged), _Side(two, merged))]
     if any(len(calls) > 1 for side in ways[0] for calls in side.graph.calls.values()):
         # Only with layers of their own could the calls of a shared layer fold otherwise.
-        ways.append((_Side(_unshared(one)), _Side(_unshared(two))))
+        ways.append((_Side(_unshared(one), merged), _Side(_unshared(two), merged)))
     tried = [(way, _told(found, way, nodes)) for way in ways]
     sides, told = min(tried, key=_disagreement)
     judged = tuple(
-        replace(each, confirmed=_verdict(said)) if each.code in FOLDED else each
+        replace(each, confirmed=_verdict(said)) if each.code in WEIGHED else each
         for each, said in zip(found, told, strict=True)
     )
     wrong = sorted({pair for said in told for pair, agree in said.items() if agree is False})
@@ -67,7 +69,7 @@ def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _To
         mine, other = sides[0].graph.nodes[here].layer, sides[1].graph.nodes[there].layer
         forth.setdefault(mine, set()).add(other)
         back.setdefault(other, set()).add(mine)
-    return [_judged(each, sides, forth, back) if each.code in FOLDED else {} for each in causes]
+    return [_judged(each, sides, forth, back) if each.code in WEIGHED else {} for each in causes]
 
 
 def _disagreement(way: tuple[_Sides, _Told]) -> tuple[bool, int, int]:
@@ -105,19 +107,21 @@ def _other_weights(sides: _Sides, wrong: Iterable[_Pair]) -> Cause:
 
 
 class _Side:
-    """A model folded as far as it goes."""
+    """A model folded as far as it goes, its linear layers ``merged`` or not."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, merged: bool) -> None:
         assert source.read is not None
-        self.graph, self.read = source.graph, source.read
+        self.graph, self.read, self.merged = source.graph, source.read, merged
 
     @cached_property
     def plan(self) -> Plan:
-        return plan_graph(self.graph, self.read)
+        passes = (*PASSES, "padding", "collapse") if self.merged else PASSES
+        return plan_graph(self.graph, self.read, passes=passes)
 
     @cached_property
     def absorbed(self) -> dict[int, dict[str, Array]]:
-        return absorbed_weights(self.plan, self.read)
+        absorbed = absorbed_weights(self.plan, self.read)
+        return absorbed | merge_weights(self.plan, absorbed, self.read)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -125,7 +129,13 @@ class _Side:
 
     @cached_property
     def into(self) -> dict[str, tuple[str, ...]]:
-        return {fold.layer: fold.into for fold in self.plan.folds}
+        """Where each layer that is gone went."""
+        into = {fold.layer: fold.into for fold in self.plan.folds}
+        for merge in self.plan.merges:
+            if isinstance(merge, Merge):
+                target = (self.graph.layers[merge.target].path,)
+                into |= {self.graph.layers[number].path: target for number in merge.gone}
+        return into
 
     @cached_property
     def calls(self) -> dict[str, list[str]]:

@@ -66,34 +66,48 @@ def explain(model: Any, other: Any, *, count: Count = "layers") -> Explanation:
 def explain_sources(one: Source, two: Source, count: Count = "layers") -> Explanation:
     """Explain the difference between two models that are open already."""
     before, after = count_graph(one.graph, count), count_graph(two.graph, count)
-    mine, other, (plain_one, plain_two, parts) = _closest(one, two)
+    mine, other, compared = _closest(one, two)
+    found = _causes(mine, other, compared, count)
+    if _loose_ends(compared[2]) and one.read is not None and two.read is not None:
+        # Linear layers may be one in the other model. Many could be: it is the weights that tell.
+        ways = _closest(one, two, merge=True)
+        merged = _causes(*ways, count)
+        told = [cause.confirmed for cause in merged if cause.code == "collapsed"]
+        if told and all(told):
+            (mine, other, compared), found = ways, merged
     causes = (
-        *confirmed(Tally(plain_one, plain_two, parts, count).causes(), mine, other, parts.pairs),
+        *found,
         *openings(one.graph, mine.graph, count),
         *openings(two.graph, other.graph, count, gathered=True),
     )
     assert sum(cause.delta for cause in causes) == after.total - before.total
-    return Explanation(before, after, in_order(causes), tuple(parts.changed))
+    return Explanation(before, after, in_order(causes), tuple(compared[2].changed))
 
 
-def _closest(one: Source, two: Source) -> tuple[Source, Source, _Comparison]:
+def _causes(one: Source, two: Source, compared: _Comparison, count: Count) -> tuple[Cause, ...]:
+    return confirmed(Tally(*compared, count).causes(), one, two, compared[2].pairs)
+
+
+def _closest(
+    one: Source, two: Source, *, merge: bool = False
+) -> tuple[Source, Source, _Comparison]:
     """The two as they are, or layers made of layers opened where that leaves less unexplained."""
-    best = one, two, _compared(one.graph, two.graph)
+    best = one, two, _compared(one.graph, two.graph, merge=merge)
     if not _loose_ends(best[2][2]):
         return best
     ways = [(mine, two) for mine in one.opened] + [(one, other) for other in two.opened]
     if one.opened and two.opened:
         ways.append((one.opened[-1], two.opened[-1]))
-    tried = [(*way, _compared(way[0].graph, way[1].graph)) for way in ways]
+    tried = [(*way, _compared(way[0].graph, way[1].graph, merge=merge)) for way in ways]
     return min([best, *tried], key=lambda way: _loose_ends(way[2][2]))
 
 
-def _compared(one: ModelGraph, two: ModelGraph) -> _Comparison:
+def _compared(one: ModelGraph, two: ModelGraph, *, merge: bool) -> _Comparison:
     """The two in their plain forms and what became of their nodes.
 
     The forms are tried that leave least unexplained: a folded model may have lost a
     part of what would be gathered in the other, and a copy of a shared layer taken up
-    what could not fold into the layer itself.
+    what could not fold into the layer itself. With ``merge`` linear layers may be one.
     """
     way = Way(whole=_is_known(one) and _is_known(two), spelled=_is_alike(one, two))
     forms = plain(one, way), plain(two, way)
@@ -103,6 +117,8 @@ def _compared(one: ModelGraph, two: ModelGraph) -> _Comparison:
         others.append(replace(way, gather=False))
     if any(len(calls) > 1 for graph in (one, two) for calls in graph.calls.values()):
         others.append(replace(way, unshare=True))
+    if merge:
+        others.append(replace(way, merge=True))
     if any(_doubt(tried[0][2])):
         tried += [_compared_as(plain(one, other), plain(two, other)) for other in others]
     return min(tried, key=lambda each: _doubt(each[2]))

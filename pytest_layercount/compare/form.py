@@ -103,9 +103,9 @@ class Form:
         )
         self._next += 1
 
-    def drop(self, number: int) -> None:
-        """Take an item out: who reads it reads its first input."""
-        self._instead[Value(number)] = self.inputs(number)[0]
+    def drop(self, number: int, instead: Value | None = None) -> None:
+        """Take an item out: who reads it reads ``instead``, or its first input."""
+        self._instead[Value(number)] = self.inputs(number)[0] if instead is None else instead
         del self.items[number]
 
     def order(self) -> list[int]:

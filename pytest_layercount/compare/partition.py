@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FOLDED = ("batch-norms-folded", "affine-folded")
+WEIGHED = (*FOLDED, "collapsed")
+"""The causes that are seen in weights."""
 _OPPOSITE = {"added": "removed", "removed": "added"}
 _WITHOUT_NODES = ("inputs", "outputs")
 _EXCHANGES = ("activation-layers", "head-replaced", "hard-sigmoid", "hard-swish", "separable")

@@ -61,12 +61,14 @@ class Way:
 
     Without ``gather``, activations written out as arithmetic stay so: folding may
     have taken a part of one of them away. With ``unshare`` every call of a layer has a
-    layer of its own, as folding may have given it. ``whole`` and ``spelled`` are those of
+    layer of its own, as folding may have given it, and with ``merge`` linear layers in a row or
+    side by side are one. ``whole`` and ``spelled`` are those of
     :func:`.vocabulary.configuration`.
     """
 
     gather: bool = True
     unshare: bool = False
+    merge: bool = False
     whole: bool = True
     spelled: bool = False
 
@@ -79,7 +81,7 @@ def plain(graph: ModelGraph, way: Way) -> Plain:
     for rewrite in BEFORE:
         if way.gather or rewrite is not gather_hard_activations:
             rewrite(form)
-    absorb(form)
+    absorb(form, merge=way.merge)
     for rewrite in AFTER:
         rewrite(form)
     return _viewed(form, way)

@@ -50,12 +50,7 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
             unfit[layer] = "overflow" if _finite(before) else "non-finite"
         elif layer not in merging and not fits(before, after, opened.layers[layer]):
             unfit[layer] = "overflow"
-    for merge in plan.merges:
-        current = {layer: _current(opened, new, layer) for layer in merge.layers}
-        if isinstance(merge, Merge):
-            new[merge.target] = merged_weights(merge, current)
-        else:
-            new[merge.layer] = changed(current[merge.layer], [merge])
+    new |= merge_weights(plan, new, read)
     for layer in merging & new.keys():
         exact, live = new[layer], opened.layers[layer]
         new[layer] = _cast(exact, live)
@@ -64,13 +59,28 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
     return new, unfit
 
 
-def _current(opened: OpenModel, new: Mapping[int, Arrays], layer: int) -> Arrays:
-    """The weights of a layer as they are after the absorptions and merges so far."""
-    if layer in new:
-        return new[layer]
-    rule = rule_for(opened.graph.layers[layer])
-    assert rule is not None
-    return read_weights(opened.layers[layer], rule.weights)
+def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> dict[int, Arrays]:
+    """The float64 weights of each layer that ``plan`` merges others into.
+
+    ``new`` are the weights of those that have absorbed something before.
+    """
+    merged: dict[int, Arrays] = {}
+
+    def current(number: int) -> Arrays:
+        known = merged.get(number, new.get(number))
+        if known is None:
+            rule = rule_for(plan.before.layers[number])
+            assert rule is not None
+            known = dict(read(number, rule.weights) or {})
+        return known
+
+    for merge in plan.merges:
+        weights = {number: current(number) for number in merge.layers}
+        if isinstance(merge, Merge):
+            merged[merge.target] = merged_weights(merge, weights)
+        else:
+            merged[merge.layer] = changed(weights[merge.layer], [merge])
+    return merged
 
 
 def _in_place(live: Any, names: Iterable[str]) -> Arrays:

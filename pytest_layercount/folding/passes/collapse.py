@@ -28,7 +28,6 @@ from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Site, channel_axis
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
-from pytest_layercount.folding.search import Blocked
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, Value
 
@@ -48,18 +47,33 @@ class Collapse:
     def run(self) -> PassResult:
         """Merge what can be merged; branches that nothing reads any more are gone."""
         edit = self.edit
-        before = _standing(edit)
         merges: list[Merge] = []
-        for node in before:
-            if edit.inputs[node]:
-                merge = _side_by_side(edit, self.affine.maps, node) or _in_a_row(edit, node)
-                merges += [] if merge is None else [merge]
-        gone = _paths(edit, before) - _paths(edit, _standing(edit))
+        called = _called(edit)
+        for node in range(len(edit.inputs)):
+            if not edit.inputs[node]:
+                continue
+            merge = _side_by_side(edit, self._maps(), node) or _in_a_row(edit, node)
+            if merge is not None:
+                before, called = called, _called(edit)
+                merges.append(replace(merge, gone=tuple(sorted(before - called))))
+        gone = [edit.layers[number].path for merge in merges for number in merge.gone]
         return PassResult(tuple(sorted(gone)), tuple(merges))
 
+    def _maps(self) -> dict[int, Affine]:
+        """The maps that may become kernels: in a plan from structure, whatever their numbers."""
+        numbers = self.affine.weights is not None
+        maps = self.affine.maps.items()
+        return {
+            layer: affine
+            for layer, affine in maps
+            if isinstance(affine, Affine) and not (numbers and affine.symbolic)
+        }
 
-def _paths(edit: Wiring, nodes: list[int]) -> set[str]:
-    return {edit.layer(node).path for node in nodes}
+
+def _called(edit: Wiring) -> set[int]:
+    """The layers that are still called."""
+    calls = zip(edit.graph.nodes, edit.inputs, strict=True)
+    return {node.layer for node, inputs in calls if inputs}
 
 
 def _in_a_row(edit: Wiring, node: int) -> Merge | None:
@@ -115,7 +129,7 @@ def _size(first: Site, second: Site) -> int:
     return kernel // inner * out + (out if biased else 0)
 
 
-def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Blocked], node: int) -> Merge | None:
+def _side_by_side(edit: Wiring, maps: Mapping[int, Affine], node: int) -> Merge | None:
     """Merge the branches that ``node`` adds up, if all start from the same value."""
     site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
@@ -147,7 +161,7 @@ def _side_by_side(edit: Wiring, maps: Mapping[int, Affine | Blocked], node: int)
 
 
 def _term(
-    edit: Wiring, maps: Mapping[int, Affine | Blocked], value: Value, node: int, target: int
+    edit: Wiring, maps: Mapping[int, Affine], value: Value, node: int, target: int
 ) -> Term | None:
     """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
     start, large = edit.inputs[target][0], edit.site(target)
@@ -162,7 +176,7 @@ def _term(
     layer = edit.graph.nodes[value.node].layer
     affine = maps.get(layer)
     alone = edit.inputs[value.node][:1] == [start] and _only_use(edit, value, node)
-    if not isinstance(affine, Affine) or affine.symbolic or not alone:
+    if affine is None or not alone:
         return None
     axis = channel_axis(large, large.output)
     fits = affine.axis in (None, axis) and edit.graph.nodes[value.node].training is not True
@@ -207,7 +221,3 @@ def _channels(site: Site) -> int:
 def _adds_bias_elsewhere(site: Site) -> bool:
     rule = rule_for(site.layer)
     return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)
-
-
-def _standing(edit: Wiring) -> list[int]:
-    return [node for node, values in enumerate(edit.inputs) if values]

@@ -31,11 +31,15 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class Merge:
-    """``target`` becomes itself plus ``terms`` (side by side), or ``first`` and then itself."""
+    """``target`` becomes itself plus ``terms`` (side by side), or ``first`` and then itself.
+
+    ``gone`` are the layers that nothing calls any more.
+    """
 
     target: int
     terms: tuple[Term, ...] = ()
     first: int | None = None
+    gone: tuple[int, ...] = ()
 
     @property
     def layers(self) -> tuple[int, ...]:
