@@ -13,10 +13,12 @@ from pytest_layercount.folding.plan import ReadWeights
 from pytest_layercount.folding.planner import weights_of
 from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.keras.adapter import Unseen
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
-from pytest_layercount.model.readers.files.open import NotInFile, open_saved
+from pytest_layercount.model.readers.files.config import NotInFile
+from pytest_layercount.model.readers.files.open import open_saved
 from pytest_layercount.model.readers.files.weights import stored_weights
-from pytest_layercount.model.readers.live import OpenModel, Untraceable, open_model
+from pytest_layercount.model.readers.live import OpenModel, open_model
 from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 
 
@@ -49,7 +51,7 @@ def source_of(model: Any) -> Source:
     if not isinstance(model, (str, Path)):
         try:
             opened = with_custom_rules(open_model(live_model(model)))
-        except Untraceable:
+        except Unseen:
             return Source(read_graph(model))
         graph = with_reloaded_opened(opened)
         if graph is not opened.graph:

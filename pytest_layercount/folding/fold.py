@@ -30,7 +30,8 @@ from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.model.keras.variables import Snapshot
 from pytest_layercount.model.quick import quick
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
-from pytest_layercount.model.readers.files.open import NotInFile, open_saved
+from pytest_layercount.model.readers.files.config import NotInFile
+from pytest_layercount.model.readers.files.open import open_saved
 from pytest_layercount.model.readers.files.weights import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, open_model
 

@@ -13,11 +13,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.keras.origin import is_own, library_of
 
 
-class Unseen(Exception):
+class Unseen(ModelError):
     """A ``call`` that cannot be followed; its text says what stopped it."""
 
 
@@ -31,8 +32,8 @@ class Call(NamedTuple):
     training: bool | None
 
 
-class Reading(Protocol):
-    """What the reader of a graph asks, of live models as of saved ones."""
+class Adapter(Protocol):
+    """All that is asked of one Keras generation: reading its models, following calls, making."""
 
     def functional(self, model: Any) -> Any | None:
         """The functional graph ``model`` runs, or None where its ``call`` is its own."""
@@ -63,10 +64,6 @@ class Reading(Protocol):
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         """The flag in force for a call inside a model that was itself called with one."""
-
-
-class Adapter(Reading, Protocol):
-    """All that is asked of one Keras generation: reading its models, following calls, making."""
 
     def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """New symbolic arguments like those a subclassed model was first called with."""

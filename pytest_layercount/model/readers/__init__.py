@@ -8,7 +8,7 @@ from typing import Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.keras.adapter import generation
+from pytest_layercount.model.keras.adapter import Unseen, generation
 from pytest_layercount.model.keras.origin import imported
 from pytest_layercount.model.metrics import Metrics, measure_graph
 from pytest_layercount.model.readers.tensorflow import is_function, is_untraced, read_function
@@ -42,13 +42,13 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
         return _read_file(Path(model))
     if is_function(model):
         return read_function(model)
-    from pytest_layercount.model.readers.live import Untraceable, open_model
+    from pytest_layercount.model.readers.live import open_model
     from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 
     live = live_model(model)
     try:
         return with_reloaded_opened(open_model(live))
-    except Untraceable as refused:
+    except Unseen as refused:
         from pytest_layercount.model.readers.watch import watch_call
 
         return watch_call(live, inputs, refused)
@@ -73,7 +73,8 @@ def is_traced(model: object) -> bool:
 
 def _read_file(path: Path) -> ModelGraph:
     """From the file alone; where it does not hold the graph, from a Keras that is imported."""
-    from pytest_layercount.model.readers.files.open import NotInFile, read_saved
+    from pytest_layercount.model.readers.files.config import NotInFile
+    from pytest_layercount.model.readers.files.open import read_saved
 
     try:
         return read_saved(path)

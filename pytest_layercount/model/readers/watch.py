@@ -18,22 +18,22 @@ from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.model.graph import (
     Layer,
     ModelGraph,
-    Node,
     Value,
     leaves,
     map_tree,
     values_in,
 )
 from pytest_layercount.model.keras import adapter_for
-from pytest_layercount.model.keras.adapter import Adapter, Call, keras_label
+from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label
 from pytest_layercount.model.keras.origin import is_model, is_own
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
-from pytest_layercount.model.readers.live import Opening, Untraceable
+from pytest_layercount.model.readers.builder import GraphBuilder, Known, Scope
+from pytest_layercount.model.readers.live import LiveSource
 
 _CALLABLES = ("Layer", "Operation")
 
 
-def watch_call(model: Any, inputs: Any, refused: Untraceable) -> ModelGraph:
+def watch_call(model: Any, inputs: Any, refused: Unseen) -> ModelGraph:
     """The layers that ``model`` calls for ``inputs``, or ones like those it was built with.
 
     Raises:
@@ -61,7 +61,7 @@ def _names(function: Any) -> list[str]:
 
 
 def _arguments(
-    adapter: Adapter, model: Any, inputs: Any, refused: Untraceable
+    adapter: Adapter, model: Any, inputs: Any, refused: Unseen
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What to call the model with."""
     import tensorflow as tf
@@ -103,8 +103,9 @@ class _Watch:
 
     def __init__(self, adapter: Adapter, model: Any) -> None:
         self.adapter, self.model = adapter, model
-        self.opening = Opening(adapter)
-        self.known: dict[int, Value] = {}
+        self.source = LiveSource(adapter)
+        self.builder = GraphBuilder(self.source)
+        self.known: Known = {}
         self.alive: list[Any] = []
         self.entries: Any = None
         self.inside: list[Any] = [model]
@@ -120,15 +121,9 @@ class _Watch:
     def _input(self, leaf: Any) -> Any:
         if not _is_tensor(leaf):
             return leaf
-        number = len(self.opening.layers)
-        self.opening.layers.append(_Entry())
-        self.opening.paths.append(f"input_{number}" if number else "input")
         shape = (None, *self.adapter.shape(leaf)[1:])  # type: ignore[index]
-        node = Node(number, shapes=(shape,), dtypes=(str(leaf.dtype.name),))
         self.alive.append(leaf)
-        self.known[id(leaf)] = value = Value(len(self.opening.nodes))
-        self.opening.nodes.append(node)
-        return value
+        return self.builder.add_input(leaf, shape, str(leaf.dtype.name), self.known)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -162,7 +157,7 @@ class _Watch:
         if self.depth or layer is self.inside[-1]:
             return original(layer, *args, **kwargs)
         opens = is_model(type(layer)) or not is_own(type(layer))
-        before = len(self.opening.nodes)
+        before = len(self.builder.nodes)
         self.inside.append(layer)
         self.depth += not opens
         try:
@@ -170,7 +165,7 @@ class _Watch:
         finally:
             self.depth -= not opens
             self.inside.pop()
-        if len(self.opening.nodes) == before:
+        if len(self.builder.nodes) == before:
             self._record(layer, args, kwargs, result)
         return result
 
@@ -185,7 +180,7 @@ class _Watch:
         prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
         plain = map_tree((args, others), self._plain)
         call = Call(layer, plain[0], plain[1], outputs, flag_of(training) or None)
-        self.opening.add_node(call, prefix, self.known, call.training)
+        self.builder.add_call(call, self.known, Scope(prefix), call.training)
 
     def _plain(self, leaf: Any) -> Any:
         """A tensor that no layer gave is left out: what it depends on was not seen."""
@@ -194,7 +189,7 @@ class _Watch:
     def graph(self, result: Any) -> ModelGraph:
         """What was seen; where a result comes from no layer, all that no layer reads."""
         outputs = map_tree(result, self._plain)
-        nodes = self.opening.nodes
+        nodes = self.builder.nodes
         read = {value for node in nodes for value in node.inputs}
         ends = [Value(n) for n in range(len(nodes)) if nodes[n].shapes and Value(n) not in read]
         if None in leaves(outputs) or set(ends) - set(values_in(outputs)):
@@ -211,19 +206,11 @@ class _Watch:
         )
 
     def _described(self) -> Iterator[Layer]:
-        for layer, seen in zip(
-            self.opening.described(self.model), self.opening.layers, strict=True
-        ):
-            if type(seen) is _Entry:
-                yield Layer(layer.path, "InputLayer", "input")
-            else:
-                yield layer
-
-
-class _Entry:
-    """Stands for an input among the layers."""
-
-    name = ""
+        """The layers; those without one are inputs, which came before all calls."""
+        layers, paths = self.builder.layers, self.builder.paths
+        inputs = layers.count(None)
+        yield from (Layer(path, "InputLayer", "input") for path in paths[:inputs])
+        yield from self.source.describer.described(self.model, layers[inputs:], paths[inputs:])
 
 
 def _is_tensor(leaf: Any) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pytest_layercount.errors import ModelError
 from pytest_layercount.model.keras.loose import ACTIVATIONS
 from pytest_layercount.model.keras.origin import bases_of, is_model
 from pytest_layercount.model.layers import row_of
@@ -31,8 +32,8 @@ _KEEPS_LISTS = (3, 8)
 """Versions that surely write a list of inputs only where the model takes a list."""
 
 
-class Unseeable(Exception):
-    """A model whose graph is not in its configuration."""
+class NotInFile(ModelError):
+    """The file does not hold the model's graph: only the code of its class does."""
 
 
 class Parser:
@@ -50,16 +51,16 @@ class Parser:
 
         Raises:
             Malformed: the configuration contradicts itself.
-            Unseeable: the model is a subclassed one.
+            NotInFile: the model is a subclassed one.
         """
         found = self.layer(self.config)
         if found.network is None and found.sequential:
-            raise Unseeable(
+            raise NotInFile(
                 f"the Sequential model {found.name!r} was saved without an input shape, so its "
                 "graph is unknown"
             )
         if found.network is None:
-            raise Unseeable(_made_by_code(found))
+            raise NotInFile(_made_by_code(found))
         return found
 
     def layer(self, entry: Any) -> SavedLayer:
@@ -94,7 +95,7 @@ class Parser:
             self._look_inside(layer, own, config.get("layers") if parts is None else parts)
         if not own.builtin and (cls := loaded_class(entry)):
             if layer.network is None and is_model(cls):
-                raise Unseeable(_made_by_code(layer))  # as one layer it would be counted wrong
+                raise NotInFile(_made_by_code(layer))  # as one layer it would be counted wrong
             layer.bases = bases_of(cls)
         return layer
 
@@ -120,7 +121,7 @@ class Parser:
         for entry in nested_layers(layer.config, self.generation):
             try:
                 yield self.layer(entry)
-            except Unseeable:
+            except NotInFile:
                 continue  # a model that only code knows: the layer counts as one unseen
 
     def _both_ways(self, layer: SavedLayer) -> Iterator[SavedLayer]:
@@ -191,7 +192,7 @@ def _generation(config: Mapping[str, Any], version: str) -> int:
     if major in ("1", "2"):
         return 2
     if major.isdecimal() and int(major) > 3:
-        raise Unseeable(
+        raise NotInFile(
             f"it was saved by Keras {version}, which is newer than this plugin knows: it reads "
             "files of Keras 2 and 3; upgrade pytest-layercount"
         )

@@ -8,17 +8,18 @@ of such a class are counted from the HDF5 data, all of them as trainable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.model.graph import Layer, ModelGraph
-from pytest_layercount.model.keras.adapter import Adapter, Call
+from pytest_layercount.model.graph import ModelGraph, Shape
+from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.keras.load import SAVED_MODEL
+from pytest_layercount.model.readers.builder import GraphBuilder, Inner
 from pytest_layercount.model.readers.files.calls import Malformed
-from pytest_layercount.model.readers.files.config import Parser, Unseeable
+from pytest_layercount.model.readers.files.config import NotInFile, Parser
 from pytest_layercount.model.readers.files.container import Saved, read_configuration
 from pytest_layercount.model.readers.files.describe import SavedDescriber
 from pytest_layercount.model.readers.files.infer import is_masked
@@ -30,7 +31,6 @@ from pytest_layercount.model.readers.files.saved_layer import (
     SavedTensor,
 )
 from pytest_layercount.model.readers.files.weights import count_own_weights
-from pytest_layercount.model.readers.live import Opening
 
 MOST_CALLS = 200_000
 _NOT_A_MODEL = (
@@ -41,10 +41,6 @@ _NOT_A_MODEL = (
     TypeError,
     ValueError,
 )
-
-
-class NotInFile(ModelError):
-    """The file does not hold the model's graph: only the code of its class does."""
 
 
 def read_saved(path: Path) -> ModelGraph:
@@ -104,8 +100,8 @@ def _checked(saved: Saved) -> OpenFile:
     path = saved.path
     try:
         return _opened(saved)
-    except Unseeable as unseeable:
-        raise NotInFile(f"{path}: {unseeable}") from None
+    except NotInFile as error:
+        raise NotInFile(f"{path}: {error}") from None
     except Malformed as malformed:
         raise ModelError(f"{path}: not a valid configuration: {malformed}") from None
     except RecursionError:
@@ -120,14 +116,13 @@ def _opened(saved: Saved) -> OpenFile:
     model = parser.model()
     assert model.network is not None
     count_own_weights(saved.path, model)
-    # Files answer what is asked to read: nothing in them is called, and nothing made of them.
-    opening = _SavedOpening(cast(Adapter, _SavedReading(parser.generation)))
-    inputs, outputs = opening.root(model.network)
+    builder = GraphBuilder(_FileSource(parser.generation))
+    inputs, outputs = builder.add_graph(model.network)
     graph = ModelGraph(
         name=model.name,
         keras=_label(saved.version, parser.generation),
-        layers=tuple(opening.described(model)),
-        nodes=tuple(opening.nodes),
+        layers=tuple(SavedDescriber().described(model, builder.layers, builder.paths)),
+        nodes=tuple(builder.nodes),
         inputs=inputs,
         outputs=outputs,
         top=tuple(
@@ -137,7 +132,7 @@ def _opened(saved: Saved) -> OpenFile:
         ),
         sequential=model.sequential,
     )
-    return OpenFile(graph, tuple(opening.layers), model)
+    return OpenFile(graph, tuple(builder.layers), model)
 
 
 def _label(version: str, generation: int) -> str:
@@ -147,68 +142,49 @@ def _label(version: str, generation: int) -> str:
     return f"{library} {version or generation}"
 
 
-@dataclass(frozen=True)
-class _SavedReading:
-    """How a parsed configuration answers what the reader of live models asks."""
+@dataclass
+class _FileSource:
+    """How a parsed configuration answers what the builder asks."""
 
     generation: int
+    asked: int = 0
 
-    def functional(self, model: Any) -> Any | None:
-        return model.network
+    def calls(self, graph: Network) -> list[Call]:
+        return graph.calls
 
-    def is_tensor(self, leaf: Any) -> bool:
-        return isinstance(leaf, SavedTensor)
+    def ends(self, graph: Network) -> tuple[Any, Any, list[Any]]:
+        return graph.inputs, graph.outputs, graph.entries
 
-    def is_masked(self, leaf: Any) -> bool:
-        return isinstance(leaf, SavedTensor) and leaf.masked
-
-    def source(self, tensor: SavedTensor) -> SavedLayer:
-        return tensor.layer
-
-    def calls(self, functional: Network) -> Iterator[Call]:
-        return iter(functional.calls)
-
-    def ends(self, functional: Network) -> tuple[Any, Any, list[Any]]:
-        return functional.inputs, functional.outputs, functional.entries
-
-    def shape(self, tensor: SavedTensor) -> tuple[int | None, ...] | None:
-        return tensor.shape
+    def inside(
+        self, call: Call, path: str, training: bool | None, reads_mask: Callable[[], bool]
+    ) -> Inner | None:
+        # A small file can nest models that each call the next one twice.
+        self.asked += 1
+        if self.asked > MOST_CALLS:
+            raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
+        if call.layer.network is None:
+            return None
+        given = call.args[0] if call.args else next(iter(call.kwargs.values()))
+        return Inner(call.layer.network, given)
 
     def operation(self, layer: SavedLayer) -> str | None:
         return layer.operation
 
-    def counted(self, layer: SavedLayer) -> bool:
-        return layer.counted
+    def shape(self, tensor: SavedTensor) -> Shape:
+        return tensor.shape
+
+    def dtype(self, layer: SavedLayer, tensor: SavedTensor) -> str:
+        return tensor.dtype
+
+    def is_masked(self, leaf: Any) -> bool:
+        return isinstance(leaf, SavedTensor) and leaf.masked
+
+    def hands_mask_on(self, layer: SavedLayer) -> bool:
+        return is_masked(layer, [SavedTensor(layer, None, masked=True)])
+
+    def entry_name(self, tensor: SavedTensor) -> str:
+        return tensor.layer.name
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
         first, second = (outer, own) if self.generation == 3 else (own, outer)
         return second if first is None else first
-
-
-class _SavedOpening(Opening):
-    """Nested models opened as those of a live model are, within bounds.
-
-    A small file can nest models that each call the next one twice.
-    """
-
-    calls = 0
-
-    def _inside(
-        self, call: Call, path: str, known: Any, training: bool | None
-    ) -> tuple[Any, Any, bool]:
-        self.calls += 1
-        if self.calls > MOST_CALLS:
-            raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
-        if call.layer.network is None:
-            return None, None, False
-        given = call.args[0] if call.args else next(iter(call.kwargs.values()))
-        return call.layer.network, given, False
-
-    def _carries_mask(self, layer: SavedLayer) -> bool:
-        return is_masked(layer, [SavedTensor(layer, None, masked=True)])
-
-    def _name(self, layer: SavedLayer, prefix: str) -> str:
-        return layer.name
-
-    def described(self, model: SavedLayer) -> Iterator[Layer]:
-        return SavedDescriber().described(model, self.layers, self.paths)
