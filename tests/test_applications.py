@@ -15,7 +15,7 @@ pytestmark = [needs_keras, pytest.mark.timeout(900)]
 
 if has_keras():
     from pytest_layercount import check_equivalence, count_layers, fold, plan_fold, read_graph
-    from pytest_layercount.folding.equivalence.copies import randomised_copy
+    from pytest_layercount.folding.equivalence.randomise import randomised_copy
     from pytest_layercount.folding.reasons import REASONS
     from pytest_layercount.model.readers.live import open_model
 

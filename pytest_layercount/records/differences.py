@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_layercount import messages
 from pytest_layercount.compare.causes import CODES as CAUSES
 from pytest_layercount.compare.explain import Explanation, explain
-from pytest_layercount.folding.equivalence.bench import MARGIN, ROUNDING
+from pytest_layercount.folding.equivalence.gap import MARGIN, ROUNDING
 from pytest_layercount.records.record import NOT_FINITE, ModelRecord, Numbers
 
 CODES = (*CAUSES, "missing", "not-run", "values", "weight-order", "weights")

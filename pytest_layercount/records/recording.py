@@ -16,8 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
-from pytest_layercount.folding.equivalence.copies import copies_of, movable, rounding_unit
+from pytest_layercount.folding.equivalence.copies import copies_of
 from pytest_layercount.folding.equivalence.inputs import candidate_inputs
+from pytest_layercount.folding.equivalence.noise import movable, rounding_unit
 from pytest_layercount.folding.equivalence.run import Runner, fed
 from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.model.graph import ModelGraph, values_in

@@ -77,8 +77,8 @@ def comparing() -> Iterator[Row]:
     from pytest_layercount import check_equivalence, fold
     from pytest_layercount.folding import equivalence
     from pytest_layercount.folding.equivalence.bench import Bench
-    from pytest_layercount.folding.equivalence.copies import randomised_copy
     from pytest_layercount.folding.equivalence.correspond import corresponding
+    from pytest_layercount.folding.equivalence.randomise import randomised_copy
     from pytest_layercount.model.readers.live import open_model
 
     for name in ("ResNet50", "MobileNetV2", "NASNetMobile"):

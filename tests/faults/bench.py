@@ -12,8 +12,9 @@ from typing import Any
 from unittest.mock import patch
 
 from pytest_layercount.folding.equivalence import bench
-from pytest_layercount.folding.equivalence.bench import Bench, Gap, Start
-from pytest_layercount.folding.equivalence.copies import Movable
+from pytest_layercount.folding.equivalence.bench import Bench, Start
+from pytest_layercount.folding.equivalence.gap import Gap
+from pytest_layercount.folding.equivalence.noise import Movable
 from pytest_layercount.folding.equivalence.run import Runner
 from pytest_layercount.model.graph import Value, map_tree
 

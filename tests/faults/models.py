@@ -13,7 +13,7 @@ NAMES = (HAND_MADE, *MODELS)
 
 def make(name: str) -> Any:
     """The model called ``name``, the same at every call, so small that it is soon run."""
-    from pytest_layercount.folding.equivalence.copies import randomised_copy
+    from pytest_layercount.folding.equivalence.randomise import randomised_copy
     from pytest_layercount.model.readers.live import open_model
 
     keras = load_keras()

@@ -17,7 +17,7 @@ import numpy as np
 from pytest_layercount import check_equivalence, fold
 from pytest_layercount.folding import equivalence
 from pytest_layercount.folding.build import unique_names
-from pytest_layercount.folding.equivalence.copies import _random_statistics
+from pytest_layercount.folding.equivalence.randomise import _random_statistics
 from pytest_layercount.folding.planner import plan_graph, weights_of
 from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.weights import folded_weights

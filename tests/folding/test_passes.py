@@ -15,7 +15,7 @@ pytestmark = needs_keras
 if has_keras():
     from pytest_layercount import check_equivalence, fold
     from pytest_layercount.errors import ModelError
-    from pytest_layercount.folding.equivalence.copies import randomised_copy
+    from pytest_layercount.folding.equivalence.randomise import randomised_copy
     from pytest_layercount.folding.plan import ALL_PASSES
     from pytest_layercount.model.readers.live import open_model
 

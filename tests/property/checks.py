@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import assume
 
 from pytest_layercount import fold, plan_fold, read_graph
-from pytest_layercount.folding.equivalence.copies import is_untrained
+from pytest_layercount.folding.equivalence.randomise import is_untrained
 from pytest_layercount.folding.plan import PASSES
 from pytest_layercount.folding.reasons import REASONS
 from pytest_layercount.model.readers.live import open_model

@@ -24,14 +24,7 @@ import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.build import unique_names
-from pytest_layercount.folding.equivalence.bench import (
-    Bench,
-    Gap,
-    Measurement,
-    Start,
-    worse,
-    worst_of,
-)
+from pytest_layercount.folding.equivalence.bench import Bench, Measurement, Start
 from pytest_layercount.folding.equivalence.beside import (
     Chosen,
     Finding,
@@ -40,15 +33,12 @@ from pytest_layercount.folding.equivalence.beside import (
     held_to_copy,
     held_together,
 )
-from pytest_layercount.folding.equivalence.copies import (
-    is_untrained,
-    plain_copy,
-    randomise,
-    rounding_unit,
-)
 from pytest_layercount.folding.equivalence.correspond import Correspondence, corresponding, kept
+from pytest_layercount.folding.equivalence.gap import Gap, worse, worst_of
 from pytest_layercount.folding.equivalence.inputs import wide_inputs
+from pytest_layercount.folding.equivalence.noise import rounding_unit
 from pytest_layercount.folding.equivalence.original import Original
+from pytest_layercount.folding.equivalence.randomise import is_untrained, plain_copy, randomise
 from pytest_layercount.folding.equivalence.run import output_names
 from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.folding.fold import FoldResult, fold_opened

@@ -3,65 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.equivalence.copies import copies_of, movable
+from pytest_layercount.folding.equivalence.copies import copies_of
+from pytest_layercount.folding.equivalence.gap import (
+    Gap,
+    apart,
+    channel_axis,
+    gap_of,
+    is_number,
+    worse,
+)
+from pytest_layercount.folding.equivalence.noise import movable
 from pytest_layercount.folding.equivalence.run import Runner, Tensors, boundary, fed, leading_to
-from pytest_layercount.model.graph import ModelGraph, Value, values_in
+from pytest_layercount.model.graph import Value, values_in
 from pytest_layercount.model.keras.common import mask_of, states_of, variables_of, with_mask
 from pytest_layercount.model.keras.variables import array_of
 from pytest_layercount.model.readers.live import OpenModel
 
-MARGIN = 4.0
-ROUNDING = 2.0**-40  # of a channel's largest value: what float64 itself may add, generously
-CANCELLED = 2.0**-49  # of the largest value of all: float64 where a channel cancels to nothing
 DRAWS = 8  # how often the noise is measured at most: a single draw may be small by chance
 ROWS = 2**16  # of an embedding at a time
 
 Pair = tuple[Value, Value]
 """A value of the first model, and the one of the other that should equal it."""
-
-
-class Gap(NamedTuple):
-    """At one value, for each channel: the largest difference, noise and magnitude."""
-
-    difference: Array
-    noise: Array
-    magnitude: Array
-
-    @property
-    def limit(self) -> Array:
-        """The largest difference that rounding explains.
-
-        A channel whose noise happens to be small has that of most others, for its size.
-        """
-        floor = np.maximum(ROUNDING * self.magnitude, CANCELLED * self.magnitude.max(initial=0.0))
-        noise = MARGIN * self.usual_noise
-        return np.asarray(np.maximum(np.maximum(noise, floor), np.finfo(np.float64).tiny))
-
-    @property
-    def usual_noise(self) -> Array:
-        """The noise of each channel, or that of half of the channels of about its size."""
-        usual = self.noise.copy()
-        sizes = np.where(self.magnitude > 0, np.frexp(self.magnitude)[1] // 2, np.iinfo(int).min)
-        for size in np.unique(sizes):
-            alike = sizes == size
-            usual[alike] = np.maximum(usual[alike], np.median(self.noise[alike]))
-        return usual
-
-    @property
-    def explained(self) -> bool:
-        """Whether the noise measured so far explains the difference."""
-        return bool(np.all(self.difference <= self.limit))
-
-    def louder(self, noise: Array) -> Gap:
-        """The same with at least this noise."""
-        return self._replace(noise=np.fmax(self.noise, noise))
 
 
 @dataclass(frozen=True)
@@ -156,14 +125,16 @@ class Bench:
         changed = self.changed
         outputs = dict(two.run(feeds, {t for _, t in self.ends}))
         segments = dict(two.run(feeds, [t for _, t in changed], there))
-        gaps = {(o, t): _gap(start.outputs[o], outputs[t], self._channels(t)) for o, t in self.ends}
+        gaps = {
+            (o, t): gap_of(start.outputs[o], outputs[t], self._channels(t)) for o, t in self.ends
+        }
         parts: dict[Pair, Gap] = {}
         twins: dict[Value, list[Value]] = {}
         for o, t in changed:
             twins.setdefault(o, []).append(t)
         for o, tensor in one.run(fed(self.one, start.inputs), twins, start.random):
             for t in twins[o]:
-                parts[o, t] = _gap(tensor, segments[t], self._channels(t))
+                parts[o, t] = gap_of(tensor, segments[t], self._channels(t))
         with movable(self.two, unit) as move:
             for draw in range(DRAWS):
                 left, parts_left = _open(gaps), _open(parts)
@@ -186,7 +157,7 @@ class Bench:
         """Raise the noise of ``gaps`` to what the ``moved`` values differ from those before."""
         for value, tensor in moved:
             array = np.asarray(tensor)
-            if _is_number(array):
+            if is_number(array):
                 noise = apart(np.asarray(before[value]), array, self._channels(value))
                 for pair in [pair for pair in gaps if pair[1] == value]:
                     gaps[pair] = gaps[pair].louder(noise)
@@ -207,7 +178,7 @@ class Bench:
         for first in range(0, one.rows, ROWS):
             rows = np.arange(first, min(first + ROWS, one.rows))
             theirs = two.run(rows)
-            gap = _gap(one.run(rows), theirs, axis).louder(noise)
+            gap = gap_of(one.run(rows), theirs, axis).louder(noise)
             with movable(self.two, unit) as move:
                 for draw in range(0 if gap.explained else DRAWS):
                     move(draw)
@@ -292,76 +263,6 @@ def _same_weights(one: Any, two: Any) -> bool:
 def _open(gaps: Mapping[Pair, Gap]) -> set[Value]:
     """The values of the other model where the noise so far does not explain the difference."""
     return {there for (_, there), gap in gaps.items() if not gap.explained}
-
-
-def worse(one: Gap, other: Gap) -> Gap:
-    """Of two gaps the one further beyond its limit."""
-    return one if worst_of(one)[0] >= worst_of(other)[0] else other
-
-
-def worst_of(gap: Gap) -> tuple[float, int]:
-    """How many limits the worst channel is off, and which it is."""
-    ratio = np.nan_to_num(gap.difference / gap.limit, nan=np.inf)
-    channel = int(np.argmax(ratio)) if ratio.size else 0
-    return float(ratio.max(initial=0.0)), channel
-
-
-def channel_axis(graph: ModelGraph, value: Value) -> int:
-    """The axis of the channels of ``value``: the last, or that of the model's convolutions."""
-    shape = graph.shape(value)
-    first = any(layer.config.get("data_format") == "channels_first" for layer in graph.layers)
-    return 1 if first and shape is not None and len(shape) > 2 else -1
-
-
-def _gap(one: Any, two: Any, axis: int) -> Gap:
-    return gap_of(np.asarray(one), np.asarray(two), axis)
-
-
-def gap_of(a: Any, b: Any, axis: int) -> Gap:
-    """The gap of two arrays; any difference between strings or truth values counts as 1."""
-    if a.shape != b.shape or _is_number(a) != _is_number(b):
-        return Gap(np.array([np.inf]), np.zeros(1), np.ones(1))
-    if not _is_number(a):
-        return Gap(np.array([float(np.any(a != b))]), np.zeros(1), np.ones(1))
-    wide = _wide(a)
-    magnitude = _by_channel(wide, axis, lambda: np.isnan(wide) & np.isnan(_wide(b)))
-    if wide.size and not np.isfinite(wide).any():
-        magnitude = np.full_like(magnitude, np.inf)  # nothing to compare
-    return Gap(apart(a, b, axis), np.zeros_like(magnitude), magnitude)
-
-
-def apart(one: Any, two: Any, axis: int) -> Array:
-    """The largest difference in each channel."""
-    a, b = _wide(one), _wide(two)
-    with np.errstate(invalid="ignore"):
-        return _by_channel(a - b, axis, lambda: np.isnan(a) & np.isnan(b))
-
-
-def _by_channel(array: Array, axis: int, left_out: Callable[[], Any]) -> Array:
-    """The largest magnitude in each channel. NaN counts, except where ``left_out`` says.
-
-    A random input may lie outside an operation's domain, in both models alike.
-    """
-    largest = _largest(array, axis)
-    if not np.isnan(largest).any():
-        return largest
-    return _largest(np.where(left_out(), 0.0, array), axis)
-
-
-def _largest(array: Array, axis: int) -> Array:
-    if array.ndim < 2:  # no channels, only samples
-        return np.array([np.abs(array).max(initial=0.0)], np.float64)
-    others = tuple(number for number in range(array.ndim) if number != axis % array.ndim)
-    largest: Array = np.abs(array).max(axis=others, initial=0.0)
-    return largest
-
-
-def _is_number(array: Any) -> bool:
-    return array.dtype.kind not in "bOSU"
-
-
-def _wide(array: Any) -> Array:
-    return np.asarray(array, np.float64)
 
 
 def _replaced(tensor: Any, seed: int) -> Any:

@@ -17,15 +17,9 @@ import numpy as np
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.folding.affine import Array
-from pytest_layercount.folding.equivalence.bench import (
-    Bench,
-    Gap,
-    Measurement,
-    Start,
-    channel_axis,
-    gap_of,
-)
-from pytest_layercount.folding.equivalence.copies import random_calls, rounding_unit
+from pytest_layercount.folding.equivalence.bench import Bench, Measurement, Start
+from pytest_layercount.folding.equivalence.copies import random_calls
+from pytest_layercount.folding.equivalence.gap import Gap, channel_axis, gap_of
 from pytest_layercount.folding.equivalence.inputs import (
     UNEQUAL_SIZES,
     InputSpec,
@@ -33,6 +27,7 @@ from pytest_layercount.folding.equivalence.inputs import (
     fitted,
     lone_inputs,
 )
+from pytest_layercount.folding.equivalence.noise import rounding_unit
 from pytest_layercount.folding.equivalence.original import (
     ARITHMETIC,
     DRAWS,

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_layercount.folding.equivalence.bench import Gap, channel_axis, gap_of
-from pytest_layercount.folding.equivalence.copies import UNITS, copies_of, movable, random_calls
+from pytest_layercount.folding.equivalence.copies import copies_of, random_calls
+from pytest_layercount.folding.equivalence.gap import Gap, channel_axis, gap_of
+from pytest_layercount.folding.equivalence.noise import UNITS, movable
 from pytest_layercount.folding.equivalence.run import Runner, fed, finished, only_compiled
 from pytest_layercount.model.graph import Value, leaves, map_tree, values_in
 from pytest_layercount.model.keras import adapter_for
