@@ -44,10 +44,10 @@ if TYPE_CHECKING:
         Site,
         Stop,
     )
-    from pytest_layercount.model.count import LayerCount
+    from pytest_layercount.model import count_layers, model_metrics
+    from pytest_layercount.model.count import LayerCount, Metrics, Share
     from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
-    from pytest_layercount.model.metrics import Metrics, Share
-    from pytest_layercount.model.readers import count_layers, model_metrics, read_graph
+    from pytest_layercount.model.readers import read_graph
     from pytest_layercount.records.comparison import Comparison, compare_records
     from pytest_layercount.records.record import ModelRecord, Record
     from pytest_layercount.records.recording import record
@@ -140,10 +140,10 @@ _HOMES = {
         "Site",
         "Stop",
     ),
-    "model.count": ("LayerCount",),
+    "model": ("count_layers", "model_metrics"),
+    "model.count": ("LayerCount", "Metrics", "Share"),
     "model.graph": ("Layer", "ModelGraph", "Node", "Value"),
-    "model.metrics": ("Metrics", "Share"),
-    "model.readers": ("count_layers", "model_metrics", "read_graph"),
+    "model.readers": ("read_graph",),
     "records.comparison": ("Comparison", "compare_records"),
     "records.record": ("ModelRecord", "Record"),
     "records.recording": ("record",),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_layercount.model.count import measure_graph
 from pytest_layercount.model.graph import ModelGraph
-from pytest_layercount.model.metrics import measure_graph
 
 METRICS = ("layers", "nodes", "top", "depth", "parameters", "trainable", "bytes", "macs")
 

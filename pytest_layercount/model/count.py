@@ -1,18 +1,23 @@
-"""Counting views over a ModelGraph."""
+"""The numbers of a ModelGraph: its layers, its size and depth, its weights and its work."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import Layer, ModelGraph
-from pytest_layercount.model.work import depth, work
+from pytest_layercount.model.layers.base import Unknown
+from pytest_layercount.model.macs import macs
 
 Count = Literal["layers", "nodes", "top"]
 COUNTS: tuple[str, ...] = get_args(Count)
+
+_BLOCK = re.compile(r"\D*\d+[a-z]?(?=_|$)")
+_NUMBER = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,48 @@ class LayerCount:
         return [path for path, heavy in self.closed.items() if heavy or not weighs]
 
 
+@dataclass(frozen=True)
+class Share:
+    """What some layers have of a model."""
+
+    layers: int = 0
+    parameters: int = 0
+    weight_bytes: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The numbers of a model.
+
+    ``depth`` is the number of calls on the longest way from an input to an output.
+    ``macs`` are multiply-accumulates for one sample, without those of the layers in
+    ``uncounted``, which maps their paths to the reason. ``by_type`` divides it all by
+    layer type. ``by_block`` divides it by nested model, and in a flat model by what
+    the names that users gave begin with, up to the first number: ``block_13`` for
+    ``block_13_expand``. Layers in no block are under ``""``.
+    """
+
+    model: str
+    keras: str
+    layers: int
+    nodes: int
+    top: int
+    depth: int
+    parameters: int
+    trainable_parameters: int
+    weight_bytes: int
+    macs: int
+    uncounted: Mapping[str, str]
+    by_type: Mapping[str, Share]
+    by_block: Mapping[str, Share]
+
+
 def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
     """Count ``graph`` by layer objects, by calls or as Keras lists them."""
     if count not in COUNTS:
         raise ValueError(f"count={count!r}: expected one of {', '.join(map(repr, COUNTS))}")
     types = Counter(_types(graph, count))
-    macs, uncounted = work(graph)
     counted = _counted(graph, count)
     held = [Held(one.path, _names(one), layer.path) for layer in counted for one in layer.held()]
     bases = Counter(name for layer in counted for name in _names(layer))
@@ -87,14 +128,7 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         total=sum(types.values()),
         count=count,
         by_type=dict(sorted(every.items(), key=lambda item: (-item[1], item[0]))),
-        parameters=sum(layer.parameters for layer in graph.layers),
-        trainable_parameters=sum(layer.trainable_parameters for layer in graph.layers),
-        model=graph.name,
-        keras=graph.keras,
-        depth=depth(graph),
-        weight_bytes=sum(layer.weight_bytes for layer in graph.layers),
-        macs=sum(macs.values()),
-        uncounted=uncounted,
+        **_numbers(graph, *_work(graph)),
         unweighed=tuple(layer.path for layer in graph.layers if not layer.weighed),
         by_base={**types, **bases},
         held=tuple(held),
@@ -104,6 +138,19 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
             for one in (layer, *layer.held())
             if one.closed
         },
+    )
+
+
+def measure_graph(graph: ModelGraph) -> Metrics:
+    """Measure ``graph``, whole and in parts."""
+    work, uncounted = _work(graph)
+    return Metrics(
+        layers=len(_counted(graph, "layers")),
+        nodes=len(_counted(graph, "nodes")),
+        top=len(graph.top),
+        by_type=_shares(graph, work, lambda layer: layer.type),
+        by_block=_shares(graph, work, _block),
+        **_numbers(graph, work, uncounted),
     )
 
 
@@ -145,3 +192,71 @@ def _counted(graph: ModelGraph, count: Count) -> list[Layer]:
 
 def _names(layer: Layer) -> tuple[str, ...]:
     return (layer.type, *layer.bases)
+
+
+def _numbers(
+    graph: ModelGraph, work: Mapping[int, int], uncounted: Mapping[str, str]
+) -> dict[str, Any]:
+    """What counting by any definition and measuring say alike, from the ``work`` of each layer."""
+    return {
+        "model": graph.name,
+        "keras": graph.keras,
+        "depth": _depth(graph),
+        "parameters": sum(layer.parameters for layer in graph.layers),
+        "trainable_parameters": sum(layer.trainable_parameters for layer in graph.layers),
+        "weight_bytes": sum(layer.weight_bytes for layer in graph.layers),
+        "macs": sum(work.values()),
+        "uncounted": uncounted,
+    }
+
+
+def _depth(graph: ModelGraph) -> int:
+    """The calls on the longest way from an input to an output."""
+    deepest: list[int] = []
+    for number, node in enumerate(graph.nodes):
+        own = int(graph.layer_of(number).kind != "input")
+        deepest.append(own + max((deepest[value.node] for value in node.inputs), default=0))
+    return max(deepest, default=0)
+
+
+def _work(graph: ModelGraph) -> tuple[dict[int, int], dict[str, str]]:
+    """The multiply-accumulates of each layer, over all its calls, and whose are not known."""
+    found: dict[int, int] = dict.fromkeys(range(len(graph.layers)), 0)
+    uncounted = {}
+    for node in graph.nodes:
+        try:
+            found[node.layer] += macs(graph, node)
+        except Unknown as unknown:
+            uncounted[graph.layers[node.layer].path] = str(unknown)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            uncounted[graph.layers[node.layer].path] = "its configuration is not as expected"
+    return found, uncounted
+
+
+def _shares(
+    graph: ModelGraph, work: Mapping[int, int], part: Callable[[Layer], str]
+) -> dict[str, Share]:
+    found: dict[str, Share] = {}
+    for number, layer in enumerate(graph.layers):
+        if layer.kind == "input" and graph.sequential:
+            continue
+        name = part(layer)
+        share = found.get(name, Share())
+        found[name] = Share(
+            layers=share.layers + (layer.kind != "operation"),
+            parameters=share.parameters + layer.parameters,
+            weight_bytes=share.weight_bytes + layer.weight_bytes,
+            macs=share.macs + work[number],
+        )
+    return found
+
+
+def _block(layer: Layer) -> str:
+    models, _, name = layer.path.rpartition("/")
+    if models:
+        return models.partition("/")[0]
+    base = _NUMBER.sub("", name).replace("_", "")
+    if layer.operation is not None or layer.kind == "input" or base == layer.type.lower():
+        return ""
+    match = _BLOCK.match(name)
+    return match[0] if match else ""

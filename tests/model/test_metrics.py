@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_layercount.model.count import count_graph
+from pytest_layercount.model.count import count_graph, measure_graph
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Shape, Value
-from pytest_layercount.model.metrics import measure_graph
 from tests.graphs import chain
 from tests.model.recorded import recorded
 

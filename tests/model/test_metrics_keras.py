@@ -13,7 +13,7 @@ pytestmark = needs_keras
 
 if has_keras():
     from pytest_layercount import read_graph
-    from pytest_layercount.model.metrics import measure_graph
+    from pytest_layercount.model.count import measure_graph
 
 
 def profiled(model: Any, *shape: int) -> int:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.count import Count, LayerCount, count_graph
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.adapter import Unseen, generation
 from pytest_layercount.model.keras.origin import imported
-from pytest_layercount.model.metrics import Metrics, measure_graph
 from pytest_layercount.model.readers.tensorflow import is_function, is_untraced, read_function
 
 
@@ -54,14 +52,6 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
         return watch_call(live, inputs, refused)
 
 
-def model_metrics(model: Any) -> Metrics:
-    """What ``model`` costs: depth, parameters, bytes of weights, multiply-accumulates.
-
-    Whole, by layer type and by block; ``model`` is anything that ``read_graph`` reads.
-    """
-    return measure_graph(read_graph(model))
-
-
 def is_traced(model: object) -> bool:
     """Whether ``model`` holds operations of TensorFlow alone: a function or SavedModel."""
     from pytest_layercount.model.readers.files.open import is_saved_model
@@ -88,18 +78,6 @@ def _read_file(path: Path) -> ModelGraph:
         except ModelError as refused:
             said = str(refused).removeprefix(f"{path}: ").partition(". ")[0][:150]
             raise NotInFile(f"{unseen}; {said}") from refused
-
-
-def count_layers(model: Any, *, count: Count = "layers") -> LayerCount:
-    """Count the layers of ``model``, anything that :func:`read_graph` reads.
-
-    ``count`` is ``"layers"`` (distinct layer objects of the opened model),
-    ``"nodes"`` (calls of layers and operations) or ``"top"`` (``len(model.layers)``).
-
-    Raises:
-        ModelError: as :func:`read_graph`.
-    """
-    return count_graph(read_graph(model), count)
 
 
 def live_model(model: Any) -> Any:
