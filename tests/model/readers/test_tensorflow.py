@@ -227,6 +227,24 @@ def test_operations_that_only_begin_like_a_layer_are_shown() -> None:
     assert "Activation" not in {layer.type for layer in graph.layers}
 
 
+@pytest.mark.parametrize("steps", [slice(1, -2), slice(None, None, 2), slice(None, None, -1)])
+def test_only_a_slice_without_steps_is_a_cropping(steps: slice) -> None:
+    import tensorflow as tf
+
+    def call(data: Any) -> Any:
+        with tf.name_scope("sliced/crop"):
+            sliced = data[:, steps, :]
+        with tf.name_scope("sliced/other"):
+            return tf.math.erf(sliced)
+
+    graph = read_graph(concrete(call, None, 8, 3))
+    layer = graph.layer_of(1)
+    plain = steps.step is None
+    assert layer.type == ("Cropping1D" if plain else "StridedSlice")
+    if plain:
+        assert layer.config["cropping"] == (1, 2)
+
+
 def test_a_function_without_a_signature_of_its_own() -> None:
     import tensorflow as tf
 

@@ -132,8 +132,8 @@ def _gather(steps: Steps, step: Step) -> Recognised:
 def _crop(steps: Steps, step: Step) -> Recognised:
     # StridedSlice that keeps batch and channels, in a scope of its own: Cropping of both Keras.
     before, after = steps.input_shape(step), steps.output_shape(step)
-    begin = steps.value(step, 1)
-    if before is None or after is None or not isinstance(begin, tuple):
+    begin, strides = steps.value(step, 1), steps.value(step, 3)
+    if before is None or after is None or not isinstance(begin, tuple) or set(strides or ()) != {1}:
         return None
     if not len(before) == len(after) == len(begin) or not 3 <= len(before) <= 5:
         return None
