@@ -119,6 +119,8 @@ def weighted() -> Iterator[Case]:
     yield from of(IMAGE, Normalization=[{}, {"mean": 1.0, "variance": 2.0}, {"axis": None}])
     yield from of(IMAGE, LayerScale={"init_values": 0.5, "projection_dim": 3})
     yield from of(IMAGE, PReLU=[{}, {"shared_axes": [1, 2]}])
+    fourier = [{"output_dim": 4, **more} for more in ({}, {"scale": 2.0}, {"trainable": True})]
+    yield from of((5,), RandomFourierFeatures=fourier)
 
 
 def recurrent() -> Iterator[Case]:

@@ -44,7 +44,8 @@ Keras 3.15 makes a cycle of an Equalization of a model's input.
 def classes() -> dict[str, Any]:
     """The layer classes of Keras; some have other names as well."""
     keras = load_keras()
-    every = [value for value in vars(keras.layers).values() if isinstance(value, type)]
+    places = [keras.layers, getattr(keras.layers, "experimental", keras.layers)]
+    every = [value for place in places for value in vars(place).values() if isinstance(value, type)]
     return {cls.__name__: cls for cls in every if issubclass(cls, keras.layers.Layer)}
 
 

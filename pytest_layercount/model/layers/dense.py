@@ -77,6 +77,16 @@ def _tables(config: Config, shapes: Shapes) -> Scalars:
     return table if config.get("tie_weights", True) else table | table
 
 
+def _drawn(config: Config, shape: Sizes) -> Shape:
+    return (*shape[:-1], config["output_dim"])
+
+
+def _random_features(config: Config, shapes: Shapes) -> Scalars:
+    """Kernel and bias stay as they were drawn; only a scale of the kernel may be trained."""
+    units = int(config["output_dim"])
+    return Scalars(1, (last(shapes[0]) + 1) * units)
+
+
 def _masks_zero(config: Config, masked: Sequence[bool]) -> bool:
     return bool(config.get("mask_zero"))
 
@@ -106,6 +116,9 @@ TYPES: Mapping[str, LayerType] = {
         output=one(_looked_up),
         masks=_masks_zero,
         vectors=_table,
+    ),
+    "RandomFourierFeatures": LayerType(
+        writes=("output_dim",), output=one(_drawn), vectors=_random_features, work_unknown=True
     ),
     "ReversibleEmbedding": LayerType(
         writes=("input_dim", "output_dim"),

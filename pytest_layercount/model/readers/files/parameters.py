@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 
 from pytest_layercount.model.keras.common import item_size
-from pytest_layercount.model.layers import WITHOUT_ROW, row_of
+from pytest_layercount.model.layers import TYPES, row_of
 from pytest_layercount.model.layers.base import Config, Scalars, Shapes, certain, channels, known
 from pytest_layercount.model.readers.files.calls import Malformed
 from pytest_layercount.model.readers.files.saved_layer import SavedLayer
@@ -71,7 +71,7 @@ def _computed(layer: SavedLayer, shapes: Shapes) -> Scalars:
         return Scalars(0, int(layer.generation == 2))  # how many documents it has seen
     if layer.operation is not None:
         return Scalars()
-    if layer.type in WITHOUT_ROW:
+    if layer.type not in TYPES:
         raise ValueError("nothing is known of such layers")
     return row.scalars(config, shapes)
 
