@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tensorflow import nest
 
-from pytest_layercount.model.graph import Layer, Node, Shape
+from pytest_layercount.model.graph import Node
 from pytest_layercount.model.keras.adapter import (
     Call,
     canonical_operation,
@@ -19,21 +19,14 @@ from pytest_layercount.model.keras.adapter import (
     replaces_call,
 )
 from pytest_layercount.model.keras.common import mask_of
-from pytest_layercount.model.keras.config import (
-    custom_objects,
-    lambda_arguments,
-    made_again,
-    set_numbers,
-    with_changes,
-    with_dtype,
-)
+from pytest_layercount.model.keras.making import Making
 from pytest_layercount.model.keras.quick2 import inferring_nothing
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 
 _SLICING, _ENDS = "SlicingOpLambda", {"start", "stop", "step"}
 
 
-class Keras2:
+class Keras2(Making):
     """Keras 2.15 and tf_keras."""
 
     def __init__(self, library: str) -> None:
@@ -54,7 +47,7 @@ class Keras2:
         # A subclass of a functional model knows its inputs, whatever its call() does with them.
         known = getattr(model, "_nested_inputs", None)
         if known is not None:
-            return (nest.map_structure(self._entry, known),), {}
+            return (nest.map_structure(self.entry, known),), {}
         spec = model.save_spec(dynamic_batch=True)
         if spec is None:
             return None
@@ -64,14 +57,6 @@ class Keras2:
         )
         return tuple(args), dict(kwargs)
 
-    def placeholder(self, tensor: Any, shape: Shape) -> Any:
-        return self.keras.Input(batch_shape=shape, dtype=tensor.dtype)
-
-    def _entry(self, tensor: Any) -> Any:
-        """A new input of the same name as the InputLayer behind ``tensor``."""
-        name = self.source(tensor).name
-        return self.keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-
     def is_tensor(self, leaf: Any) -> bool:
         return any(base.__name__ == "KerasTensor" for base in type(leaf).__mro__)
 
@@ -80,9 +65,6 @@ class Keras2:
 
     def source(self, tensor: Any) -> Any:
         return tensor._keras_history.layer
-
-    def join(self, inputs: Any, outputs: Any) -> Any:
-        return self.keras.Model(inputs, outputs)
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -125,32 +107,7 @@ class Keras2:
         # A Keras 2 layer obeys the flag given to its own call first.
         return outer if own is None else own
 
-    def input(self, live: Any, name: str) -> Any:
-        return type(live).from_config({**live.get_config(), "name": name}).output
-
-    def copy(
-        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
-    ) -> Any:
-        if layer.operation is not None:
-            return _copy_operation(live, name)
-        if type(live) is self.keras.layers.Lambda:
-            return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
-
-        def make(kept: dict[str, Any]) -> Any:
-            config = {**with_changes(kept, changes), "name": name}
-            if dtype is not None:
-                config = with_dtype(config, dtype)
-            return type(live).from_config(config)
-
-        with self.keras.utils.custom_object_scope(custom_objects(live)):
-            new = made_again(live, make)
-        set_numbers(new, changes)
-        return new
-
-    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        return self._called(layer, layer, node, args, kwargs)
-
-    def _called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+    def called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and layer._call_spec.expects_training_arg:
             kwargs = {**kwargs, "training": node.training}
         if type(layer).__name__ == _SLICING:
@@ -159,16 +116,13 @@ class Keras2:
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         with inferring_nothing(layer, node, args, kwargs):
-            return self._called(keras_call(layer), layer, node, args, kwargs)
+            return self.called(keras_call(layer), layer, node, args, kwargs)
 
-    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
-        model = self.keras.Model(inputs, outputs, name=old.name)
-        if len(getattr(old, "output_names", None) or ()) == len(model.outputs):
-            model.output_names = list(old.output_names)
-        return model
-
-    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
-        return self.keras.Sequential([self.source(inputs), *layers], name=old.name)
+    def copy_operation(self, live: Any, name: str) -> Any:
+        # TFOpLambda and its relatives are made again from what their constructors take.
+        taken = inspect.signature(type(live).__init__).parameters
+        given = {key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"}
+        return type(live)(**given, name=name)
 
 
 def _by_name(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -198,10 +152,3 @@ def _without_slices(leaf: Any) -> Any:
 
 def _flatten(tensors: Any) -> list[Any]:
     return list(nest.flatten(tensors))
-
-
-def _copy_operation(live: Any, name: str) -> Any:
-    """TFOpLambda and its relatives, each from what its constructor takes."""
-    taken = inspect.signature(type(live).__init__).parameters
-    given = {key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"}
-    return type(live)(**given, name=name)

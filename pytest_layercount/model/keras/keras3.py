@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import keras
 from keras import tree
 from keras.src.models.functional import Functional
 
-from pytest_layercount.model.graph import Layer, Node, Shape
+from pytest_layercount.model.graph import Node
 from pytest_layercount.model.keras.adapter import (
     Call,
     canonical_operation,
@@ -21,21 +21,16 @@ from pytest_layercount.model.keras.adapter import (
     snake,
 )
 from pytest_layercount.model.keras.common import mask_of
-from pytest_layercount.model.keras.config import (
-    custom_objects,
-    lambda_arguments,
-    made_again,
-    set_numbers,
-    with_changes,
-    with_dtype,
-)
+from pytest_layercount.model.keras.making import Making
 from pytest_layercount.model.keras.quick3 import is_certain, output_as_known
 from pytest_layercount.model.layers.arguments import flag_of, in_call_order
 from pytest_layercount.model.quick import quick
 
 
-class Keras3:
+class Keras3(Making):
     """Keras 3.3 and later, any backend."""
+
+    keras = keras
 
     def functional(self, model: Any) -> Any | None:
         if replaces_call(model):
@@ -51,7 +46,7 @@ class Keras3:
         # A subclass of a functional model knows its inputs, whatever its call() does with them.
         known = getattr(getattr(model, "_functional", model), "_inputs_struct", None)
         if known is not None:
-            return (tree.map_structure(self._entry, known),), {}
+            return (tree.map_structure(self.entry, known),), {}
         shapes = getattr(model, "_build_shapes_dict", None)
         if not model.built or not shapes:
             return None
@@ -67,14 +62,6 @@ class Keras3:
             return (arguments["input"],), {}
         return (), arguments
 
-    def placeholder(self, tensor: Any, shape: Shape) -> Any:
-        return keras.Input(batch_shape=shape, dtype=tensor.dtype)
-
-    def _entry(self, tensor: Any) -> Any:
-        """A new input of the same name as the InputLayer behind ``tensor``."""
-        name = self.source(tensor).name
-        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-
     def is_tensor(self, leaf: Any) -> bool:
         return isinstance(leaf, keras.KerasTensor)
 
@@ -83,9 +70,6 @@ class Keras3:
 
     def source(self, tensor: Any) -> Any:
         return tensor._keras_history.operation
-
-    def join(self, inputs: Any, outputs: Any) -> Any:
-        return keras.Model(inputs, outputs)
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -135,32 +119,7 @@ class Keras3:
         # A Keras 3 model hands its own flag to every layer it calls, over theirs.
         return own if outer is None else outer
 
-    def input(self, live: Any, name: str) -> Any:
-        return type(live).from_config({**live.get_config(), "name": name}).output
-
-    def copy(
-        self, live: Any, layer: Layer, name: str, changes: Mapping[str, Any], dtype: str | None
-    ) -> Any:
-        if layer.kind == "operation":
-            return _copy_operation(live, name)
-        if type(live) is keras.layers.Lambda:
-            return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
-
-        def make(kept: dict[str, Any]) -> Any:
-            config = {**with_changes(kept, changes), "name": name}
-            if dtype is not None:
-                config = with_dtype(config, dtype)
-            return _from_config(live, config)
-
-        with keras.saving.custom_object_scope(custom_objects(live)):
-            new = made_again(live, make)
-        set_numbers(new, changes)
-        return new
-
-    def call(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        return self._called(layer, layer, node, args, kwargs)
-
-    def _called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
+    def called(self, call: Any, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if node.training is not None and _takes(layer, "training"):
             kwargs = {**kwargs, "training": node.training}
         return list(tree.flatten(call(*args, **kwargs)))
@@ -168,14 +127,14 @@ class Keras3:
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
         if quick() and is_certain(layer, node, args, kwargs):
             return [output_as_known(layer, node, args)]
-        return self._called(keras_call(layer), layer, node, args, kwargs)
+        return self.called(keras_call(layer), layer, node, args, kwargs)
 
-    def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
-        model = keras.Model(inputs, outputs, name=old.name)
-        return _named_like(model, old)
-
-    def sequential(self, inputs: Any, layers: list[Any], old: Any) -> Any:
-        return keras.Sequential([self.source(inputs), *layers], name=old.name)
+    def copy_operation(self, live: Any, name: str) -> Any:
+        # It holds no weights: what a copy needs of its own is a history.
+        new = copy.copy(live)
+        new._inbound_nodes, new._outbound_nodes = [], []
+        new.name = name
+        return new
 
 
 def _map_shapes(shapes: Any, leaf: Any, name: str) -> Any:
@@ -187,38 +146,8 @@ def _map_shapes(shapes: Any, leaf: Any, name: str) -> Any:
     return [_map_shapes(item, leaf, f"{name}_{number}") for number, item in enumerate(shapes)]
 
 
-def _from_config(live: Any, config: dict[str, Any]) -> Any:
-    """A new layer; where its class does not take its own configuration, from its arguments."""
-    try:
-        return type(live).from_config(config)
-    except TypeError:
-        # Up to 3.15 Keras notes what a layer was made with; where it does not, the error stands.
-        given = getattr(getattr(live, "_auto_config", None), "config", None)
-        if given is None:
-            raise
-        known = {*given, "name", "trainable", "dtype"}
-        kept = {key: value for key, value in config.items() if key in known}
-        return type(live).from_config({**given, **kept})
-
-
-def _copy_operation(live: Any, name: str) -> Any:
-    """Raw operations hold no weights: a copy needs only a history of its own."""
-    new = copy.copy(live)
-    new._inbound_nodes, new._outbound_nodes = [], []
-    new.name = name
-    return new
-
-
 def _takes(layer: Any, argument: str) -> bool:
     parameters = inspect.signature(layer.call).parameters
     return argument in parameters or any(
         parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
     )
-
-
-def _named_like(model: Any, old: Any) -> Any:
-    """Keep the names by which losses and metrics address the outputs."""
-    names = getattr(old, "output_names", None)
-    if names is not None and len(names) == len(model.outputs):
-        model.output_names = list(names)
-    return model
