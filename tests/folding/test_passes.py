@@ -166,6 +166,18 @@ def test_padding_depends_on_dilation(keras: Any, layers: Any) -> None:
     assert types(folded(model(1), passes=ALL_PASSES)) == ["ZeroPadding1D", "Conv1D"]
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["Conv", "DepthwiseConv", "SeparableConv"])
+def test_padding_of_every_convolution(keras: Any, layers: Any, kind: str, n: int) -> None:
+    convolution = getattr(layers, f"{kind}{n}D", None)
+    if convolution is None:
+        pytest.skip("Keras has none with so many dimensions")
+    filters = () if kind == "DepthwiseConv" else (2,)
+    padded = [keras.Input((*(4, 5, 6)[:n], 2)), getattr(layers, f"ZeroPadding{n}D")(1)]
+    model = keras.Sequential([*padded, convolution(*filters, 3)])
+    assert types(folded(model, passes=ALL_PASSES)) == [f"{kind}{n}D"]
+
+
 def test_padding_on_the_left_alone_is_causal(keras: Any, layers: Any) -> None:
     def model(amounts: tuple[int, int]) -> Any:
         padded = [keras.Input((None, 3)), layers.ZeroPadding1D(amounts)]

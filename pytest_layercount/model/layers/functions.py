@@ -48,7 +48,7 @@ def _numbers(value: Any) -> Sizes:
     """Sizes in a list, or as many unknown ones as the tensor holds that tells them."""
     if isinstance(value, Tensor):
         (count,) = value.shape or ()
-        return (None,) * int(count or 0) if count else ()
+        return (None,) * count if count else ()
     return tuple(_number(item) for item in value)
 
 

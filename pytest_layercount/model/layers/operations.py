@@ -16,7 +16,7 @@ Kwargs = Mapping[str, Any]
 
 _SAME = names("""
     abs acos acosh adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation
-    alpha_dropout argsort asin asinh atan atanh band_part batch_normalization bias_add cast
+    argsort asin asinh atan atanh band_part batch_normalization bias_add cast
     cbrt ceil celu clip clip_by_norm clip_by_value copy cos cosh cumprod cumsum digamma dropout
     elu erf erfc exp expm1 flip flip_left_right flip_up_down floor gelu hard_sigmoid hard_silu
     hard_swish identity imag is_finite is_inf is_nan isfinite isinf isnan l2_normalize
@@ -46,8 +46,6 @@ def operation_outputs(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> list[
     first = operation_output(name, args, kwargs)
     if name == "moments":
         return [first, first]
-    if name not in ("split", "top_k", "unstack"):
-        return [first]
     shape = tensors_in((args, kwargs))[0].shape
     parts = None if shape is None else parts_of(name, shape, args, kwargs)
     return [first] if parts is None else parts
@@ -97,7 +95,8 @@ def _reduced(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwarg
 def _reshaped(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     wanted = _given(args, kwargs, "newshape", "shape")
     if isinstance(wanted, Tensor):  # which holds as many sizes as there are axes
-        return (None,) * int(wanted.shape[0] or 0) if wanted.shape and wanted.shape[0] else None
+        (count,) = wanted.shape or (None,)
+        return (None,) * count if count else None
     target = list(wanted)
     if any(isinstance(size, Tensor) for size in target):
         return tuple(None if isinstance(size, Tensor) else size for size in target)
