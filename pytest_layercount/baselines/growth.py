@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause
     from pytest_layercount.model.count import Count
 
-_SPELLINGS = frozenset(
-    {"activation-layers", "hard-sigmoid", "hard-swish", "operations", "separable", "unlisted"}
-)
+_SPELLINGS = ("activation-layers", "hard-sigmoid", "hard-swish", "operations", "separable")
 """Causes that the other generation of Keras alone may be behind: it says the same otherwise."""
 
 

@@ -16,9 +16,8 @@ from pytest_layercount.compare.plain import Plain
 from pytest_layercount.model.count import Count
 from pytest_layercount.model.graph import Layer
 
-_OTHER_LAYERS = frozenset(
-    {"activation-layers", "activations-fused", "hard-sigmoid", "hard-swish", "pooling", "separable"}
-)
+_OTHER_LAYERS = ("activations-fused", "hard-sigmoid", "hard-swish", "pooling")
+"""Causes in which operations stand for layers."""
 
 _Key = tuple[str, object]
 

@@ -305,6 +305,50 @@ def test_the_operations_of_a_pattern_are_told_from_its_layers():
     assert codes(both_ways(model(2), model(3), "nodes")) == {"hard-swish": -3}
 
 
+def relu(net, x):
+    return net.operation("relu", x)
+
+
+def hard_sigmoid(net, x):
+    y = net.add("ReLU", net.operation("add", x, 3.0), max_value=6.0)
+    return net.operation("multiply", y, 1 / 6)
+
+
+def pooled(net, x):
+    return net.operation("reshape", net.add("GlobalAveragePooling2D", x, shape=POOLED), shape=ONES)
+
+
+ONES = (None, 1, 1, 4)
+POOL = {"shape": ONES, "keepdims": True}
+
+
+@pytest.mark.parametrize(
+    ("written", "layers", "counted", "nodes"),
+    [
+        (relu, {"ReLU": {}}, {}, {}),
+        (relu, {"Conv2D": {"activation": "relu"}}, {"operations": -1}, {"activations-fused": -1}),
+        (
+            hard_sigmoid,
+            {"Activation": {"activation": "hard_sigmoid"}},
+            {"operations": -2, "hard-sigmoid": 0},
+            {"hard-sigmoid": -2},
+        ),
+        (pooled, {"GlobalAveragePooling2D": POOL}, {"operations": -1}, {"pooling": -1}),
+    ],
+)
+def test_operations_that_stand_for_layers_are_counted_by_keras_2_alone(
+    written, layers, counted, nodes
+):
+    net, other = Sketch(2), Sketch(3)
+    one = net.model(written(net, net.add("Conv2D", net.input())))
+    two = other.input()
+    for type_, settings in {"Conv2D": {}, **layers}.items():
+        two = other.add(type_, two, **settings)
+    two = other.model(two)
+    assert codes(both_ways(one, two)) == codes(both_ways(one, two, "top")) == counted
+    assert codes(both_ways(one, two, "nodes")) == nodes
+
+
 def test_what_folded_into_a_layer_that_could_itself_fold():
     def model(folded):
         net = Sketch()
