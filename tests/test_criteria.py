@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_layercount.criteria import ArgumentError, checked, criteria
+from pytest_layercount.criteria import CHECKS, ArgumentError, checked, criteria
 from pytest_layercount.model.count import count_graph
 from tests.graphs import chain, of_size
 
@@ -34,6 +34,29 @@ def test_parameters_are_numbers_or_text(given, meant):
 def test_what_is_no_number_of_parameters(given):
     with pytest.raises(ArgumentError, match="must"):
         checked({"max_parameters": given})
+
+
+NO_WHOLE = (-1, 2.5, "3", True, [3])
+NO_SIZE = (-1, 2.5, "5MB", True)
+NO_TEXT = ("", 3, True)
+WRONG = {
+    **dict.fromkeys(("max", "min", "exactly", "max_depth"), NO_WHOLE),
+    "count": ["weights", 3],
+    "folded": [1, "yes"],
+    "types": [{}, [], {"Dense": -1}, {3: 1}, "Dense"],
+    **dict.fromkeys(("max_parameters", "max_trainable", "max_macs"), NO_SIZE),
+    "max_bytes": [-1, 2.5, "5M", True],
+    "max_growth": [-1, "5%%", True],
+    **dict.fromkeys(("model", "reason"), NO_TEXT),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_every_argument_is_checked(name):
+    for wrong in WRONG[name]:
+        with pytest.raises(ArgumentError) as error:
+            checked({name: wrong})
+        assert error.value.arguments == {name: wrong}
 
 
 def test_violations_come_in_a_fixed_order_with_both_numbers():

@@ -158,9 +158,7 @@ _OPERATIONS: Mapping[str, str] = {
     "mul": "multiply",
     "truediv": "divide",
     "true_divide": "divide",
-    "truedivide": "divide",
     "realdiv": "divide",
     "getitem": "get_item",
-    "leaky_re_lu": "leaky_relu",
     "re_lu": "relu",
 }
