@@ -191,12 +191,11 @@ def _judged(
 def _agree(one: Mapping[str, Array] | None, two: Mapping[str, Array] | None) -> bool | None:
     if not one or not two:
         return None
-    for name in {*one, *two}:
-        if name != "bias" and not (name in one and name in two):
+    for name in sorted({*one, *two}):
+        both = name in one and name in two
+        if (both and one[name].shape != two[name].shape) or not (both or name == "bias"):
             return None
         mine, other = one.get(name, np.zeros(1)), two.get(name, np.zeros(1))
-        if name != "bias" and mine.shape != other.shape:
-            return None
         limit = max(AGREE, 4 * max(map(_rounding, (mine, other))))
         largest = max(np.abs(mine).max(initial=0), np.abs(other).max(initial=0))
         if not np.abs(mine - other).max(initial=0) <= limit * largest:

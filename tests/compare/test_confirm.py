@@ -142,3 +142,26 @@ def test_a_fold_that_leaves_a_layer_shared_is_confirmed_too():
     model = in_a_row()
     (folds,) = explain(model, fold(model).model).causes
     assert folds.confirmed
+
+
+def test_of_layers_of_other_sizes_nothing_can_be_told() -> None:
+    keras = load_keras()
+
+    def network(filters: int) -> Any:
+        model = keras.Sequential(
+            [
+                keras.Input((6, 6, 3)),
+                keras.layers.Conv2D(filters, 3),
+                keras.layers.BatchNormalization(),
+                keras.layers.GlobalAveragePooling2D(),
+            ]
+        )
+        random = np.random.default_rng(filters)
+        model.set_weights([random.uniform(0.5, 1.5, one.shape) for one in model.get_weights()])
+        return model
+
+    explanation = explain(network(8), fold(network(4)).model)
+    assert [(cause.code, cause.confirmed) for cause in explanation.causes] == [
+        ("batch-norms-folded", None)
+    ]
+    assert [change.attributes for change in explanation.changed] == [{"filters": (8, 4)}]
