@@ -16,26 +16,41 @@ from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.model.graph import Value
 
 
-def absorb(form: Form, *, merge: bool = False) -> None:
-    """Take out what folds, what does nothing, and what only pads.
-
-    With ``merge`` also what can be merged with other linear layers.
-    """
+def absorb(form: Form) -> None:
+    """Take out what folds, what does nothing, and what only pads."""
     graph, callers = form.as_graph()
-    passes = ("affine", "identity", "padding")
-    plan = plan_graph(graph, passes=(*passes, "collapse") if merge else passes)
-    merges = [step for step in plan.merges if isinstance(step, Merge)]
-    merged = {graph.layers[number].path for each in merges for number in each.gone}
-    if not merged:
-        _take_up_padding(form, plan, callers)
+    plan = plan_graph(graph, passes=("affine", "identity", "padding"))
+    _take_up_padding(form, plan, callers)
     _take_up_folds(form, plan, callers)
-    for each in merges:
-        _merge(form, each, plan, callers)
     for path in plan.removed:
-        if path not in merged and not graph.layers[int(path)].type.startswith("ZeroPadding"):
+        if not graph.layers[int(path)].type.startswith("ZeroPadding"):
             for number in callers[int(path)]:
                 keeper = form.inputs(number)[0].node
                 _give(form, [number], [keeper], "no-ops")
+
+
+def merge_linear(form: Form) -> None:
+    """Make linear layers in a row or side by side one, and take out what folds only then."""
+    graph, callers = form.as_graph()
+    plan = plan_graph(graph, passes=("affine", "collapse"))
+    _take_up_folds(form, plan, callers)
+    for step in plan.merges:
+        if isinstance(step, Merge):
+            _merge(form, step, plan, callers)
+
+
+def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> None:
+    """Let the layer that stays stand for those that it was merged with."""
+    (target,) = callers[merge.target]  # what is merged is called once
+    keeper = form.items[target]
+    moves = plan.graph.layers[plan.sources.index(merge.target)].config
+    config = {name: moves.get(name, value) for name, value in keeper.layer.config.items()}
+    keeper.layer = replace(keeper.layer, config=config)
+    for number in (caller for layer in merge.gone for caller in callers[layer]):
+        item = form.items[number]
+        keeper.taken += [(unit, "collapsed") for unit in item.units] + item.taken
+        # In a row the layer gone is read by the one that stays; side by side that is read instead.
+        form.drop(number, None if merge.first is not None else Value(target))
 
 
 def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
@@ -53,20 +68,6 @@ def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
         while keeper in into:
             keeper = into[keeper]
         _give(form, callers[int(fold.layer)], callers[keeper], code)
-
-
-def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> None:
-    """Let the layer that stays stand for those that it was merged with."""
-    (target,) = callers[merge.target]  # what is merged is called once
-    keeper = form.items[target]
-    moves = plan.graph.layers[plan.sources.index(merge.target)].config
-    config = {name: moves.get(name, value) for name, value in keeper.layer.config.items()}
-    keeper.layer = replace(keeper.layer, config=config)
-    for number in (caller for layer in merge.gone for caller in callers[layer]):
-        item = form.items[number]
-        keeper.taken += [(unit, "collapsed") for unit in item.units] + item.taken
-        # In a row the layer gone is read by the one that stays; side by side that is read instead.
-        form.drop(number, None if merge.first is not None else Value(target))
 
 
 def _take_up_padding(form: Form, plan: Plan, callers: list[list[int]]) -> None:

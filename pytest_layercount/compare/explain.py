@@ -118,7 +118,7 @@ def _compared(one: ModelGraph, two: ModelGraph, *, merge: bool) -> _Comparison:
     if any(len(calls) > 1 for graph in (one, two) for calls in graph.calls.values()):
         others.append(replace(way, unshare=True))
     if merge:
-        others.append(replace(way, merge=True))
+        others += [replace(other, merge=True) for other in (way, *others)]
     if any(_doubt(tried[0][2])):
         tried += [_compared_as(plain(one, other), plain(two, other)) for other in others]
     return min(tried, key=lambda each: _doubt(each[2]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pytest_layercount.compare.absorb import absorb
+from pytest_layercount.compare.absorb import absorb, merge_linear
 from pytest_layercount.compare.diff import View
 from pytest_layercount.compare.form import Form, Item
 from pytest_layercount.compare.rewrites import AFTER, BEFORE, gather_hard_activations
@@ -81,7 +81,9 @@ def plain(graph: ModelGraph, way: Way) -> Plain:
     for rewrite in BEFORE:
         if way.gather or rewrite is not gather_hard_activations:
             rewrite(form)
-    absorb(form, merge=way.merge)
+    absorb(form)
+    if way.merge:
+        merge_linear(form)
     for rewrite in AFTER:
         rewrite(form)
     return _viewed(form, way)
