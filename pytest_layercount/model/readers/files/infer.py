@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.graph import Shape, map_tree
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.base import Call
 from pytest_layercount.model.layers.names import names
@@ -17,7 +17,6 @@ from pytest_layercount.model.readers.files.saved_layer import (
     Network,
     SavedLayer,
     SavedTensor,
-    stand_ins,
     tensors_in,
     tensors_of_call,
 )
@@ -108,9 +107,13 @@ def _through(layer: SavedLayer, inputs: list[SavedTensor]) -> list[Output]:
 
 def _again(network: Network, inputs: list[SavedTensor]) -> list[Output]:
     instead = {id(entry): tensor for entry, tensor in zip(network.entries, inputs, strict=True)}
+
+    def stand_in(leaf: Any) -> Any:
+        return instead.get(id(leaf), leaf)
+
     for call in network.calls:
         if not all(id(tensor) in instead for tensor in call.outputs):
-            args, kwargs = stand_ins((call.args, call.kwargs), instead)
+            args, kwargs = map_tree((call.args, call.kwargs), stand_in)
             outputs = outputs_of(call.layer, args, kwargs)
             for number, tensor in enumerate(call.outputs):
                 output = outputs[number] if number < len(outputs) else Output(None)

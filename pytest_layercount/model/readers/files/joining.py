@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_layercount.model.graph import Cycle, Shape, map_tree
+from pytest_layercount.model.graph import Cycle, Shape, map_tree, needed
 from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.readers.files.calls import (
     Malformed,
@@ -17,15 +17,15 @@ from pytest_layercount.model.readers.files.calls import (
 from pytest_layercount.model.readers.files.classes import default_training
 from pytest_layercount.model.readers.files.infer import Output, outputs_of, shape_from
 from pytest_layercount.model.readers.files.saved_layer import (
-    Key,
     Network,
     SavedLayer,
     SavedTensor,
-    added,
-    in_keras_order,
     tensors_in,
     tensors_of_call,
 )
+
+Key = tuple[str, int]
+"""A call in a configuration: a layer's name, and which of its calls."""
 
 
 class Joining:
@@ -60,8 +60,8 @@ class Joining:
         entries = [self._key(reference, end=True) for reference in references_in(self.starts)]
         goals = [self._key(reference, end=True) for reference in references_in(self.goals)]
         try:
-            order, keras_order = in_keras_order(goals, parents, entries)
-            more = added(keras_order, parents) if self.generation == 2 else []
+            order, keras_order = _in_keras_order(goals, parents, entries)
+            more = _added(keras_order, parents) if self.generation == 2 else []
         except Cycle as cycle:
             name, _ = cycle.args[0]
             raise Malformed(f"the layer {name} needs its own result") from None
@@ -188,3 +188,46 @@ def entry_of(layer: SavedLayer) -> tuple[Shape, str]:
 def _unpacked(ends: Any) -> Any:
     """A list of one, as all but the newest versions write a single input or output."""
     return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
+
+
+def _in_keras_order(
+    ends: list[Key], parents: Mapping[Key, list[Key]], entries: list[Key]
+) -> tuple[list[Key], list[Key]]:
+    """The calls that ``ends`` need: in an order to compute them, and in Keras's order.
+
+    Keras sorts by how far a call is from the end, the farthest first; all calls of
+    a layer count as far as the farthest of those already seen. Ties are in the
+    order in which a walk from the end comes upon them.
+
+    Raises:
+        Cycle: some of them need one another.
+    """
+    finished = needed(ends, parents.__getitem__)
+    depths: dict[Key, int] = {}
+    of_layers: dict[str, int] = {}
+    for key in reversed(finished):
+        depth = max(depths.setdefault(key, 0), of_layers.get(key[0], 0))
+        depths[key] = of_layers[key[0]] = depth
+        for parent in parents[key]:
+            depths[parent] = max(depth + 1, depths.get(parent, 0))
+    for key in entries:
+        depths.setdefault(key, 0)
+    known = set(finished)
+    unused = [key for key in dict.fromkeys(entries) if key not in known]
+    return unused + finished, sorted(depths, key=lambda key: -depths[key])
+
+
+def _added(known: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
+    """The calls that no output needs, in the order in which Keras 2 adds them to a model.
+
+    ``add_loss`` and ``add_metric`` make them. Each comes after what it takes, and all after
+    the calls that are ``known``.
+
+    Raises:
+        Cycle: some of them need one another.
+    """
+    depths = dict.fromkeys(known, 0)
+    more = [key for key in needed(list(parents), parents.__getitem__) if key not in depths]
+    for key in more:
+        depths[key] = 1 + max((depths[parent] for parent in parents[key]), default=0)
+    return sorted(more, key=lambda key: depths[key])

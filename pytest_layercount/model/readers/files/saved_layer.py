@@ -1,4 +1,4 @@
-"""A saved model's graph: layers and tensors as a file describes them, calls in Keras's order."""
+"""A saved model as data: layers, tensors and networks, as a file describes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_layercount.model.graph import ModelGraph, Shape, map_tree, needed
+from pytest_layercount.model.graph import ModelGraph, Shape
 from pytest_layercount.model.keras.adapter import Call
 from pytest_layercount.model.layers.arguments import attended
 from pytest_layercount.model.layers.attention import PROJECTING
@@ -83,53 +83,6 @@ class OpenFile:
     model: SavedLayer
 
 
-Key = tuple[str, int]
-"""A call in a configuration: a layer's name, and which of its calls."""
-
-
-def in_keras_order(
-    ends: list[Key], parents: Mapping[Key, list[Key]], entries: list[Key]
-) -> tuple[list[Key], list[Key]]:
-    """The calls that ``ends`` need: in an order to compute them, and in Keras's order.
-
-    Keras sorts by how far a call is from the end, the farthest first; all calls of
-    a layer count as far as the farthest of those already seen. Ties are in the
-    order in which a walk from the end comes upon them.
-
-    Raises:
-        Cycle: some of them need one another.
-    """
-    finished = needed(ends, parents.__getitem__)
-    depths: dict[Key, int] = {}
-    of_layers: dict[str, int] = {}
-    for key in reversed(finished):
-        depth = max(depths.setdefault(key, 0), of_layers.get(key[0], 0))
-        depths[key] = of_layers[key[0]] = depth
-        for parent in parents[key]:
-            depths[parent] = max(depth + 1, depths.get(parent, 0))
-    for key in entries:
-        depths.setdefault(key, 0)
-    known = set(finished)
-    unused = [key for key in dict.fromkeys(entries) if key not in known]
-    return unused + finished, sorted(depths, key=lambda key: -depths[key])
-
-
-def added(known: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
-    """The calls that no output needs, in the order in which Keras 2 adds them to a model.
-
-    ``add_loss`` and ``add_metric`` make them. Each comes after what it takes, and all after
-    the calls that are ``known``.
-
-    Raises:
-        Cycle: some of them need one another.
-    """
-    depths = dict.fromkeys(known, 0)
-    more = [key for key in needed(list(parents), parents.__getitem__) if key not in depths]
-    for key in more:
-        depths[key] = 1 + max((depths[parent] for parent in parents[key]), default=0)
-    return sorted(more, key=lambda key: depths[key])
-
-
 def tensors_in(tree: Any) -> list[SavedTensor]:
     """The tensors in a nested structure, dictionaries by key."""
     return all_in(tree, SavedTensor)
@@ -142,8 +95,3 @@ def tensors_of_call(
     if layer.builtin and layer.type in PROJECTING:
         return tensors_in(attended(args, kwargs))
     return tensors_in((args, tuple(kwargs.values())))
-
-
-def stand_ins(tree: Any, instead: Mapping[int, SavedTensor]) -> Any:
-    """``tree`` with other tensors in place of those whose ids ``instead`` has."""
-    return map_tree(tree, lambda leaf: instead.get(id(leaf), leaf))
