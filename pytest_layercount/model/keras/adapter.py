@@ -143,8 +143,17 @@ def wraps_call(layer: Any) -> bool:
 
 
 def snake(name: str) -> str:
-    """``GetItem`` as ``get_item``."""
+    """``GetItem`` as ``get_item``, and ``RMSNorm`` as ``rmsnorm``.
+
+    Baselines and records hold operations under these names, so they stay as they are.
+    """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def snake_in_files(name: str) -> str:
+    """``Conv2DTranspose`` as ``conv2d_transpose``: how Keras writes a class in its files."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def canonical_operation(name: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pytest_layercount.files import opened
+from pytest_layercount.model.keras.adapter import snake_in_files
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.names import WEIGHTS_OTHERWISE
 from pytest_layercount.model.readers.files.container import HIGHEST_RATIO
@@ -163,7 +163,7 @@ def _places_of(
     for layer in model.network.layers:
         if not layer.counted:
             continue
-        kind = _snake(layer.type)
+        kind = snake_in_files(layer.type)
         number = numbers[kind] = numbers.get(kind, -1) + 1
         here = (f"layers/{kind}_{number}" if number else f"layers/{kind}", layer.name)
         if layer.network is not None:
@@ -262,9 +262,3 @@ class _Part(io.RawIOBase):
         buffer[: len(read)] = read
         self._place += len(read)
         return len(read)
-
-
-def _snake(name: str) -> str:
-    """A class name as Keras writes it in files."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
