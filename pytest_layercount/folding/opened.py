@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pytest_layercount.folding.plan import PASSES, Plan, Refusal
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.rules.custom import with_custom_rules
+from pytest_layercount.model.keras.common import is_composite
 from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
-from pytest_layercount.model.readers.symbolic import composite
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def open_as(read: OpenModel, opened: Collection[str]) -> OpenModel:
 
 
 def _opened(whole: OpenModel, inside: Inside) -> OpenModel:
-    if not any(map(composite, whole.layers)):
+    if not any(map(is_composite, whole.layers)):
         return whole
     opened = with_custom_rules(open_model(whole.model, inside=inside))
     return replace(opened, whole=whole.graph)

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from pytest_layercount.model.graph import leaves
-from pytest_layercount.model.keras.origin import LIBRARIES, is_model
+from pytest_layercount.model.keras.origin import LIBRARIES, is_model, is_own
 
 RELOADED = ("KerasLayer", "ReloadedLayer", "TFSMLayer")
 _RELOADING = (*LIBRARIES, "tensorflow_hub")
@@ -27,6 +27,13 @@ def parts(layer: Any) -> Iterator[Any]:
     if getattr(layer, "_layers", None) == [] or not hasattr(layer, "_flatten_layers"):
         return iter((layer,))  # Keras 3 keeps them in a list, and walking takes ten times as long
     return iter(layer._flatten_layers())
+
+
+def is_composite(layer: Any) -> bool:
+    """Whether a layer is the user's own and made of other layers."""
+    if is_own(type(layer)):
+        return False
+    return len(list(parts(layer))) > 1
 
 
 def inner_layers(layer: Any) -> Iterable[Any]:

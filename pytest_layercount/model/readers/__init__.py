@@ -38,7 +38,7 @@ def read_graph(model: Any, *, inputs: Any = None) -> ModelGraph:
         return model
     if isinstance(model, (str, Path)):
         return _read_file(Path(model))
-    if is_function(model):
+    if generation(model) is None and is_function(model):
         return read_function(model)
     from pytest_layercount.model.readers.live import open_model
     from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
@@ -87,6 +87,8 @@ def live_model(model: Any) -> Any:
         from pytest_layercount.model.readers.files.stored_code import check_stored_code
 
         return load_model(Path(model), check_stored_code)
+    if generation(model) is not None:
+        return model
     if is_function(model):
         raise ModelError(
             f"{getattr(model, 'name', model)!r} is a traced function of TensorFlow: it is counted "
@@ -97,9 +99,7 @@ def live_model(model: Any) -> Any:
             "a tf.function stands for a graph for each kind of arguments: give one of them, "
             "function.get_concrete_function(...)"
         )
-    if generation(model) is None:
-        kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        raise ModelError(
-            f"expected a Keras model or the path of a saved one, got an object of type {kind}"
-        )
-    return model
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise ModelError(
+        f"expected a Keras model or the path of a saved one, got an object of type {kind}"
+    )

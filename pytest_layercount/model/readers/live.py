@@ -10,10 +10,10 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.model.graph import ModelGraph, Shape, leaves
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.keras.adapter import Adapter, Call, Unseen, keras_label, wraps_call
-from pytest_layercount.model.keras.common import dtype_name, leaving_no_trace
+from pytest_layercount.model.keras.common import dtype_name, is_composite, leaving_no_trace
 from pytest_layercount.model.readers.builder import GraphBuilder, Inner
 from pytest_layercount.model.readers.describe import Describer
-from pytest_layercount.model.readers.symbolic import composite, trace, trace_root
+from pytest_layercount.model.readers.symbolic import trace, trace_root
 
 Inside = Callable[[str], bool]
 """Whether to open the composite layer with this path."""
@@ -151,7 +151,7 @@ class LiveSource:
             if functional is not None and self._fits(call, functional):
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
                 return Inner(functional, first)
-        elif not composite(layer):
+        elif not is_composite(layer):
             return None
         try:
             if self.subclassed or self.describer.traits(layer).model:

@@ -9,8 +9,6 @@ from typing import Any
 from pytest_layercount.errors import first_line
 from pytest_layercount.model.graph import Shape, leaves, map_tree
 from pytest_layercount.model.keras.adapter import Adapter, Unseen, wraps_call
-from pytest_layercount.model.keras.common import parts
-from pytest_layercount.model.keras.origin import is_own
 
 
 def trace(
@@ -79,10 +77,3 @@ def _join(
     except Exception as error:  # whatever a user's code does with tensors that hold no numbers
         first = first_line(error)
         raise Unseen(f"its call() cannot be followed on symbolic inputs ({first})") from error
-
-
-def composite(layer: Any) -> bool:
-    """Whether a layer is the user's own and made of other layers."""
-    if is_own(type(layer)):
-        return False
-    return len(list(parts(layer))) > 1
