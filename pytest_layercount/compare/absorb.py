@@ -13,30 +13,36 @@ from pytest_layercount.compare.form import Form
 from pytest_layercount.folding.passes.kernels import Merge
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.planner import plan_graph
+from pytest_layercount.folding.rules import RuleBook
 from pytest_layercount.model.graph import Value
 
 
-def absorb(form: Form) -> None:
-    """Take out what folds, what does nothing, and what only pads."""
-    graph, callers = form.as_graph()
-    plan = plan_graph(graph, passes=("affine", "identity", "padding"))
+def absorb(form: Form, book: RuleBook) -> None:
+    """Take out what folds by the rules in ``book``, what does nothing, and what only pads."""
+    plan, callers = _planned(form, book, "affine", "identity", "padding")
     _take_up_padding(form, plan, callers)
     _take_up_folds(form, plan, callers)
     for path in plan.removed:
-        if not graph.layers[int(path)].type.startswith("ZeroPadding"):
+        if not plan.before.layers[int(path)].type.startswith("ZeroPadding"):
             for number in callers[int(path)]:
                 keeper = form.inputs(number)[0].node
                 _give(form, [number], [keeper], "no-ops")
 
 
-def merge_linear(form: Form) -> None:
+def merge_linear(form: Form, book: RuleBook) -> None:
     """Make linear layers in a row or side by side one, and take out what folds only then."""
-    graph, callers = form.as_graph()
-    plan = plan_graph(graph, passes=("affine", "collapse"))
+    plan, callers = _planned(form, book, "affine", "collapse")
     _take_up_folds(form, plan, callers)
     for step in plan.merges:
         if isinstance(step, Merge):
             _merge(form, step, plan, callers)
+
+
+def _planned(form: Form, book: RuleBook, *passes: str) -> tuple[Plan, list[list[int]]]:
+    """What folding would do to the form; the layers have numbers for paths, and who calls each."""
+    graph, callers = form.as_graph()
+    own = book.renumbered([form.items[numbers[0]].call.layer for numbers in callers])
+    return plan_graph(graph, passes=passes, book=own), callers
 
 
 def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> None:

@@ -20,7 +20,6 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.kernels import Merge
 from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.planner import plan_graph
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.weights import absorbed_weights, merge_weights
 
 _Pair = tuple[int, int]
@@ -90,7 +89,12 @@ def _unshared(source: Source) -> Source:
             layers.append(replace(layers[number], path=f"{layers[number].path}{_COPY}{call}"))
             origins.append(number)
     copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes))
-    return replace(source, graph=copied, read=lambda number, names: read(origins[number], names))
+    return replace(
+        source,
+        graph=copied,
+        read=lambda number, names: read(origins[number], names),
+        book=source.book.renumbered(origins),
+    )
 
 
 def _verdict(said: Mapping[_Pair, bool | None]) -> bool | None:
@@ -111,12 +115,13 @@ class _Side:
 
     def __init__(self, source: Source, merged: bool) -> None:
         assert source.read is not None
-        self.graph, self.read, self.merged = source.graph, source.read, merged
+        self.graph, self.read, self.book = source.graph, source.read, source.book
+        self.merged = merged
 
     @cached_property
     def plan(self) -> Plan:
         passes = (*PASSES, "padding", "collapse") if self.merged else PASSES
-        return plan_graph(self.graph, self.read, passes=passes)
+        return plan_graph(self.graph, self.read, passes=passes, book=self.book)
 
     @cached_property
     def absorbed(self) -> dict[int, dict[str, Array]]:
@@ -165,7 +170,7 @@ class _Side:
         """The weights of a layer after folding; None if they are not known."""
         if number in self.absorbed or any(one.layer == number for one in self.plan.absorptions):
             return self.absorbed.get(number)
-        rule = rule_for(self.graph.layers[number])
+        rule = self.plan.rules[number]
         return None if rule is None else self.read(number, rule.weights)
 
 

@@ -92,30 +92,31 @@ def _closest(
     one: Source, two: Source, *, merge: bool = False
 ) -> tuple[Source, Source, _Comparison]:
     """The two as they are, or layers made of layers opened where that leaves less unexplained."""
-    best = one, two, _compared(one.graph, two.graph, merge=merge)
+    best = one, two, _compared(one, two, merge=merge)
     if not _loose_ends(best[2][2]):
         return best
     ways = [(mine, two) for mine in one.opened] + [(one, other) for other in two.opened]
     if one.opened and two.opened:
         ways.append((one.opened[-1], two.opened[-1]))
-    tried = [(*way, _compared(way[0].graph, way[1].graph, merge=merge)) for way in ways]
+    tried = [(*way, _compared(*way, merge=merge)) for way in ways]
     return min([best, *tried], key=lambda way: _loose_ends(way[2][2]))
 
 
-def _compared(one: ModelGraph, two: ModelGraph, *, merge: bool) -> _Comparison:
+def _compared(one: Source, two: Source, *, merge: bool) -> _Comparison:
     """The two in their plain forms and what became of their nodes.
 
     The forms are tried that leave least unexplained: a folded model may have lost a
     part of what would be gathered in the other, and a copy of a shared layer taken up
     what could not fold into the layer itself. With ``merge`` linear layers may be one.
     """
-    way = Way(whole=_is_known(one) and _is_known(two), spelled=_is_alike(one, two))
+    graphs = one.graph, two.graph
+    way = Way(whole=all(map(_is_known, graphs)), spelled=_is_alike(*graphs))
     forms = plain(one, way), plain(two, way)
     tried = [_compared_as(*forms)]
     others = []
     if any(form.gathered for form in forms):
         others.append(replace(way, gather=False))
-    if any(len(calls) > 1 for graph in (one, two) for calls in graph.calls.values()):
+    if any(len(calls) > 1 for graph in graphs for calls in graph.calls.values()):
         others.append(replace(way, unshare=True))
     if merge:
         others += [replace(other, merge=True) for other in (way, *others)]

@@ -11,6 +11,7 @@ from pytest_layercount.compare.absorb import absorb, merge_linear
 from pytest_layercount.compare.diff import View
 from pytest_layercount.compare.form import Form, Item
 from pytest_layercount.compare.rewrites import AFTER, BEFORE, gather_hard_activations
+from pytest_layercount.compare.source import Source
 from pytest_layercount.compare.vocabulary import COMMUTATIVE, configuration, kind, strict
 from pytest_layercount.model.graph import Layer, ModelGraph, Value
 
@@ -73,17 +74,17 @@ class Way:
     spelled: bool = False
 
 
-def plain(graph: ModelGraph, way: Way) -> Plain:
-    """The plain form of ``graph``."""
-    form = Form(graph)
+def plain(source: Source, way: Way) -> Plain:
+    """The plain form of a model."""
+    form = Form(source.graph)
     if way.unshare:
         form.unshare()
     for rewrite in BEFORE:
         if way.gather or rewrite is not gather_hard_activations:
             rewrite(form)
-    absorb(form)
+    absorb(form, source.book)
     if way.merge:
-        merge_linear(form)
+        merge_linear(form, source.book)
     for rewrite in AFTER:
         rewrite(form)
     return _viewed(form, way)

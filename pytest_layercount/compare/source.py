@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount.folding.opened import open_to_fold, open_wide
+from pytest_layercount.folding.opened import Taught, open_to_fold, open_wide, taught
 from pytest_layercount.folding.plan import ReadWeights
 from pytest_layercount.folding.planner import weights_of
-from pytest_layercount.folding.rules.custom import with_custom_rules
+from pytest_layercount.folding.rules import OURS, RuleBook
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.adapter import Unseen
 from pytest_layercount.model.readers import is_traced, live_model, read_graph
 from pytest_layercount.model.readers.files.config import NotInFile
 from pytest_layercount.model.readers.files.open import open_saved
 from pytest_layercount.model.readers.files.weights import stored_weights
-from pytest_layercount.model.readers.live import OpenModel, open_model
+from pytest_layercount.model.readers.live import open_model
 from pytest_layercount.model.readers.saved_model_layers import with_reloaded_opened
 
 
@@ -26,6 +26,7 @@ from pytest_layercount.model.readers.saved_model_layers import with_reloaded_ope
 class Source:
     """A graph, and how to read the weights of its layers; None where there are none.
 
+    ``book`` has the rules for its layers.
     ``reopen`` gives the same model with layers made of layers opened, as folding opens them
     and all of them; None where there are none of these.
     """
@@ -33,6 +34,7 @@ class Source:
     graph: ModelGraph
     read: ReadWeights | None = None
     reopen: Callable[[], tuple[Source, ...]] | None = None
+    book: RuleBook = OURS
 
     @cached_property
     def opened(self) -> tuple[Source, ...]:
@@ -50,13 +52,13 @@ def source_of(model: Any) -> Source:
         return Source(read_graph(model))
     if not isinstance(model, (str, Path)):
         try:
-            opened = with_custom_rules(open_model(live_model(model)))
+            opened = taught(open_model(live_model(model)))
         except Unseen:
             return Source(read_graph(model))
         graph = with_reloaded_opened(opened)
         if graph is not opened.graph:
             return Source(graph)
-        return Source(graph, weights_of(opened), lambda: _reopened(opened))
+        return Source(graph, weights_of(opened), lambda: _reopened(opened), opened.book)
     path = Path(model)
     try:
         saved = open_saved(path)
@@ -65,8 +67,8 @@ def source_of(model: Any) -> Source:
     return Source(saved.graph, stored_weights(path, saved))
 
 
-def _reopened(read: OpenModel) -> tuple[Source, ...]:
+def _reopened(read: Taught) -> tuple[Source, ...]:
     ways = [way for way in (open_to_fold(read), open_wide(read)) if way.opened]
     if len(ways) == 2 and ways[0].opened == ways[1].opened:
         ways.pop()
-    return tuple(Source(way.graph, weights_of(way)) for way in ways)
+    return tuple(Source(way.graph, weights_of(way), book=way.book) for way in ways)

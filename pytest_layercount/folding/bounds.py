@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_layercount.folding.half import in_half
 from pytest_layercount.folding.plan import Plan
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.variables import variable
@@ -30,19 +30,19 @@ def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         bounds = {
-            layer: _bound(opened, layer, taken, look) for layer, taken in plan.by_layer().items()
+            layer: _bound(opened.layers[layer], plan.rule(layer), taken, look)
+            for layer, taken in plan.by_layer().items()
         }
     return {layer for layer, bound in bounds.items() if bound < LARGEST}
 
 
-def _bound(opened: OpenModel, layer: int, absorptions: list[Absorption], look: Look) -> float:
+def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> float:
     """No new weight is larger; infinite or not a number where that is not known."""
-    rule = rule_for(opened.graph.layers[layer])
     if not isinstance(rule, Weighted):
         return np.inf
-    if in_half(opened.layers[layer], rule.weights):
+    if in_half(live, rule.weights):
         return np.inf
-    found = [variable(opened.layers[layer], name) for name in rule.weights]
+    found = [variable(live, name) for name in rule.weights]
     arrays = [look(one) for one in found if one is not None]
     kernels = sum(array.ndim > 1 for array in arrays)
     if any(array.dtype not in (np.float32, np.float64) for array in arrays):

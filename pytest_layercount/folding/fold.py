@@ -14,12 +14,11 @@ from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.bounds import surely_finite
 from pytest_layercount.folding.build import build_model
-from pytest_layercount.folding.opened import explained, open_to_fold
+from pytest_layercount.folding.opened import Taught, explained, open_to_fold
 from pytest_layercount.folding.passes.outputs import keep_outputs
 from pytest_layercount.folding.passes.unshare import unshare_where_it_helps
 from pytest_layercount.folding.plan import PASSES, Fold, Plan, Refusal
 from pytest_layercount.folding.planner import plan_graph, weights_of
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.search import runs_in_training
 from pytest_layercount.folding.weights import folded_weights
 from pytest_layercount.model.count import LayerCount, count_graph
@@ -93,7 +92,7 @@ def fold(
 
 
 def fold_opened(
-    given: OpenModel,
+    given: Taught,
     *,
     outputs: Any = None,
     passes: tuple[str, ...] = PASSES,
@@ -143,7 +142,7 @@ def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = Fa
             return _plan_file(Path(model), resolve=resolve)
     opened = open_to_fold(open_model(live_model(model)))
     if not resolve:
-        return explained(plan_graph(opened.graph), opened)
+        return explained(plan_graph(opened.graph, book=opened.book), opened)
     return resolved_plan(opened, Snapshot())
 
 
@@ -178,12 +177,12 @@ def _loaded(path: Path) -> Any | None:
 class Resolved(NamedTuple):
     """A plan that can be carried out: for which model, and the new weights by layer number."""
 
-    opened: OpenModel
+    opened: Taught
     plan: Plan
     weights: dict[int, dict[str, Array]]
 
 
-def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = False) -> Resolved:
+def resolved(opened: Taught, *, passes: tuple[str, ...], unshare: bool = False) -> Resolved:
     """The plan for ``opened``, every condition on its weights decided.
 
     A layer whose weights are not finite, or would not be in their data type, keeps
@@ -192,8 +191,9 @@ def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = Fals
     """
     sealed: dict[int, str] = {}
 
-    def plan_of(opened: OpenModel) -> Plan:
-        return plan_graph(opened.graph, weights_of(opened), passes=passes, sealed=sealed)
+    def plan_of(opened: Taught) -> Plan:
+        read = weights_of(opened)
+        return plan_graph(opened.graph, read, passes=passes, sealed=sealed, book=opened.book)
 
     while True:
         plan = plan_of(opened)
@@ -205,11 +205,12 @@ def resolved(opened: OpenModel, *, passes: tuple[str, ...], unshare: bool = Fals
         sealed.update(unfit)
 
 
-def resolved_plan(opened: OpenModel, look: Look) -> Plan:
+def resolved_plan(opened: Taught, look: Look) -> Plan:
     """The plan alone: new weights that cannot but be finite are not computed."""
     sealed: dict[int, str] = {}
     while True:
-        plan = plan_graph(opened.graph, weights_of(opened, look), sealed=sealed)
+        read = weights_of(opened, look)
+        plan = plan_graph(opened.graph, read, sealed=sealed, book=opened.book)
         sure = surely_finite(opened, plan, look) if quick() else set()
         doubtful = tuple(one for one in plan.absorptions if one.layer not in sure)
         _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
@@ -235,7 +236,7 @@ def _require_call_kept(opened: OpenModel) -> None:
         )
 
 
-def _require_flags_kept(opened: OpenModel) -> None:
+def _require_flags_kept(opened: Taught) -> None:
     """Refuse a model whose ``call`` trains a layer whatever it is called with.
 
     A functional model of Keras 3 hands its own flag to its layers, over the one of their calls.
@@ -245,7 +246,7 @@ def _require_flags_kept(opened: OpenModel) -> None:
             layer = opened.graph.layers[node.layer]
             if layer.path not in opened.trained or not runs_in_training(layer, node):
                 continue
-            rule = rule_for(layer)
+            rule = opened.book.rule_for(layer, node.layer)
             if rule is None or rule.training_matters:
                 raise ModelError(
                     f"the call() of the model {opened.graph.name!r}, or of one in it, calls layer "

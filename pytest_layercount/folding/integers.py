@@ -8,9 +8,9 @@ also where it hands integers on as they are: pooling, padding, Add, Resizing ...
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rule import Rule
 from pytest_layercount.model.graph import Layer, ModelGraph, Value
 from pytest_layercount.model.layers.names import names
 
@@ -21,15 +21,15 @@ _FLOATS = names("""
 """Layers without weights that surely return floats, whatever they are given."""
 
 
-def integers(graph: ModelGraph) -> frozenset[Value]:
-    """The values that are, or may be, integers."""
+def integers(graph: ModelGraph, rules: Sequence[Rule | None]) -> frozenset[Value]:
+    """The values that are, or may be, integers; ``rules`` are those for the layers."""
     if not any(map(_is_integer, _dtypes(graph))):
         return frozenset()
     tells_types = not graph.keras.startswith("Keras 3")
     found: set[Value] = set()
     for number, node in enumerate(graph.nodes):
-        layer = graph.layers[node.layer]
-        may = not tells_types and found.issuperset(node.inputs) and _hands_on(layer)
+        layer, rule = graph.layers[node.layer], rules[node.layer]
+        may = not tells_types and found.issuperset(node.inputs) and _hands_on(layer, rule)
         for index, dtype in enumerate(node.dtypes):
             if _is_integer(dtype) or (may and node.inputs):
                 found.add(Value(number, index))
@@ -45,8 +45,7 @@ def _is_integer(dtype: str) -> bool:
     return bool(dtype) and "float" not in dtype
 
 
-def _hands_on(layer: Layer) -> bool:
+def _hands_on(layer: Layer, rule: Rule | None) -> bool:
     """Whether what a layer makes of integers may be integers."""
-    rule = rule_for(layer)
     weighted = layer.parameters > 0 or (rule is not None and bool(rule.weights))
     return layer.operation != "cast" and layer.type not in _FLOATS and not weighted

@@ -7,47 +7,63 @@ from dataclasses import dataclass, replace
 
 from pytest_layercount.folding.plan import PASSES, Plan, Refusal
 from pytest_layercount.folding.planner import plan_graph
-from pytest_layercount.folding.rules.custom import with_custom_rules
+from pytest_layercount.folding.rules import OURS, RuleBook
+from pytest_layercount.folding.rules.custom import ask_hooks
 from pytest_layercount.model.keras.common import is_composite
 from pytest_layercount.model.readers.live import Inside, OpenModel, open_model
 
 
 @dataclass(frozen=True)
-class Followed(OpenModel):
-    """A model with layers that could be opened and stay whole: nothing in them folds.
+class Taught(OpenModel):
+    """A model and the rules for its layers, users' among them.
 
-    ``refusals`` are those of a plan for the model with all of them opened.
+    Where layers that could be opened stay whole, because nothing in them folds, ``refusals``
+    are those of a plan for the model with all of them opened.
     """
 
+    book: RuleBook = OURS
     refusals: tuple[Refusal, ...] = ()
 
 
-def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> OpenModel:
+def book_of(opened: OpenModel) -> RuleBook:
+    """The rules for the layers of a model; ours alone where no user was asked."""
+    return opened.book if isinstance(opened, Taught) else OURS
+
+
+def taught(read: OpenModel) -> Taught:
+    """A model that was read, with users' rules.
+
+    Raises:
+        ModelError: a hook answers with something other than a Rule.
+    """
+    graph, book = ask_hooks(read)
+    return Taught(graph, read.layers, read.model, read.opened, read.whole, read.trained, book)
+
+
+def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> Taught:
     """Give a model that was read the users' rules, and open what something folds in.
 
     A composite layer stays whole where a user's rule answers for it, where its call cannot
     be followed and where nothing in it folds: that changes least. What is opened depends on
     the structure alone, so that a plan and the fold carried out agree on it.
     """
-    whole = with_custom_rules(read)
+    whole = taught(read)
     every = open_wide(whole)
     if not every.opened:
         return whole
-    plan = plan_graph(every.graph, passes=passes)
+    plan = plan_graph(every.graph, passes=passes, book=every.book)
     needed = _touched(plan, every)
     if len(needed) == len(every.opened):
         return every
     some = _opened(whole, needed.__contains__) if needed else whole
-    if len(plan_graph(some.graph, passes=passes).folds) < len(plan.folds):
+    if len(plan_graph(some.graph, passes=passes, book=some.book).folds) < len(plan.folds):
         return every  # a map has to pass through a layer to fold elsewhere
-    return Followed(
-        some.graph, some.layers, some.model, some.opened, some.whole, some.trained, plan.refusals
-    )
+    return replace(some, refusals=plan.refusals)
 
 
-def explained(plan: Plan, opened: OpenModel) -> Plan:
+def explained(plan: Plan, opened: Taught) -> Plan:
     """Say of what is inside a layer that was followed what keeps it, not where it is."""
-    known = {no.layer: no for no in opened.refusals} if isinstance(opened, Followed) else {}
+    known = {no.layer: no for no in opened.refusals}
     inside = [no for no in plan.refusals if no.reason == "inside-layer" and no.layer in known]
     if not inside:
         return plan
@@ -55,23 +71,23 @@ def explained(plan: Plan, opened: OpenModel) -> Plan:
     return replace(plan, refusals=tuple(said.get(no, no) for no in plan.refusals))
 
 
-def open_wide(whole: OpenModel) -> OpenModel:
+def open_wide(whole: Taught) -> Taught:
     """Open every composite layer of a model that users' rules do not answer for."""
-    taught = {layer.path for layer in whole.graph.layers if layer.rule is not None}
-    return _opened(whole, lambda path: path not in taught)
+    layers = enumerate(whole.graph.layers)
+    known = {layer.path for number, layer in layers if (number,) in whole.book.users}
+    return _opened(whole, lambda path: path not in known)
 
 
-def open_as(read: OpenModel, opened: Collection[str]) -> OpenModel:
+def open_as(read: OpenModel, opened: Collection[str]) -> Taught:
     """Give a model the users' rules, and open just the composite layers with these paths."""
-    whole = with_custom_rules(read)
+    whole = taught(read)
     return _opened(whole, opened.__contains__) if opened else whole
 
 
-def _opened(whole: OpenModel, inside: Inside) -> OpenModel:
+def _opened(whole: Taught, inside: Inside) -> Taught:
     if not any(map(is_composite, whole.layers)):
         return whole
-    opened = with_custom_rules(open_model(whole.model, inside=inside))
-    return replace(opened, whole=whole.graph)
+    return replace(taught(open_model(whole.model, inside=inside)), whole=whole.graph)
 
 
 def _touched(plan: Plan, opened: OpenModel) -> frozenset[str]:

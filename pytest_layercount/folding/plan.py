@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_layercount.folding.passes.kernels import Merge
-from pytest_layercount.folding.rule import Weights
+from pytest_layercount.folding.rule import Rule, Weights
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.graph import ModelGraph, Value
 
@@ -54,8 +54,8 @@ class Plan:
     """What folding would do to a model: ``graph`` is the structure it leaves, of ``before``.
 
     ``absorptions``, ``merges``, ``sources`` (the original number of each layer of
-    ``graph``) and ``values`` (where each unchanged value went) are for the
-    rewriter.
+    ``graph``), ``values`` (where each unchanged value went) and ``rules`` (for the layers
+    of ``before``) are for the rewriter.
     """
 
     folds: tuple[Fold, ...]
@@ -67,11 +67,18 @@ class Plan:
     sources: tuple[int, ...]
     values: Mapping[Value, Value]
     before: ModelGraph
+    rules: Sequence[Rule | None] = field(default=(), repr=False, compare=False)
 
     @property
     def conditional(self) -> bool:
         """Whether any fold depends on weights that were not read."""
         return any(fold.condition for fold in self.folds)
+
+    def rule(self, layer: int) -> Rule:
+        """The rule for a layer that absorbs or is merged, by its number."""
+        rule = self.rules[layer]
+        assert rule is not None
+        return rule
 
     def by_layer(self) -> dict[int, list[Absorption]]:
         """What each layer that absorbs takes up, in order."""

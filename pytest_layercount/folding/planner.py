@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_layercount.folding import reasons
@@ -14,7 +14,8 @@ from pytest_layercount.folding.passes.kernels import Merge
 from pytest_layercount.folding.passes.padding import Padding
 from pytest_layercount.folding.passes.result import Pass, PassResult
 from pytest_layercount.folding.plan import ALL_PASSES, PASSES, Plan, ReadWeights, Refusal
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rule import Rule
+from pytest_layercount.folding.rules import OURS, RuleBook
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, ModelGraph
@@ -30,15 +31,17 @@ def plan_graph(
     *,
     passes: tuple[str, ...] = PASSES,
     sealed: Mapping[int, str] | None = None,
+    book: RuleBook = OURS,
 ) -> Plan:
     """Plan the folds of ``graph``; without ``weights``, from structure alone.
 
-    ``sealed`` maps a layer's number to the reason why it must keep its weights.
+    ``sealed`` maps a layer's number to the reason why it must keep its weights; ``book``
+    has the rules for its layers.
     """
     unknown = [name for name in passes if name not in ALL_PASSES]
     if unknown:
         raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
-    edit = Wiring(graph, sealed)
+    edit = Wiring(graph, sealed, book)
     affine = AffinePass(edit, weights)
     results = tuple(_run(edit, affine, passes))
     removed = tuple(path for result in results for path in result.removed)
@@ -46,7 +49,8 @@ def plan_graph(
     first = next((at for at, step in enumerate(steps) if isinstance(step, Merge)), len(steps))
     after, sources, values = edit.finished()
     refused = {no.layer: no for _, no in sorted(affine.refusals.items()) if no.layer not in removed}
-    left = left_inside(after, refused) if "affine" in passes else ()
+    rules = [edit.rules[number] for number in sources]
+    left = left_inside(after, rules, refused) if "affine" in passes else ()
     return Plan(
         folds=tuple(affine.folds[layer] for layer in sorted(affine.folds)),
         refusals=(*refused.values(), *left),
@@ -57,6 +61,7 @@ def plan_graph(
         sources=sources,
         values=values,
         before=graph,
+        rules=edit.rules,
     )
 
 
@@ -86,15 +91,17 @@ def _run(edit: Wiring, affine: AffinePass, passes: Collection[str]) -> Iterator[
         yield every["activation"].run()
 
 
-def left_inside(graph: ModelGraph, refused: Collection[str]) -> Iterator[Refusal]:
+def left_inside(
+    graph: ModelGraph, rules: Sequence[Rule | None], refused: Collection[str]
+) -> Iterator[Refusal]:
     """The batch normalizations that stay in ``graph`` besides those at the paths ``refused``.
 
     A wrapper that is refused is so for what it wraps: that is said once, of the wrapper.
     """
-    for layer in graph.layers:
+    for layer, rule in zip(graph.layers, rules, strict=True):
         if layer.path in refused:
             continue
-        if _is_batch_norm(layer) and rule_for(layer) is None:
+        if _is_batch_norm(layer) and rule is None:
             yield _refusal(layer, "own-class", layer.path)
         for held in filter(_is_batch_norm, layer.held()):
             yield _refusal(held, "inside-layer", layer.path)

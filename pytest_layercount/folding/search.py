@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.rule import Absorbs, Maps, Need, Route, Rule, Side, Site, Stop
-from pytest_layercount.folding.rules import rule_for, without_rule
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Node, Value
@@ -24,7 +23,7 @@ from pytest_layercount.model.graph import Layer, Node, Value
 class Absorption:
     """A layer takes up maps on one side. ``site`` is its call as it stood then.
 
-    ``maps`` are those on its output (as slot 0) or on its inputs.
+    ``maps`` are those on its outputs or inputs.
     """
 
     layer: int
@@ -121,7 +120,8 @@ class Search:
         value = max(walk.demands, key=lambda value: value.node)
         affine = self._agreed(value, walk.demands.pop(value))
         walk.altered.add(value)
-        rule, site = self._ask(value.node)
+        node = value.node
+        rule, site = self._ask(node)
         path = site.layer.path
         self._require_floats(value)
         if len(site.outputs) > 1 and not rule.several:
@@ -131,15 +131,16 @@ class Search:
             answer = rule.absorb(site, "after", maps)
             routes = () if answer else rule.pass_up(site, affine)
         if answer is not None:
-            self._absorb(walk, value.node, "after", maps, site, answer)
+            taken = Absorption(site.node.layer, node, "after", maps, site, answer)
+            self._absorb(walk, taken)
             return
         possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
         if not possible:
             self._require(walk, path, affine, routes[0].needs)
         for route in reversed(possible[1:]):
             alternatives.append(walk.copy())
-            self._follow(alternatives[-1], value.node, route, affine)
-        self._follow(walk, value.node, possible[0], affine)
+            self._follow(alternatives[-1], node, route, affine)
+        self._follow(walk, node, possible[0], affine)
 
     def _follow(self, walk: _Walk, node: int, route: Route, affine: Affine) -> None:
         self._require(walk, self.wiring.layer(node).path, affine, route.needs)
@@ -171,7 +172,8 @@ class Search:
             asked = rule.several or maps.keys() == {0}
             answer = rule.absorb(site, "before", maps) if asked else None
             if answer is not None:
-                self._absorb(walk, node, "before", maps, site, answer)
+                taken = Absorption(site.node.layer, node, "before", maps, site, answer)
+                self._absorb(walk, taken)
                 return
             if len(site.outputs) > 1 and not rule.several:
                 raise Stop("nonlinear")
@@ -203,7 +205,7 @@ class Search:
     def _uses(self, value: Value) -> list[Use]:
         """Where ``value`` enters a node to which more than its shape matters."""
         uses = self.wiring.uses(value)
-        rules = [rule_for(self.wiring.layer(use.node)) for use in uses]
+        rules = [self.wiring.rule(use.node) for use in uses]
         return [
             use
             for use, rule in zip(uses, rules, strict=True)
@@ -213,9 +215,9 @@ class Search:
     def _ask(self, node: int) -> tuple[Rule, Site]:
         """The rule and the call of ``node``, if it may be touched at all."""
         site = self.wiring.site(node)
-        rule, path = rule_for(site.layer), site.layer.path
+        rule, path = self.wiring.rule(node), site.layer.path
         if rule is None:
-            unknown = without_rule(site.layer)
+            unknown = self.wiring.unknown(node)
             if unknown.operation is None and not unknown.builtin:
                 raise Stop("unknown-layer", unknown.path)
             raise Stop("no-rule", path)
@@ -227,19 +229,10 @@ class Search:
             raise Stop("training-call", path)
         return rule, site
 
-    def _absorb(
-        self,
-        walk: _Walk,
-        node: int,
-        side: Side,
-        maps: Maps,
-        site: Site,
-        answer: Absorbs,
-    ) -> None:
-        for affine in maps.values():
-            self._require(walk, site.layer.path, affine, answer.needs)
-        layer = self.wiring.graph.nodes[node].layer
-        walk.absorptions.append(Absorption(layer, node, side, maps, site, answer))
+    def _absorb(self, walk: _Walk, absorption: Absorption) -> None:
+        for affine in absorption.maps.values():
+            self._require(walk, absorption.site.layer.path, affine, absorption.answer.needs)
+        walk.absorptions.append(absorption)
 
     def _require(self, walk: _Walk, path: str, affine: Affine, needs: Iterable[Need]) -> None:
         for need in needs:

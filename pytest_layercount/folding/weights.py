@@ -11,8 +11,7 @@ from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.half import fits, in_half
 from pytest_layercount.folding.passes.kernels import Merge, merged_weights
 from pytest_layercount.folding.plan import Plan, ReadWeights
-from pytest_layercount.folding.rule import Weights
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rule import Rule, Weights
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.common import variables_of
@@ -69,9 +68,7 @@ def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> d
     def current(number: int) -> Arrays:
         known = merged.get(number, new.get(number))
         if known is None:
-            rule = rule_for(plan.before.layers[number])
-            assert rule is not None
-            known = dict(read(number, rule.weights) or {})
+            known = dict(read(number, plan.rule(number).weights) or {})
         return known
 
     for merge in plan.merges:
@@ -79,7 +76,7 @@ def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> d
         if isinstance(merge, Merge):
             merged[merge.target] = merged_weights(merge, weights)
         else:
-            merged[merge.layer] = changed(weights[merge.layer], [merge])
+            merged[merge.layer] = changed(plan.rule(merge.layer), weights[merge.layer], [merge])
     return merged
 
 
@@ -141,13 +138,11 @@ def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
     """
     taken = plan.by_layer()
     for layer in sorted(taken, key=lambda each: -taken[each][0].site.layer.parameters):
-        absorptions = taken[layer]
-        rule = rule_for(absorptions[0].site.layer)
-        assert rule is not None
+        absorptions, rule = taken[layer], plan.rule(layer)
         before = read(layer, rule.weights)
         maps = [affine for one in absorptions for affine in one.maps.values()]
         if before is not None and not any(affine.symbolic for affine in maps):
-            yield Absorbed(layer, before, changed(before, absorptions))
+            yield Absorbed(layer, before, changed(rule, before, absorptions))
 
 
 def scaled_once(plan: Plan) -> set[int]:
@@ -160,16 +155,14 @@ def scaled_once(plan: Plan) -> set[int]:
     return {
         layer
         for layer, site in sites.items()
-        if site.layer.builtin and isinstance(rule_for(site.layer), Weighted)
+        if site.layer.builtin and isinstance(plan.rule(layer), Weighted)
     }
 
 
-def changed(weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
+def changed(rule: Rule, weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
     """The float64 weights of a layer once it has taken these up."""
     new = dict(weights)
     for absorption in absorptions:
-        rule = rule_for(absorption.site.layer)
-        assert rule is not None
         with np.errstate(all="ignore"):
             new = rule.absorbed(absorption.site, absorption.side, new, absorption.maps)
     return new

@@ -5,21 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_layercount.folding.integers import integers
-from pytest_layercount.folding.rule import Site
+from pytest_layercount.folding.rule import Rule, Site
+from pytest_layercount.folding.rules import OURS, RuleBook
 from pytest_layercount.model.edit import GraphEdit
-from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.graph import Layer, ModelGraph
 
 
 class Wiring(GraphEdit):
     """A graph under edit, as folding sees it.
 
-    ``sealed`` are layers, by number, that must keep their weights for the reason given.
+    ``sealed`` are layers, by number, that must keep their weights for the reason given;
+    ``rules`` are those for the layers, None where nothing is known about one.
     """
 
-    def __init__(self, graph: ModelGraph, sealed: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, graph: ModelGraph, sealed: Mapping[int, str] | None = None, book: RuleBook = OURS
+    ) -> None:
         super().__init__(graph)
         self.sealed: Mapping[int, str] = sealed or {}
-        self.integers = integers(graph)
+        self.book = book
+        self.rules = [book.rule_for(layer, number) for number, layer in enumerate(graph.layers)]
+        self.integers = integers(graph, self.rules)
+
+    def rule(self, node: int) -> Rule | None:
+        """The rule for the layer that ``node`` calls."""
+        return self.rules[self.graph.nodes[node].layer]
+
+    def unknown(self, node: int) -> Layer:
+        """The layer for which there is no rule: the one that ``node`` calls, or one inside it."""
+        number = self.graph.nodes[node].layer
+        return self.book.without_rule(self.layers[number], number)
 
     def seal(self, node: int) -> str | None:
         """Why the layer that ``node`` calls must keep its weights, None if it need not."""

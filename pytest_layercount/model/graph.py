@@ -43,7 +43,6 @@ class Layer:
     layer (Keras 2's TFOpLambda) or not (Keras 3's Operation). ``sealed`` says why
     the weights must not be rewritten: ``"quantized"``, ``"lora"`` or ``"tied"``.
     ``weighed`` is False where a file does not tell how many parameters it has.
-    ``rule`` is the folding rule that a user's hook gave for it, None for all others.
     ``stored_bytes`` is the memory that the weights take, None for four bytes a scalar.
     ``bases`` are the names of the layer classes that its class derives from, nearest
     first; ``inside`` are the layers that it holds, where it stays whole: layers that it was
@@ -65,7 +64,6 @@ class Layer:
     parameters: int = 0
     trainable_parameters: int = 0
     weighed: bool = True
-    rule: Any = field(default=None, compare=False)
     stored_bytes: int | None = None
     bases: tuple[str, ...] = ()
     inside: tuple[Layer, ...] = ()
@@ -77,14 +75,14 @@ class Layer:
         return type_ == self.type or type_ in self.bases
 
     @property
-    def wrapped(self) -> tuple[Layer, ...]:
-        """The layers inside a wrapper that are read with its attributes; () for all others."""
-        return tuple([value for value in self.config.values() if isinstance(value, Layer)])
+    def wrapped(self) -> Mapping[str, Layer]:
+        """The layers inside a wrapper that are read with its attributes, by attribute."""
+        return {name: value for name, value in self.config.items() if isinstance(value, Layer)}
 
     @property
     def own(self) -> bool:
         """Whether a class of the user's own computes it, or what is in this wrapper."""
-        return not self.builtin or any(layer.own for layer in self.wrapped)
+        return not self.builtin or any(layer.own for layer in self.wrapped.values())
 
     def held(self) -> Iterator[Layer]:
         """What is inside, at every depth."""

@@ -19,7 +19,7 @@ from pytest_layercount.folding import equivalence
 from pytest_layercount.folding.build import unique_names
 from pytest_layercount.folding.equivalence.randomise import _random_statistics
 from pytest_layercount.folding.planner import plan_graph, weights_of
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules import OURS
 from pytest_layercount.folding.weights import folded_weights
 from pytest_layercount.model.keras.variables import read_weights, variable
 from pytest_layercount.model.readers.live import open_model
@@ -79,7 +79,7 @@ class Subject:
                 if self.bench is not None:
                     _copy(live, self.bench.one.live[number])
                 if number in self.folded and number not in self.right:
-                    self._install({number: read_weights(live, rule_for(layer).weights)})
+                    self._install({number: read_weights(live, OURS.rule_for(layer).weights)})
         plan = plan_graph(self.opened.graph, weights_of(self.opened))
         assert plan.folds == self.result.folds
         self.plan = plan
@@ -140,7 +140,7 @@ class Subject:
         epsilon = float(self.opened.graph.layers[number].config["epsilon"])
         right = weights_of(self.opened)
 
-        known = dict(right(number, rule_for(self.opened.graph.layers[number]).weights))
+        known = dict(right(number, OURS.rule_for(self.opened.graph.layers[number]).weights))
         wrong = mistake(known, epsilon)
         if all(np.array_equal(wrong[name], known[name]) for name in known):
             return {}
@@ -167,7 +167,7 @@ class Subject:
             return None
         layer = self.opened.graph.layers[number]
         scale, shift = taken[0].affine.arrays()
-        before = read_weights(self.opened.layers[number], rule_for(layer).weights)
+        before = read_weights(self.opened.layers[number], OURS.rule_for(layer).weights)
         return Absorber(
             layer.type, layer.config, taken[0].side, scale, shift, before, self.right[number]
         )

@@ -15,7 +15,7 @@ from tests.kerases import computing_in, load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount import Absorbs, Affine, Route, Rule, Stop, fold, plan_fold
+    from pytest_layercount import Absorbs, Affine, Route, Rule, Stop, explain, fold, plan_fold
     from pytest_layercount.folding.affine import Array
     from pytest_layercount.folding.rule import Side, Site, Weights
     from pytest_layercount.folding.rules.recurrent import Recurrent
@@ -315,3 +315,22 @@ def test_a_rule_absorbs_on_either_side(
             ("bn", (own.name,), side)
         ]
         assert_same_outputs(model, result.model, Case(kind, lambda kit: model, "", ""))
+
+
+def test_the_rule_of_a_shared_layer_answers_for_its_copies(asked: list[str]) -> None:
+    with computing_in("float64"):
+        entry, dense = keras.Input((4,)), OwnDense(3, name="dense")
+        ends = [bn()(dense(entry)), layers.BatchNormalization(name="other")(dense(entry * 2))]
+        model = keras.Model(entry, ends)
+        randomise(model, 5, (1e-2, 10.0))
+        result = fold(model, unshare=True)
+        assert {one.into[0] for one in result.folds} == {"dense", "dense_2"}
+        assert_same_outputs(model, result.model, Case("copies", lambda kit: model, "", ""))
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, each], ids=["alone", "each step"])
+def test_explaining_knows_the_rules_of_users(wrap: Callable[[Any], Any], asked: list[str]) -> None:
+    with computing_in("float64"):
+        model = chain((5, 4), layers.Dense(3), wrap(Scaling(name="own")), layers.ReLU())
+        (cause,) = explain(model, fold(model).model).causes
+        assert (cause.code, cause.delta, cause.confirmed) == ("affine-folded", -1, True)

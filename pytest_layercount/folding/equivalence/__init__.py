@@ -42,9 +42,8 @@ from pytest_layercount.folding.equivalence.randomise import is_untrained, plain_
 from pytest_layercount.folding.equivalence.run import output_names
 from pytest_layercount.folding.equivalence.specs import input_specs
 from pytest_layercount.folding.fold import FoldResult, fold_opened
-from pytest_layercount.folding.opened import open_as, open_to_fold
+from pytest_layercount.folding.opened import Taught, open_as, open_to_fold, taught
 from pytest_layercount.folding.plan import Plan
-from pytest_layercount.folding.rules.custom import with_custom_rules
 from pytest_layercount.model.graph import Shape, values_in
 from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.model.readers import live_model
@@ -132,13 +131,13 @@ def check_fold(
     copy = plain_copy(given)
     finding = held_to_copy(original, Original(open_model(copy)), chosen)
     randomise(given, copy, seed)
-    opened = _named_like(with_custom_rules(open_model(copy)), given)
+    opened = _named_like(taught(open_model(copy)), given)
     result = fold_opened(opened)
     found = _compared(opened, result, chosen, seed, is_copy=True)
     return FoldCheck(result, _with_finding(found, finding), randomised=True)
 
 
-def _named_like(copy: OpenModel, original: OpenModel) -> OpenModel:
+def _named_like(copy: Taught, original: OpenModel) -> Taught:
     """A copy has no models inside; its layers are called by the paths of the original's."""
     graph = original.graph
     paths = {

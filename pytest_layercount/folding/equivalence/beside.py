@@ -202,7 +202,7 @@ def _held_alone(sides: Sides, chosen: Chosen) -> Finding | None:
 def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
     """A layer that is random at inference, of which the other model has no like."""
     inputs = [chosen.arrays[number] for number in sides.inputs]
-    ours, theirs = (random_calls(opened.graph) for opened in sides.bench.opened)
+    ours, theirs = map(random_calls, sides.bench.opened)
     one = _Part(sides.one, sides.outputs)
     for model, arrays, here, there in (
         (one, chosen.arrays, ours, theirs),

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pytest_layercount.folding.build import Copies
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.opened import book_of
+from pytest_layercount.folding.rules import OURS, RuleBook
 from pytest_layercount.folding.rules.einsum_dense import EinsumDense
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
@@ -40,7 +41,7 @@ class Measured(Copies):
     compared = False
 
     def __init__(self, opened: OpenModel, dtype: str | None) -> None:
-        graph, self.ends = measurable(opened.graph)
+        graph, self.ends = measurable(opened)
         super().__init__(opened, graph, tuple(range(len(graph.layers))), {}, dtype)
         self.finishes: dict[int, Callable[[Any], Any]] = {
             number: opened.layers[number].activation
@@ -54,17 +55,18 @@ def copies_of(opened: OpenModel, *, dtype: str | None) -> Measured:
     return Measured(opened, dtype)
 
 
-def measurable(graph: ModelGraph) -> tuple[ModelGraph, list[End]]:
-    """``graph`` without what hides differences between two models, and its ends.
+def measurable(opened: OpenModel) -> tuple[ModelGraph, list[End]]:
+    """The graph of a model without what hides differences between two models, and its ends.
 
     Its outputs are what last activations that saturate are applied to, and layers that draw
     random numbers because they are called with ``training=True`` are switched off.
     """
+    graph = opened.graph
     layers = list(graph.layers)
     ends = [_end(graph, layers, value) for value in values_in(graph.outputs)]
     before = {end.value: end.before for end in ends if end.before is not None}
     outputs = map_tree(graph.outputs, lambda leaf: before.get(leaf, leaf))
-    nodes = [_quiet(graph, node) for node in graph.nodes]
+    nodes = [_quiet(graph, book_of(opened), node) for node in graph.nodes]
     for value in values_in(outputs):
         if value.index == len(nodes[value.node].shapes):  # before the activation of its own
             nodes[value.node] = _twice(nodes[value.node])
@@ -84,7 +86,7 @@ def _end(graph: ModelGraph, layers: list[Layer], value: Value) -> End:
         function = layer.operation or "softmax"
     elif function not in SATURATING:
         return End(value)
-    elif isinstance(rule_for(layer), (Weighted, EinsumDense)):
+    elif isinstance(OURS.rule_for(layer), (Weighted, EinsumDense)):
         layers[node.layer] = replace(layer, config={**layer.config, "activation": "linear"})
         return End(value, Value(value.node, 1), (function, -1))
     elif layer.type != "Activation":
@@ -100,15 +102,17 @@ def _twice(node: Node) -> Node:
     return replace(node, shapes=node.shapes * 2, dtypes=node.dtypes * 2, masked=node.masked * 2)
 
 
-def _quiet(graph: ModelGraph, node: Node) -> Node:
-    return replace(node, training=None) if _is_random(graph, node) else node
+def _quiet(graph: ModelGraph, book: RuleBook, node: Node) -> Node:
+    return replace(node, training=None) if _is_random(graph, book, node) else node
 
 
-def _is_random(graph: ModelGraph, node: Node) -> bool:
-    return bool(node.training) and isinstance(rule_for(graph.layers[node.layer]), Inert)
+def _is_random(graph: ModelGraph, book: RuleBook, node: Node) -> bool:
+    layer = graph.layers[node.layer]
+    return bool(node.training) and isinstance(book.rule_for(layer, node.layer), Inert)
 
 
-def random_calls(graph: ModelGraph) -> list[tuple[tuple[str, str], str]]:
+def random_calls(opened: OpenModel) -> list[tuple[tuple[str, str], str]]:
     """The calls that draw random numbers at inference: what the layer does, and its path."""
-    random = [graph.layers[node.layer] for node in graph.nodes if _is_random(graph, node)]
+    graph, book = opened.graph, book_of(opened)
+    random = [graph.layers[node.layer] for node in graph.nodes if _is_random(graph, book, node)]
     return [((layer.type, repr(sorted(layer.config.items()))), layer.path) for layer in random]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_layercount.folding.build import unique_names
+from pytest_layercount.folding.opened import book_of
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.planner import plan_graph, weights_of
 from pytest_layercount.model.graph import ModelGraph, Value, map_tree, values_in
@@ -41,7 +42,7 @@ def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> C
             strict=False,
         )
     )
-    plan = plan_graph(one.graph, weights_of(one)) if plan is None else plan
+    plan = plan_graph(one.graph, weights_of(one), book=book_of(one)) if plan is None else plan
     after = _matched(plan.graph, two.graph)
     if after is None:
         return Correspondence((_matched(one.graph, two.graph) or {}) | pairs, {})

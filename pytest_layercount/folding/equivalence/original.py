@@ -42,7 +42,7 @@ class Original:
         self.opened, self.graph = opened, opened.graph
         self._arguments = _arguments(opened)
         self._flag = _flag(opened)
-        self._random = bool(random_calls(self.graph))
+        self._random = bool(random_calls(opened))
         # Keras 3 hands the flag of a model to all its layers, over those of their own calls.
         own = any(node.training for node in self.graph.nodes)
         self.overrides = own and generation(opened.model) != 2

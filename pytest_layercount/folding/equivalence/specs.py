@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_layercount.folding.equivalence.inputs import InputSpec
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules import OURS
 from pytest_layercount.folding.rules.inert import Inert
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, values_in
@@ -79,12 +79,12 @@ def _readers(graph: ModelGraph, value: Value) -> Iterator[Node]:
 
 def _moves(layer: Layer) -> bool:
     name = layer.operation or layer.type
-    return layer.builtin and (name in MOVES or isinstance(rule_for(layer), Inert))
+    return layer.builtin and (name in MOVES or isinstance(OURS.rule_for(layer), Inert))
 
 
 def _computes(layer: Layer) -> bool:
     name = layer.operation or layer.type
-    return layer.builtin and (name in COMPUTES or isinstance(rule_for(layer), Weighted))
+    return layer.builtin and (name in COMPUTES or isinstance(OURS.rule_for(layer), Weighted))
 
 
 def _limit(parts: list[Any], dtype: str) -> int | None:

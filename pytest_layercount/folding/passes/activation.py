@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_layercount.folding.passes.result import PassResult
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
@@ -71,7 +70,7 @@ def _can_take(edit: Wiring, taker: int, calls: tuple[int, ...], sources: list[Va
     """Whether every call of the layer goes into one of ``calls`` and nowhere else."""
     layer = edit.layers[taker]
     return (
-        isinstance(rule_for(layer), Weighted)
+        isinstance(edit.rules[taker], Weighted)
         and layer.config.get("activation") == "linear"
         and {source.node for source in sources} == set(edit.calls(taker))
         and all(

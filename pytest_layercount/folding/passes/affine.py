@@ -10,7 +10,6 @@ from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
 from pytest_layercount.folding.rule import Rule, Site, Stop, Weights
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
 from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
 from pytest_layercount.folding.wiring import Wiring
@@ -44,7 +43,7 @@ class AffinePass:
         """What each affine layer does, by its number, kept up to date as it takes up others."""
         maps: dict[int, Affine | Blocked] = {}
         for number, layer in enumerate(self.edit.layers):
-            rule, calls = rule_for(layer), self.edit.calls(number)
+            rule, calls = self.edit.rules[number], self.edit.calls(number)
             if rule is None or not calls:
                 continue
             read = self._weights(number, rule)
@@ -81,7 +80,7 @@ class AffinePass:
 
     def _turn(self, layer: int) -> tuple[bool, int]:
         """In order of the calls, but other maps wait: they might take up a normalization."""
-        rule = rule_for(self.edit.layers[layer])
+        rule = self.edit.rules[layer]
         return not isinstance(rule, BatchNormalization), self.edit.calls(layer)[0]
 
     def _fold(self, layer: int) -> bool:
@@ -105,7 +104,7 @@ class AffinePass:
     def _standing(self, layer: int) -> Blocked | None:
         """What forbids taking the layer out, wherever its map might go."""
         path = self.edit.layers[layer].path
-        rule = rule_for(self.edit.layers[layer])
+        rule = self.edit.rules[layer]
         matters = rule is not None and rule.training_matters
         for call in self.edit.calls(layer):
             if matters and in_training(self.edit.site(call)):

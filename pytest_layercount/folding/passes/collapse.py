@@ -26,7 +26,6 @@ from pytest_layercount.folding.passes.affine import AffinePass
 from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset, width
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Site, channel_axis
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, Value
@@ -92,7 +91,7 @@ def _in_a_row(edit: Wiring, node: int) -> Merge | None:
         return None
     gone, taker = edit.graph.nodes[source.node].layer, edit.graph.nodes[node].layer
     bias = bool(first.config["use_bias"] or second.config["use_bias"])
-    if bias and (_adds_bias_elsewhere(first) or _adds_bias_elsewhere(second)):
+    if bias and (_adds_bias_elsewhere(edit, first) or _adds_bias_elsewhere(edit, second)):
         return None
     moves = {name: first.config[name] for name in MOVES if name in first.config}
     config = {**second.config, **moves, "use_bias": bias}
@@ -149,7 +148,7 @@ def _side_by_side(edit: Wiring, maps: Mapping[int, Affine], node: int) -> Merge 
         return None
     before = edit.site(target)
     number = edit.graph.nodes[target].layer
-    if _adds_bias_elsewhere(before):
+    if _adds_bias_elsewhere(edit, before):
         return None
     gained = 0 if before.config["use_bias"] else _channels(before)
     config = {**before.config, "use_bias": True}
@@ -218,6 +217,6 @@ def _channels(site: Site) -> int:
     return int(site.output[axis] or 0)
 
 
-def _adds_bias_elsewhere(site: Site) -> bool:
-    rule = rule_for(site.layer)
+def _adds_bias_elsewhere(edit: Wiring, site: Site) -> bool:
+    rule = edit.rules[site.node.layer]
     return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Rule
-from pytest_layercount.folding.rules import rule_for
 from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value
 
@@ -25,7 +24,7 @@ class Identity:
         edit = self.edit
         gone: list[str] = []
         for number, layer in enumerate(edit.layers):
-            rule = rule_for(layer)
+            rule = edit.rules[number]
             if rule is None or type(rule).removable is Rule.removable:
                 continue
             calls = edit.calls(number)

@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING
 from pytest_layercount.model.graph import ModelGraph
 
 if TYPE_CHECKING:
+    from pytest_layercount.folding.opened import Taught
     from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.model.readers.live import OpenModel
 
 
-def unshared(opened: OpenModel, layer: int) -> OpenModel:
+def unshared(opened: Taught, layer: int) -> Taught:
     """``opened`` with every call of ``layer`` but the first made by a copy of it."""
-    graph, lives = opened.graph, list(opened.layers)
+    graph, origins = opened.graph, [*range(len(opened.layers))]
     nodes, layers = list(graph.nodes), list(graph.layers)
     for ordinal, call in enumerate(graph.calls[layer][1:], 2):
         nodes[call] = replace(nodes[call], layer=len(layers))
         path = f"{graph.layers[layer].path}_{ordinal}"
         layers.append(replace(graph.layers[layer], path=path))
-        lives.append(opened.layers[layer])
+        origins.append(layer)
     copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes), sequential=False)
-    return replace(opened, graph=copied, layers=tuple(lives))
+    lives = tuple(opened.layers[number] for number in origins)
+    return replace(opened, graph=copied, layers=lives, book=opened.book.renumbered(origins))
 
 
 def unshare_where_it_helps(
-    opened: OpenModel, plan: Plan, replan: Callable[[OpenModel], Plan]
-) -> tuple[OpenModel, Plan]:
+    opened: Taught, plan: Plan, replan: Callable[[Taught], Plan]
+) -> tuple[Taught, Plan]:
     """Copy shared layers as long as that lets more normalizations go."""
     tried: set[str] = set()
     while True:

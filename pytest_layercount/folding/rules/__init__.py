@@ -1,106 +1,74 @@
-"""The rules, one layer family a file, and the registry that finds them."""
+"""The rules, one layer family a file, and the book that finds the one for a layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
 
 from pytest_layercount.folding.rule import Rule
-from pytest_layercount.folding.rules.activation import Activation
-from pytest_layercount.folding.rules.arithmetic import Divide, Negative
-from pytest_layercount.folding.rules.attention import Attention
-from pytest_layercount.folding.rules.batch_norm import BatchNormalization
-from pytest_layercount.folding.rules.einsum_dense import EinsumDense
-from pytest_layercount.folding.rules.embedding import Embedding
-from pytest_layercount.folding.rules.inert import AlwaysInert, Inert
-from pytest_layercount.folding.rules.merge import (
-    Add,
-    Average,
-    Concatenate,
-    Extremum,
-    Multiply,
-    Subtract,
+from pytest_layercount.folding.rules import (
+    activation,
+    arithmetic,
+    attention,
+    batch_norm,
+    einsum_dense,
+    embedding,
+    inert,
+    merge,
+    nonlinear,
+    normalization,
+    padding,
+    pooling,
+    product,
+    recurrent,
+    reduction,
+    resampling,
+    reshape,
+    scaling,
+    slicing,
+    weighted,
 )
-from pytest_layercount.folding.rules.nonlinear import Nonlinear
-from pytest_layercount.folding.rules.normalization import (
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-)
-from pytest_layercount.folding.rules.padding import Cropping, Padding
-from pytest_layercount.folding.rules.pooling import (
-    GlobalMaxPooling,
-    GlobalPooling,
-    MaxPooling,
-    Pooling,
-)
-from pytest_layercount.folding.rules.product import Product
-from pytest_layercount.folding.rules.recurrent import Bidirectional, ConvRecurrent, Recurrent
-from pytest_layercount.folding.rules.reduction import Extreme, Mean
-from pytest_layercount.folding.rules.resampling import Resampling
-from pytest_layercount.folding.rules.reshape import Flatten, Permute, RepeatVector, Reshape
-from pytest_layercount.folding.rules.scaling import LayerScale, Normalization, Rescaling
-from pytest_layercount.folding.rules.slicing import GetItem, OfShape, Split
-from pytest_layercount.folding.rules.weighted import (
-    Convolution,
-    Dense,
-    Depthwise,
-    Separable,
-    Transposed,
-)
+from pytest_layercount.folding.rules.recurrent import Bidirectional
 from pytest_layercount.folding.rules.wrapper import TimeDistributed
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.layers import row_of
 
-RULES: tuple[Rule, ...] = (
-    Activation(),
-    AlwaysInert(),
-    Add(),
-    Attention(),
-    Average(),
-    BatchNormalization(),
-    Concatenate(),
-    ConvRecurrent(),
-    Convolution(),
-    Cropping(),
-    Dense(),
-    Depthwise(),
-    Divide(),
-    EinsumDense(),
-    Embedding(),
-    Extreme(),
-    Extremum(),
-    Flatten(),
-    GetItem(),
-    GlobalMaxPooling(),
-    GlobalPooling(),
-    GroupNormalization(),
-    Inert(),
-    LayerNormalization(),
-    LayerScale(),
-    MaxPooling(),
-    Mean(),
-    Multiply(),
-    Negative(),
-    Nonlinear(),
-    Normalization(),
-    OfShape(),
-    Padding(),
-    Permute(),
-    Pooling(),
-    Product(),
-    RMSNormalization(),
-    Recurrent(),
-    RepeatVector(),
-    Resampling(),
-    Rescaling(),
-    Reshape(),
-    Separable(),
-    Split(),
-    Subtract(),
-    Transposed(),
+Place = tuple[int | str, ...]
+"""A layer of a graph by its number; one in a wrapper by the attribute that holds it as well."""
+
+_FAMILIES = (
+    activation,
+    arithmetic,
+    attention,
+    batch_norm,
+    einsum_dense,
+    embedding,
+    inert,
+    merge,
+    nonlinear,
+    normalization,
+    padding,
+    pooling,
+    product,
+    recurrent,
+    reduction,
+    resampling,
+    reshape,
+    scaling,
+    slicing,
+    weighted,
 )
 
+
+def _rules_in(family: ModuleType) -> Iterator[Rule]:
+    """One of each rule in a file that says for which types or operations it is."""
+    for kind in vars(family).values():
+        own = isinstance(kind, type) and kind.__module__ == family.__name__
+        if own and issubclass(kind, Rule) and {"types", "operations"} & vars(kind).keys():
+            yield kind()
+
+
+RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in _rules_in(family))
 _BY_TYPE = {name: rule for rule in RULES for name in rule.types}
 _BY_OPERATION = {name: rule for rule in RULES for name in rule.operations}
 _WRAPPERS: Mapping[str, Callable[..., Rule]] = {
@@ -110,22 +78,50 @@ _WRAPPERS: Mapping[str, Callable[..., Rule]] = {
 """The rules of layers that hold others, made from the rules of these."""
 
 
-def rule_for(layer: Layer) -> Rule | None:
-    """The rule for exactly this layer's type, or None: nothing is known about it."""
-    if layer.rule is not None:
-        return cast("Rule", layer.rule)
-    if layer.operation is not None:
-        return _BY_OPERATION.get(layer.operation)
-    if not layer.builtin:
-        return None
-    if layer.type not in _WRAPPERS:
-        return _BY_TYPE.get(layer.type)
-    rules = [rule_for(inner) for inner in layer.wrapped]
-    whole = len(rules) == len(row_of(layer.type).inner)  # a record may hold a part of it
-    return _WRAPPERS[layer.type](*rules) if whole and None not in rules else None
+class RuleBook:
+    """The rules for the layers of a graph: ours, users' and those of wrappers.
+
+    ``users`` are the rules that users' hooks gave for layers of a class of their own.
+    """
+
+    def __init__(self, users: Mapping[Place, Rule] | None = None) -> None:
+        self.users: Mapping[Place, Rule] = users or {}
+
+    def rule_for(self, layer: Layer, *place: int | str) -> Rule | None:
+        """The rule for exactly this layer at ``place``, or None: nothing is known about it."""
+        if not layer.builtin and place in self.users:
+            return self.users[place]
+        if layer.operation is not None:
+            return _BY_OPERATION.get(layer.operation)
+        if not layer.builtin:
+            return None
+        if layer.type not in _WRAPPERS:
+            return _BY_TYPE.get(layer.type)
+        rules = [self.rule_for(inner, *place, name) for name, inner in layer.wrapped.items()]
+        whole = len(rules) == len(row_of(layer.type).inner)  # a record may hold a part of it
+        return _WRAPPERS[layer.type](*rules) if whole and None not in rules else None
+
+    def without_rule(self, layer: Layer, *place: int | str) -> Layer:
+        """The layer for which there is no rule: this one, or one that it wraps."""
+        for name, inner in layer.wrapped.items():
+            if self.rule_for(inner, *place, name) is None:
+                return self.without_rule(inner, *place, name)
+        return layer
+
+    def renumbered(self, origins: Sequence[int]) -> RuleBook:
+        """The book for a graph each of whose layers was another number before."""
+        if not self.users:
+            return self
+        every = enumerate(origins)
+        return RuleBook(
+            {
+                (number, *place[1:]): rule
+                for number, origin in every
+                for place, rule in self.users.items()
+                if place[0] == origin
+            }
+        )
 
 
-def without_rule(layer: Layer) -> Layer:
-    """The layer for which there is no rule: this one, or one that it wraps."""
-    inner = (each for each in layer.wrapped if rule_for(each) is None)
-    return next(map(without_rule, inner), layer)
+OURS = RuleBook()
+"""The book for a graph without layers of users' own, or of which nobody was asked."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.rule import Absorbs, Maps, Rule, Side, Site, Stop, Weights
+from pytest_layercount.folding.rules import OURS, Place, RuleBook
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call
@@ -19,7 +20,7 @@ from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.attributes import normalise
 
 if TYPE_CHECKING:
-    from pytest_layercount.model.graph import Layer
+    from pytest_layercount.model.graph import Layer, ModelGraph
     from pytest_layercount.model.readers.live import OpenModel
 
 INHERITED = Inherited()
@@ -28,24 +29,32 @@ _MAKING = frozenset(
 )
 
 
-def with_custom_rules(opened: OpenModel) -> OpenModel:
-    """``opened`` with the rules that users' hooks give for its layers.
+def ask_hooks(opened: OpenModel) -> tuple[ModelGraph, RuleBook]:
+    """The graph of a model with the attributes that users' rules look at, and all the rules.
+
+    The hooks are asked for layers of the user's own, for those inside wrappers too.
 
     Raises:
         ModelError: a hook answers with something other than a Rule.
     """
     if not any(layer.own for layer in opened.graph.layers):
-        return opened
-    pairs = zip(opened.graph.layers, opened.layers, strict=True)
-    layers = tuple(_with_rule(layer, live) for layer, live in pairs)
-    return replace(opened, graph=replace(opened.graph, layers=layers))
+        return opened.graph, OURS
+    users: dict[Place, Rule] = {}
+    pairs = enumerate(zip(opened.graph.layers, opened.layers, strict=True))
+    layers = tuple(_asked(users, layer, live, number) for number, (layer, live) in pairs)
+    return replace(opened.graph, layers=layers), RuleBook(users)
 
 
-def _with_rule(layer: Layer, live: Any) -> Layer:
+def _asked(users: dict[Place, Rule], layer: Layer, live: Any, *place: int | str) -> Layer:
+    """Note the rule for a layer, and for those that it wraps; what the rules look at is in it."""
     if not layer.own:
         return layer
     if layer.builtin:
-        return _with_rules_inside(layer, live)
+        inner = {
+            name: _asked(users, wrapped, getattr(live, name), *place, name)
+            for name, wrapped in layer.wrapped.items()
+        }
+        return replace(layer, config={**layer.config, **inner})
     rule = next((found for ask in callers if (found := ask(layer=live)) is not None), None)
     if rule is None and layer.is_a("BatchNormalization") and _computes_what_keras_does(live):
         rule = INHERITED
@@ -57,9 +66,9 @@ def _with_rule(layer: Layer, live: Any) -> Layer:
             f"type {layer.type}; return an instance of a subclass of pytest_layercount.Rule, or "
             "None"
         )
+    users[place] = _adapted(rule)
     names = rule.attributes or _inherited(live)
-    config = {name: normalise(getattr(live, name, None)) for name in names}
-    return replace(layer, rule=_adapted(rule), config=config)
+    return replace(layer, config={name: normalise(getattr(live, name, None)) for name in names})
 
 
 def _adapted(rule: Rule) -> Rule:
@@ -71,7 +80,7 @@ def _adapted(rule: Rule) -> Rule:
     adapted = copy(rule)
     vars(adapted).update(
         affine=_raising(rule.affine),
-        absorb=_raising(partial(_absorb, rule)),
+        absorb=partial(_absorb, rule),
         absorbed=partial(_absorbed, rule),
         pass_up=_raising(rule.pass_up),
         pass_down=_raising(rule.pass_down),
@@ -107,16 +116,6 @@ def _absorbed(rule: Any, site: Site, side: Side, weights: Weights, maps: Maps) -
         rule.absorbed(site, side, weights, maps) if ask is None else ask(site, weights, maps[0])
     )
     return new
-
-
-def _with_rules_inside(layer: Layer, live: Any) -> Layer:
-    """A wrapper of Keras's, the layers that it applies with the rules for them."""
-    inner = {
-        name: _with_rule(value, getattr(live, name))
-        for name, value in layer.config.items()
-        if isinstance(value, type(layer))
-    }
-    return replace(layer, config={**layer.config, **inner})
 
 
 def _computes_what_keras_does(live: Any) -> bool:

@@ -60,7 +60,7 @@ class TimeDistributed(Rule):
 
 def _inside(site: Site) -> Site:
     """The call of the inner layer for one time step."""
-    (inner,) = site.layer.wrapped
+    (inner,) = site.layer.wrapped.values()
     inputs, outputs = (tuple(map(_without_time, shapes)) for shapes in (site.inputs, site.outputs))
     return Site(inner, replace(site.node, shapes=outputs), inputs, outputs)
 
@@ -104,7 +104,7 @@ def _changed(site: Site, answer: Absorbs | None) -> Absorbs | None:
     """Changes of the inner layer as a change of the wrapper."""
     if answer is None or not answer.changes:
         return answer
-    (inner,) = site.layer.wrapped
+    (inner,) = site.layer.wrapped.values()
     config = {**inner.config, **answer.changes}
     return replace(answer, changes={"layer": replace(inner, config=config)})
 
