@@ -7,8 +7,7 @@ nothing. A walk ends with the absorptions found, or with what stopped it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -68,12 +67,17 @@ class Blocked(NamedTuple):
 
 @dataclass
 class _Walk:
-    """What has been found so far."""
+    """What has been found so far; ``asked`` is the layer that a rule's ``Stop`` is about."""
 
     absorptions: list[Absorption] = field(default_factory=list)
     altered: set[Value] = field(default_factory=set)
     conditions: list[Need] = field(default_factory=list)
     demands: dict[Value, list[tuple[Affine, Use]]] = field(default_factory=dict)
+    asked: str = ""
+
+    def blocked(self, stop: Stop) -> Blocked:
+        """What ended the walk."""
+        return Blocked(stop.reason, stop.blocker or self.asked)
 
     def copy(self) -> _Walk:
         demands = {value: list(uses) for value, uses in self.demands.items()}
@@ -99,7 +103,7 @@ class Search:
                     self._step_up(walk, alternatives)
                 return self._found(walk)
             except Stop as stop:
-                first = first or Blocked(stop.reason, stop.blocker)
+                first = first or walk.blocked(stop)
         assert first is not None
         return first
 
@@ -114,29 +118,26 @@ class Search:
                 self._step_down(walk, pending, min(pending))
             return self._found(walk)
         except Stop as stop:
-            return Blocked(stop.reason, stop.blocker)
+            return walk.blocked(stop)
 
     def _step_up(self, walk: _Walk, alternatives: list[_Walk]) -> None:
         value = max(walk.demands, key=lambda value: value.node)
         affine = self._agreed(value, walk.demands.pop(value))
         walk.altered.add(value)
         node = value.node
-        rule, site = self._ask(node)
-        path = site.layer.path
+        rule, site = self._ask(walk, node)
         self._require_floats(value)
         if len(site.outputs) > 1 and not rule.several:
-            raise Stop("nonlinear", path)
+            raise Stop("nonlinear")
         maps = {value.index: affine}
-        with _about(path):
-            answer = rule.absorb(site, "after", maps)
-            routes = () if answer else rule.pass_up(site, affine)
+        answer = rule.absorb(site, "after", maps)
         if answer is not None:
-            taken = Absorption(site.node.layer, node, "after", maps, site, answer)
-            self._absorb(walk, taken)
+            self._absorb(walk, Absorption(site.node.layer, node, "after", maps, site, answer))
             return
+        routes = rule.pass_up(site, affine)
         possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
         if not possible:
-            self._require(walk, path, affine, routes[0].needs)
+            self._require(walk, site.layer.path, affine, routes[0].needs)
         for route in reversed(possible[1:]):
             alternatives.append(walk.copy())
             self._follow(alternatives[-1], node, route, affine)
@@ -165,21 +166,18 @@ class Search:
 
     def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
         maps = pending.pop(node)
-        rule, site = self._ask(node)
+        rule, site = self._ask(walk, node)
         self._require_floats(Value(node), *(self.wiring.inputs[node][slot] for slot in maps))
-        path = site.layer.path
-        with _about(path):
-            asked = rule.several or maps.keys() == {0}
-            answer = rule.absorb(site, "before", maps) if asked else None
-            if answer is not None:
-                taken = Absorption(site.node.layer, node, "before", maps, site, answer)
-                self._absorb(walk, taken)
-                return
-            if len(site.outputs) > 1 and not rule.several:
-                raise Stop("nonlinear")
-            route = rule.pass_down(site, maps)
+        first = maps.keys() == {0}
+        answer = rule.absorb(site, "before", maps) if first or rule.several else None
+        if answer is not None:
+            self._absorb(walk, Absorption(site.node.layer, node, "before", maps, site, answer))
+            return
+        if len(site.outputs) > 1 and not rule.several:
+            raise Stop("nonlinear")
+        route = rule.pass_down(site, maps)
         for part in maps.values():
-            self._require(walk, path, part, route.needs)
+            self._require(walk, site.layer.path, part, route.needs)
         for index, part in route.maps.items():
             self._spread(walk, pending, Value(node, index), part)
 
@@ -205,28 +203,23 @@ class Search:
     def _uses(self, value: Value) -> list[Use]:
         """Where ``value`` enters a node to which more than its shape matters."""
         uses = self.wiring.uses(value)
-        rules = [self.wiring.rule(use.node) for use in uses]
-        return [
-            use
-            for use, rule in zip(uses, rules, strict=True)
-            if rule is None or not rule.shape_only
-        ]
+        return [use for use in uses if not _shape_only(self.wiring.rule(use.node))]
 
-    def _ask(self, node: int) -> tuple[Rule, Site]:
+    def _ask(self, walk: _Walk, node: int) -> tuple[Rule, Site]:
         """The rule and the call of ``node``, if it may be touched at all."""
-        site = self.wiring.site(node)
-        rule, path = self.wiring.rule(node), site.layer.path
+        site, rule = self.wiring.site(node), self.wiring.rule(node)
+        walk.asked = site.layer.path
         if rule is None:
             unknown = self.wiring.unknown(node)
             if unknown.operation is None and not unknown.builtin:
                 raise Stop("unknown-layer", unknown.path)
-            raise Stop("no-rule", path)
+            raise Stop("no-rule")
         if rule.weights:
             reason = self.wiring.seal(node)
             if reason:
-                raise Stop(reason, path)
+                raise Stop(reason)
         if rule.training_matters and in_training(site):
-            raise Stop("training-call", path)
+            raise Stop("training-call")
         return rule, site
 
     def _absorb(self, walk: _Walk, absorption: Absorption) -> None:
@@ -255,13 +248,8 @@ class Search:
         return Found(once, frozenset(walk.altered), tuple(walk.conditions))
 
 
-@contextmanager
-def _about(path: str) -> Iterator[None]:
-    """Say of a rule that stops a map which layer it answers for, unless it names another."""
-    try:
-        yield
-    except Stop as stop:
-        raise Stop(stop.reason, stop.blocker or path) from None
+def _shape_only(rule: Rule | None) -> bool:
+    return rule is not None and rule.shape_only
 
 
 def affine_may(need: Need, affine: Affine) -> bool:

@@ -39,5 +39,5 @@ def _plain(site: Site) -> bool:
     """Whether it only multiplies: Dot may normalize, and a constant is no tensor of the graph."""
     if site.layer.type == "Dot":
         return site.config.get("normalize") is False
-    strings = [each for each in constants(site) if not isinstance(each, (str, bool, type(None)))]
-    return not strings and len(site.inputs) >= 2
+    factors = [each for each in constants(site) if not isinstance(each, (str, bool, type(None)))]
+    return not factors and len(site.inputs) >= 2
