@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,16 @@ from pytest_layercount.model.readers.files.container import Saved
 from pytest_layercount.model.readers.files.open import graph_of
 
 DATA = Path(__file__).parent / "data"
+OF_KERAS2 = DATA / "keras2.json.gz"
+"""What Keras 2.15 says of small models: see ``record_keras2.py``."""
 VERSIONS = {"keras2": "2.15.0", "keras3": "3.15.1"}
+
+
+@cache
+def of_keras2() -> dict[str, Any]:
+    """What is recorded there."""
+    found: dict[str, Any] = json.loads(gzip.decompress(OF_KERAS2.read_bytes()))
+    return found
 
 
 def configuration(name: str, generation: str) -> dict[str, Any]:

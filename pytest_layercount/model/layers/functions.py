@@ -40,8 +40,8 @@ def shape_of(value: Any) -> Shape:
 
 
 def _number(value: Any) -> int | None:
-    """A size, None where it is computed."""
-    return None if isinstance(value, Tensor) else int(value)
+    """A size, None where it is computed or left open."""
+    return None if value is None or isinstance(value, Tensor) else int(value)
 
 
 def _numbers(value: Any) -> Sizes:
