@@ -19,6 +19,15 @@ VERSIONS = {"keras2": "2.15.0", "keras3": "3.15.1"}
 
 
 @cache
+def traces(version: str) -> dict[str, Any]:
+    """What TensorFlow of a version traced: see ``record_traces.py``."""
+    found: dict[str, Any] = json.loads(
+        gzip.decompress((DATA / f"traces-{version}.json.gz").read_bytes())
+    )
+    return found
+
+
+@cache
 def of_keras2() -> dict[str, Any]:
     """What is recorded there."""
     found: dict[str, Any] = json.loads(gzip.decompress(OF_KERAS2.read_bytes()))

@@ -109,16 +109,23 @@ def _layer_norm(steps: Steps, members: list[Step]) -> Recognised:
 
 def _old_layer_norm(steps: Steps, members: list[Step]) -> Recognised:
     # Reshape -> FusedBatchNormV3 -> Reshape -> Mul (gamma) -> AddV2 (beta): LayerNormalization of
-    # Keras 2 on the last axis. It lays data on its side and lets a batch normalization train on it.
+    # Keras 2 on the last axes. It lays data on its side and lets a batch normalization train on it.
     types = _types(steps, members)
     if types[:3] != ["Reshape", "FusedBatchNormV3", "Reshape"] or set(types[3:]) - {"AddV2", "Mul"}:
         return None
     return "LayerNormalization", {
-        "axis": -1,
+        "axis": _last_axes(steps, members[-1]),
         "center": "AddV2" in types,
         "epsilon": steps.op(members[1]).attributes.get("epsilon"),
         "scale": "Mul" in types,
     }
+
+
+def _last_axes(steps: Steps, last: Step) -> int | tuple[int, ...]:
+    """The axes that a scale or shift has more than one number for; the last where it has none."""
+    shape, rank = steps.operand_shape(last, 1) or (), len(steps.output_shape(last) or ())
+    long = [rank - len(shape) + place for place, size in enumerate(shape) if size != 1]
+    return tuple(long) if last.weights and len(long) > 1 else -1
 
 
 def _prelu(steps: Steps, members: list[Step]) -> Recognised:

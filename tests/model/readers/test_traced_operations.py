@@ -1,0 +1,248 @@
+"""Operations as TensorFlow could have traced them, at the edges of what makes them a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_layercount.model.graph import Layer, Shape
+from pytest_layercount.model.readers.tensorflow.build import graph_of_function
+from pytest_layercount.model.readers.tensorflow.composites import scale_of
+from pytest_layercount.model.readers.tensorflow.ops import Function, Op
+
+LINE = (None, 6, 4)
+
+
+def entry(shape: Shape = LINE, dtype: str = "float32", name: str = "x") -> Op:
+    return Op(name, "Placeholder", shapes=(shape,), dtypes=(dtype,))
+
+
+def constant(value: Any, dtype: str = "float32") -> Op:
+    """A constant; the shape of none but a vector is looked at."""
+    shape = (len(value),) if isinstance(value, tuple) else ()
+    return Op("constant", "Const", shapes=(shape,), dtypes=(dtype,), value=value)
+
+
+def variable(size: int, name: str = "v") -> Op:
+    attributes = {"shape": (size,)}
+    return Op(name, "VarHandleOp", shapes=((size,),), attributes=attributes, variable=name)
+
+
+def op(type_: str, *inputs: int, shape: Shape = LINE, scope: str = "layer", **more: Any) -> Op:
+    """An operation in a scope that reads what stands at these places."""
+    name = "_".join([type_, *map(str, inputs)])
+    name = f"model/{scope}/{name}" if scope else name
+    return Op(name, type_, tuple((place, 0) for place in inputs), (shape,), **more)
+
+
+def layers(*ops: Op) -> list[Layer]:
+    """What operations amount to, the last of which gives the result."""
+    inputs = {op.name: place for place, op in enumerate(ops) if op.type == "Placeholder"}
+    function = Function("f", "2.15", ops, inputs, {"y": (len(ops) - 1, 0)}, frozenset({"v"}))
+    graph = graph_of_function(function)
+    return [layer for layer in graph.layers if layer.kind != "input"]
+
+
+def types(*ops: Op) -> list[str]:
+    return [layer.operation or layer.type for layer in layers(*ops)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "type_", "target"),
+    [
+        ((2, 6, 4), (2, 24), "Flatten", None),
+        ((2, 6, 4), (2, 3, 8), "Reshape", (3, 8)),
+        ((2, 6, 4), (4, 12), "reshape", None),
+        ((2, 6, 4), (None, 24), "reshape", None),
+        ((None, 6, 4), (2, 24), "reshape", None),
+        ((None, 6, 4), (None, 24), "Flatten", None),
+        ((None, 6, 4), (None, 4), "reshape", None),
+        ((None, 6, 4), (None, 3, None), "Reshape", (3, 8)),
+        ((None, 6, 4), (None, 3, 8), "Reshape", (3, 8)),
+        ((None, None, 4), (None, None, 2), "Reshape", (-1, 2)),
+        ((None, None, 4), (None, 12), "Flatten", None),
+        ((2, 6, 4), (2, 3, None), "Reshape", (3, 8)),
+        ((2, 6, 4), (2, None, None), "Reshape", (-1, -1)),
+        (None, (None, 3, 8), "reshape", None),
+        ((2, 6, 4), None, "reshape", None),
+    ],
+)
+def test_a_reshape_that_keeps_the_batch(
+    before: Shape, after: Shape, type_: str, target: Any
+) -> None:
+    shape = constant((2, 24), "int32")
+    (layer,) = layers(entry(before), shape, op("Reshape", 0, 1, shape=after))
+    assert (layer.operation or layer.type, layer.config.get("target_shape")) == (type_, target)
+
+
+@pytest.mark.parametrize(
+    ("begin", "before", "after", "cropping"),
+    [
+        ((0, 1, 0), (None, 6, 4), (None, 3, 4), (1, 2)),
+        ((0, -4, 0), (None, 6, 4), (None, 3, 4), (2, 1)),
+        ((0, 0, 0), (None, 6, 4), (None, 6, 4), (0, 0)),
+        ((0, 1, 2, 0), (2, 6, 8, 4), (2, 3, 5, 4), ((1, 2), (2, 1))),
+        ((0, 1, 2, 3, 0), (2, 6, 8, 9, 4), (2, 3, 5, 1, 4), ((1, 2), (2, 1), (3, 5))),
+        ((0, 4, 0), (None, 6, 4), (None, 3, 4), None),
+        ((1, 1, 0), (3, 6, 4), (2, 3, 4), None),
+        ((0, 1, 1), (None, 6, 4), (None, 3, 3), None),
+        ((0, 1), (None, 6, 4), (None, 3, 4), None),
+        ((0, 1, 0), (None, 6, 4), (None, 3), None),
+        ((0, 1), (None, 6), (None, 3), None),
+        ((0, 1, 1, 1, 1, 0), (2, 6, 6, 6, 6, 4), (2, 3, 3, 3, 3, 4), None),
+        ((0, 1, 0), (None, None, 4), (None, 3, 4), None),
+        ((0, 1, 0), (None, 6, 4), (None, None, 4), None),
+        ((0, 1, 0), None, (None, 3, 4), None),
+        ((0, 1, 0), (None, 6, 4), None, None),
+        (1, (None, 6, 4), (None, 3, 4), None),
+    ],
+)
+def test_a_slice_that_crops(begin: Any, before: Shape, after: Shape, cropping: Any) -> None:
+    ops = entry(before), constant(begin, "int32"), op("StridedSlice", 0, 1, shape=after)
+    (layer,) = layers(*ops)
+    assert layer.config.get("cropping") == cropping
+    dimensions = len(cropping) if cropping and isinstance(cropping[0], tuple) else 1
+    wanted = f"Cropping{dimensions}D" if cropping else "StridedSlice"
+    assert layer.type == wanted
+    assert layer.config.get("data_format") == ("channels_last" if cropping else None)
+
+
+def test_a_slice_outside_of_a_layer_is_an_operation() -> None:
+    sliced = op("StridedSlice", 0, 1, shape=(None, 3, 4), scope="")
+    again = op("Relu", 2, shape=(None, 3, 4))
+    assert types(entry(), constant((0, 1, 0), "int32"), sliced, again) == ["strided_slice", "ReLU"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scale"),
+    [
+        ((None, 6, 4, 3), (None, 12, 12, 3), (2, 3)),
+        ((None, 6, 4, 3), (None, 12, 13, 3), None),
+        ((None, 6, 4, 3), (None, None, 12, 3), None),
+        ((None, None, 4, 3), (None, 12, 12, 3), None),
+        ((None, 0, 4, 3), (None, 0, 4, 3), None),
+        ((None, 6, 3), (None, 12, 12, 3), None),
+        (None, (None, 12, 3), None),
+        ((None, 6, 3), None, None),
+    ],
+)
+def test_how_much_larger_space_has_become(before: Shape, after: Shape, scale: Any) -> None:
+    assert scale_of(before, after) == scale
+
+
+@pytest.mark.parametrize(
+    ("type_", "number", "wanted"),
+    [
+        ("RealDiv", 2.0, ["Average"]),
+        ("RealDiv", 3.0, ["Add+RealDiv"]),
+        ("RealDiv", 0.5, ["Add+RealDiv"]),
+        ("Mul", 0.5, ["Average"]),
+        ("Mul", 1.0, ["Add+Mul"]),
+        ("Mul", 2.0, ["Add+Mul"]),
+    ],
+)
+def test_an_average_divides_by_how_many_there_are(
+    type_: str, number: float, wanted: list[str]
+) -> None:
+    two = entry(), entry(name="y"), constant(number)
+    assert types(*two, op("AddV2", 0, 1), op(type_, 3, 2)) == wanted
+    split = op("AddV2", 0, 1, scope="one"), op(type_, 3, 2, scope="two")
+    assert types(*two, *split) == ["Add", {"RealDiv": "divide", "Mul": "multiply"}[type_]]
+
+
+def test_a_chain_of_sums_in_a_scope_is_one_layer_and_one_of_differences_is_none() -> None:
+    four = [entry(name=name) for name in "xyzw"]
+    assert types(*four, op("AddV2", 0, 1), op("AddV2", 4, 2), op("AddV2", 5, 3)) == ["Add"]
+    pairs = op("AddV2", 0, 1), op("AddV2", 2, 3), op("AddV2", 4, 5)
+    assert types(*four, *pairs) == ["Add", "Add"]
+    assert types(*four, op("Sub", 0, 1), op("Sub", 4, 2)) == ["Subtract", "Subtract"]
+    scopes = [op("AddV2", 0, 1, scope="one"), op("AddV2", 4, 2, scope="one/two")]
+    assert types(*four, *scopes) == ["Add", "Add"]
+
+
+def test_three_are_averaged_by_a_third() -> None:
+    three = entry(), entry(name="y"), entry(name="z"), constant(1 / 3)
+    added = op("AddV2", 0, 1), op("AddV2", 4, 2)
+    assert types(*three, *added, op("Mul", 5, 3)) == ["Average"]
+
+
+def test_a_scale_of_each_channel_in_a_scope_of_its_own_is_a_layer() -> None:
+    scaled = layers(entry(), variable(4), op("Mul", 0, 1))
+    assert [(layer.type, layer.parameters, layer.builtin) for layer in scaled] == [
+        ("LayerScale", 4, True)
+    ]
+    for size, scope in ((6, "layer"), (1, "layer"), (4, "")):
+        after = op("Relu", 2, scope="other")
+        first = layers(entry(), variable(size), op("Mul", 0, 1, scope=scope), after)[0]
+        assert (first.type, first.parameters, first.builtin) == ("Mul", size, False)
+
+
+def test_casts_between_floats_are_none_and_a_layer_begins_with_others() -> None:
+    cast = op("Cast", 0, dtypes=("float16",))
+    assert types(entry(), cast, op("Relu", 1)) == ["ReLU"]
+    assert types(entry(), op("Cast", 0, dtypes=("int32",)), op("Abs", 1)) == ["abs"]
+    whole = entry(dtype="uint8")
+    assert types(whole, op("Cast", 0), op("Relu", 1)) == ["ReLU"]
+    apart = op("Cast", 0, scope="one"), op("Relu", 1, scope="two")
+    assert types(whole, *apart) == ["cast", "ReLU"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "layer"),
+    [
+        ((1,), LINE, "GlobalMaxPooling1D"),
+        (1, LINE, "GlobalMaxPooling1D"),
+        ((2,), LINE, "GlobalMaxPooling1D"),
+        ((-2,), LINE, "GlobalMaxPooling1D"),
+        ((1, 2), LINE, "max"),
+        ((0,), LINE, "max"),
+        ((1,), (None, 4), "max"),
+        ((1, 2), (None, 6, 8, 4), "GlobalMaxPooling2D"),
+        ((3, 2), (None, 4, 6, 8), "GlobalMaxPooling2D"),
+        ((1, 3), (None, 6, 8, 4), "max"),
+        ((1, 2, 3), (None, 5, 6, 7, 4), "GlobalMaxPooling3D"),
+        ((1, 2, 3, 4), (None, 5, 6, 7, 8, 4), "max"),
+        ((1,), None, "max"),
+    ],
+)
+def test_the_largest_over_all_of_space(axes: Any, shape: Shape, layer: str) -> None:
+    (found,) = layers(entry(shape), constant(axes, "int32"), op("Max", 0, 1))
+    assert (found.operation or found.type) == layer
+    first = {"GlobalMaxPooling1D": ((2,),), "GlobalMaxPooling2D": ((3, 2),)}.get(layer, ())
+    if layer != "max":
+        wanted = "channels_first" if axes in first else "channels_last"
+        assert (found.config["data_format"], found.config["keepdims"]) == (wanted, False)
+
+
+@pytest.mark.parametrize(
+    ("pads", "padding"),
+    [
+        (((0, 0), (1, 2), (0, 0)), (1, 2)),
+        (((0, 0), (0, 0), (1, 2)), (1, 2)),
+        (((0, 0), (0, 0), (0, 0)), (0, 0)),
+        (((0, 0), (1, 2), (0, 1)), None),
+        (((1, 0), (1, 2), (0, 0)), None),
+        (((0, 0), (1, 2)), None),
+        (((0, 0), (1, 2), (3, 4), (0, 0)), ((1, 2), (3, 4))),
+        (((0, 0), (1, 2), (3, 4), (5, 6), (0, 0)), ((1, 2), (3, 4), (5, 6))),
+        (((0, 0), (0, 0), (3, 4), (5, 6), (7, 8)), ((3, 4), (5, 6), (7, 8))),
+        (((0, 0), (1, 2), (3, 4), (5, 6), (7, 8), (0, 0)), None),
+        ((), None),
+    ],
+)
+def test_zeros_around_space(pads: Any, padding: Any) -> None:
+    (layer,) = layers(entry(), constant(pads, "int32"), op("Pad", 0, 1))
+    assert layer.config.get("padding") == padding
+    if padding is None:
+        assert layer.operation == "pad"
+    else:
+        assert layer.type == f"ZeroPadding{len(pads) - 2}D"
+        wanted = "channels_first" if any(pads[-1]) else "channels_last"
+        assert layer.config["data_format"] == wanted
+
+
+@pytest.mark.parametrize(("value", "layer"), [(0, "ZeroPadding1D"), (0.5, "pad_v2"), (1, "pad_v2")])
+def test_only_zeros_around_space(value: float, layer: str) -> None:
+    pads = constant(((0, 0), (1, 2), (0, 0)), "int32")
+    assert types(entry(), pads, constant(value), op("PadV2", 0, 1, 2)) == [layer]
