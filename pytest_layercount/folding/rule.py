@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from pytest_layercount.folding.affine import Affine, Array, Fact
 from pytest_layercount.model.graph import Layer, Node, Shape
 from pytest_layercount.model.layers.base import is_first
@@ -220,9 +222,11 @@ def moved(affine: Affine, start: int | None, end: int | None) -> Affine:
     return affine.along(end, affine.channels)
 
 
-def last_axis(shape: Shape) -> int | None:
-    """The last axis of ``shape``."""
-    return None if shape is None else len(shape) - 1
+def map_of(site: Site, scale: Array, shift: Array, axis: int | None) -> Affine:
+    """The map that a call is, if its numbers are finite."""
+    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
+        raise Stop("non-finite")
+    return Affine.of(scale, shift, axis, ("layer", site.layer.path))
 
 
 def channel_axis(site: Site, shape: Shape) -> int | None:
@@ -233,9 +237,10 @@ def channel_axis(site: Site, shape: Shape) -> int | None:
 
 
 def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine:
-    """``affine`` along ``axis`` of ``shape``, if it runs there."""
+    """``affine`` along ``axis`` of ``shape``, which may be told from the end, if it runs there."""
     if shape is None or axis is None or shape[axis] is None:
         raise Stop("unknown-shape")
+    axis %= len(shape)
     channels = int(shape[axis] or 0)
     if affine.axis not in (None, axis):
         raise Stop("channel-axis")

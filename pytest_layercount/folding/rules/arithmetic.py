@@ -20,6 +20,7 @@ from pytest_layercount.folding.rule import (
     Through,
     Weights,
     added_elsewhere,
+    map_of,
     only_axis,
 )
 from pytest_layercount.model.graph import Shape, Value, leaves
@@ -96,10 +97,7 @@ def constant_map(site: Site) -> Affine | None:
     found = _scale_and_shift(kind, constant.ravel(), first)
     if found is None:
         return None
-    scale, shift = found
-    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        raise Stop("non-finite")
-    return Affine.of(scale, shift, axis, ("layer", site.layer.path))
+    return map_of(site, *found, axis)
 
 
 def _scale_and_shift(kind: str, constant: Array, first: bool) -> tuple[Array, Array] | None:

@@ -27,7 +27,6 @@ from pytest_layercount.folding.rule import (
     Stop,
     Weights,
     aligned,
-    last_axis,
 )
 from pytest_layercount.model.graph import Value
 from pytest_layercount.model.layers.attention import ATTENDED, PROJECTING
@@ -47,8 +46,7 @@ class Attention(Rule):
         for slot, affine in maps.items():
             if slot not in known:
                 raise Stop("nonlinear")
-            shape = site.shape(side, slot)
-            aligned(affine, shape, last_axis(shape))
+            aligned(affine, site.shape(side, slot), -1)
         return Absorbs(() if site.config["use_bias"] else (NO_BIAS,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:

@@ -16,7 +16,17 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rule import Absorbs, Maps, Rule, Side, Site, Stop, Weights, aligned
+from pytest_layercount.folding.rule import (
+    Absorbs,
+    Maps,
+    Rule,
+    Side,
+    Site,
+    Stop,
+    Weights,
+    aligned,
+    map_of,
+)
 
 
 class BatchNormalization(Rule):
@@ -32,17 +42,13 @@ class BatchNormalization(Rule):
         axis = normalised_axis(site)
         if axis is None or site.input is None or site.input[axis] is None:
             raise Stop("unknown-shape")
-        token = ("layer", site.layer.path)
         positive = None if site.config["scale"] else True
         if weights is None:
-            channels = int(site.input[axis] or 0)
+            channels, token = int(site.input[axis] or 0), ("layer", site.layer.path)
             return Affine(
                 axis, channels, token, zero_shift=False, nonnegative=positive, unit_scale=False
             )
-        scale, shift = scale_and_shift(site, weights)
-        if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-            raise Stop("non-finite")
-        affine = Affine.of(scale, shift, axis, token)
+        affine = map_of(site, *scale_and_shift(site, weights), axis)
         if untrained(weights):
             return affine.untrusted(zero_shift=False, nonnegative=bool(positive))
         return affine

@@ -16,7 +16,6 @@ from pytest_layercount.folding.rule import (
     Site,
     Weights,
     aligned,
-    last_axis,
 )
 
 
@@ -29,7 +28,7 @@ class Embedding(Rule):
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
         if side == "before":
             return None
-        aligned(maps[0], site.output, last_axis(site.output))
+        aligned(maps[0], site.output, -1)
         return Absorbs()
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:

@@ -30,7 +30,6 @@ from pytest_layercount.folding.rule import (
     Stop,
     Weights,
     aligned,
-    last_axis,
 )
 
 
@@ -111,10 +110,9 @@ class RMSNormalization(Rule):
             return None
         axis = site.config["axis"]
         listed = axis if isinstance(axis, tuple) else (axis,)
-        last = last_axis(site.output)
-        if listed not in ((-1,), (last,)):
+        if listed not in ((-1,), (len(site.output or ()) - 1,)):
             raise Stop("channel-axis")
-        aligned(maps[0], site.output, last)
+        aligned(maps[0], site.output, -1)
         return Absorbs((ZERO_SHIFT,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:

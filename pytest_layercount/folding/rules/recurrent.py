@@ -27,7 +27,6 @@ from pytest_layercount.folding.rule import (
     Site,
     Weights,
     aligned,
-    last_axis,
 )
 from pytest_layercount.folding.rules.weighted import NO_PADDING
 from pytest_layercount.model.layers.recurrent import GATES
@@ -40,9 +39,9 @@ class Recurrent(Rule):
     weights = ("cell.kernel", "cell.recurrent_kernel", "cell.bias")
     training_matters = True
 
-    def in_axis(self, site: Site) -> int | None:
+    def in_axis(self, site: Site) -> int:
         """The channel axis of the input."""
-        return last_axis(site.input)
+        return -1
 
     def needs(self, site: Site) -> tuple[Need, ...]:
         """What a map must fulfil whether or not there is a bias."""
@@ -80,8 +79,8 @@ class ConvRecurrent(Recurrent):
 
     types = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
-    def in_axis(self, site: Site) -> int | None:
-        return 2 if site.config["data_format"] == "channels_first" else super().in_axis(site)
+    def in_axis(self, site: Site) -> int:
+        return 2 if site.config["data_format"] == "channels_first" else -1
 
     def needs(self, site: Site) -> tuple[Need, ...]:
         pads = site.config["padding"] != "valid" and math.prod(site.config["kernel_size"]) > 1

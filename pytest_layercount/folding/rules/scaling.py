@@ -46,7 +46,7 @@ from pytest_layercount.folding.rule import (
     Through,
     Weights,
     aligned,
-    last_axis,
+    map_of,
 )
 from pytest_layercount.model.graph import leaves
 from pytest_layercount.model.layers.base import is_first
@@ -69,17 +69,14 @@ class Rescaling(Through):
         if scale.ndim and is_first(site.config):
             raise Stop("channel-axis")
         scale, shift = np.broadcast_to(scale, size).copy(), np.broadcast_to(offset, size).copy()
-        if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-            raise Stop("non-finite")
-        axis = None if size == 1 else len(site.input) - 1
-        return Affine.of(scale, shift, axis, ("layer", site.layer.path))
+        return map_of(site, scale, shift, None if size == 1 else len(site.input) - 1)
 
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
         own, affine = self.affine(site, None), maps[0]
         if affine.axis is not None:
             if is_first(site.config):
                 raise Stop("channel-axis")
-            aligned(affine, site.input, last_axis(site.input))
+            aligned(affine, site.input, -1)
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
         inner, outer = (own, affine) if side == "after" else (affine, own)
@@ -112,18 +109,15 @@ class Normalization(Through):
         if len(axes) > 1:
             raise Stop("channel-axis")
         axis = axes[0] if axes else None
-        token = ("layer", site.layer.path)
         given = site.config["input_mean"] is not None
         if weights is None:
             channels = 1 if axis is None else int(site.input[axis] or 0)
+            token = ("layer", site.layer.path)
             shift = None if given else False
             return Affine(
                 axis, channels, token, zero_shift=shift, nonnegative=True, unit_scale=False
             )
-        scale, shift_by = _normalising(site, weights)
-        if not (np.isfinite(scale).all() and np.isfinite(shift_by).all()):
-            raise Stop("non-finite")
-        affine = Affine.of(scale, shift_by, axis, token)
+        affine = map_of(site, *_normalising(site, weights), axis)
         if not given and not weights["mean"].any() and bool((weights["variance"] == 1).all()):
             return affine.untrusted(zero_shift=False, nonnegative=True)
         return affine
@@ -162,19 +156,17 @@ class LayerScale(Rule):
     def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         if site.input is None or site.input[-1] is None:
             raise Stop("unknown-shape")
-        axis, token = len(site.input) - 1, ("layer", site.layer.path)
+        axis = len(site.input) - 1
         if weights is None:
-            channels = int(site.input[-1])
+            channels, token = int(site.input[-1]), ("layer", site.layer.path)
             return Affine(axis, channels, token, zero_shift=True, unit_scale=False)
         gamma = weights["gamma"]
         if gamma.shape != (site.input[-1],):
             raise Stop("channel-axis")
-        if not np.isfinite(gamma).all():
-            raise Stop("non-finite")
-        return Affine.of(gamma, np.zeros_like(gamma), axis, token)
+        return map_of(site, gamma, np.zeros_like(gamma), axis)
 
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
-        aligned(maps[0], site.input, last_axis(site.input))
+        aligned(maps[0], site.input, -1)
         return Absorbs((ZERO_SHIFT,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
