@@ -26,6 +26,14 @@ class ModelError(LayercountError):
     """The object given as a model cannot be read, copied or run as one."""
 
 
+def needs_tensorflow(what: str) -> str:
+    """Say that ``what`` needs TensorFlow where it is not installed."""
+    return (
+        f"{what} needs TensorFlow, which is not installed: "
+        'pip install "pytest-layercount[tensorflow]"'
+    )
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what ``error`` says, without Keras's bold type and preambles."""
     said = _PREAMBLE.sub("", _LAYOUT.sub("", str(error)).strip(), count=1)

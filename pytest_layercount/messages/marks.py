@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytest_layercount.errors import needs_tensorflow
 from pytest_layercount.layout import page, short
 
 OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
@@ -50,7 +51,4 @@ def unknown_fixture(fixture: str) -> str:
 
 def install_tensorflow(model: object) -> str:
     """TensorFlow is needed and not there."""
-    return (
-        f"reading {short(model)} needs TensorFlow, which is not installed: "
-        'pip install "pytest-layercount[tensorflow]"'
-    )
+    return needs_tensorflow(f"reading {short(model)}")

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount.errors import ModelError, first_line
+from pytest_layercount.errors import ModelError, first_line, needs_tensorflow
 from pytest_layercount.files import NOT_REGULAR, irregular
 from pytest_layercount.model.keras.origin import LIBRARIES
 
@@ -73,9 +73,6 @@ def _installed(path: Path) -> list[Any]:
     """Every Keras there is, those that are imported already first."""
     names = [name for name in LIBRARIES if importlib.util.find_spec(name)]
     if not names:
-        raise ModelError(
-            f"{path}: loading a model needs TensorFlow, which is not installed: "
-            'pip install "pytest-layercount[tensorflow]"'
-        )
+        raise ModelError(needs_tensorflow(f"{path}: loading a model"))
     names.sort(key=lambda name: name not in sys.modules)
     return [importlib.import_module(name) for name in names]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, needs_tensorflow
 from pytest_layercount.files import read_bytes
 from pytest_layercount.model.keras.load import SAVED_MODEL
 from pytest_layercount.model.readers.tensorflow.flatten import CALLS, Flattening
@@ -111,10 +111,7 @@ def _saved(path: Path) -> Function:
     try:
         from tensorflow.core.protobuf import saved_model_pb2
     except ModuleNotFoundError:
-        raise ModelError(
-            "reading a SavedModel needs TensorFlow, which is not installed: "
-            'pip install "pytest-layercount[tensorflow]"'
-        ) from None
+        raise ModelError(needs_tensorflow("reading a SavedModel")) from None
     message = saved_model_pb2.SavedModel()
     try:
         message.ParseFromString(raw)
