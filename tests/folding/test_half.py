@@ -104,6 +104,11 @@ def test_the_part_that_keeps_a_weight_computes_with_it() -> None:
         ([[1.0], [1.0]], [[1e-6], [1.0]], True),
         ([[1.0, 1.0], [1.0, 1.0]], [[1e-6, 1.0], [1.0, 1.0]], False),
         ([1.0, 1.0], [1e-6, 1.0], True),
+        ([[2.0**-14, 1.0]], [[1e-6, 1.0]], True),  # just had all its digits
+        ([[1.0, 1.0]], [[2.0**-14, 1.0]], False),  # just has them
+        ([[1.0]], [[1e-6]], True),
+        ([[1.0, 1.0]], [1e-6, 1e-6], False),  # of another shape: not comparable
+        (1.0, 1e-6, False),
     ],
 )
 def test_channels_that_vanish(before: Any, after: Any, lost: bool) -> None:

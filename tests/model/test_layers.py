@@ -14,7 +14,7 @@ from pytest_layercount.model.layers import LAYERS, TYPES, WITHOUT_ROW, row_of
 from pytest_layercount.model.layers.attention import PROJECTING
 from pytest_layercount.model.layers.base import Call, Kernel, LayerType
 from tests.conftest import has_keras, needs_keras
-from tests.kerases import generation, load_keras, skip_in_keras_3_3
+from tests.kerases import generation, is_keras_3_3, load_keras, skip_in_keras_3_3
 from tests.model.every_layer import CASES, Case
 
 NO_LAYERS = {"AbstractRNNCell", "Layer", "Wrapper"}
@@ -110,6 +110,24 @@ def test_shapes_and_weights_are_those_of_keras(case: Case, tmp_path: Path) -> No
     assert read.trainable_parameters == trained
     written = json.loads(path.read_text())["config"]["layers"][-1]["config"]
     assert set(row_of(case.type).writes) <= set(written)
+
+
+OF_OTHERS = {"virtual_batch_size"}
+"""Settings that only Keras 2 has."""
+
+
+@needs_keras
+def test_rows_name_settings_of_keras() -> None:
+    if generation(load_keras()) == 2 or is_keras_3_3():
+        pytest.skip("only the newest Keras has all of them")
+    layers = [(case.type, made(case)) for case in HERE]
+    there = {name for _, layer in layers if layer is not None for name in layer.get_config()}
+    there |= {
+        name for type_, layer in layers for name in row_of(type_).attributes if hasattr(layer, name)
+    }
+    for row in TYPES.values():
+        said = {*row.attributes, *row.defaults, *row.writes, *(row.optional or {}).values()}
+        assert said <= there | OF_OTHERS
 
 
 @needs_keras

@@ -13,6 +13,13 @@ from typing import Any
 from tests.mutants.mutations import Mutant, executed_at_import, imports
 from tests.mutants.running import ROOT
 
+READING = (
+    "tests/model/keras/test_names.py",
+    "tests/test_architecture.py",
+    "tests/test_known_names.py",
+)
+"""Tests of the text of the package."""
+
 
 def test_files(places: list[str]) -> list[str]:
     """The test files below ``places``, relative to the repository."""
@@ -67,8 +74,11 @@ class Lines:
 
     @cached_property
     def starting(self) -> set[str]:
-        """Tests that start processes, where no line is seen."""
-        return {test for note in self.notes.values() for test in note["starting"]}
+        """Tests that start processes, or read the package's own text, where no line is seen."""
+        reading = {
+            test for file in READING if file in self.notes for test in self.notes[file]["seconds"]
+        }
+        return reading | {test for note in self.notes.values() for test in note["starting"]}
 
     @cached_property
     def importers(self) -> dict[str, set[str]]:

@@ -19,7 +19,7 @@ from pytest_layercount.model.readers.live import OpenModel
 
 MOVES = {
     *("Concatenate", "Flatten", "Lambda", "Masking", "Permute", "RepeatVector", "Reshape"),
-    *("cast", "concatenate", "copy", "expand_dims", "flatten", "get_item", "identity"),
+    *("cast", "concatenate", "copy", "expand_dims", "get_item", "identity"),
     *("moveaxis", "repeat", "reshape", "slice", "split", "squeeze", "stack", "stop_gradient"),
     *("swapaxes", "tile", "transpose", "unstack"),
 }

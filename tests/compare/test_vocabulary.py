@@ -1,0 +1,78 @@
+"""What two models must agree on to be the same, setting by setting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_layercount import explain
+from tests.compare.sketch import Sketch
+
+
+def model(type_, training=None, settings=None, **config):
+    """A layer of these attributes, and of others that no row names."""
+    net = Sketch()
+    value = net.add(type_, net.input(), **config)
+    net.layers[-1] = replace(net.layers[-1], settings=settings or {})
+    net.nodes[value.node] = replace(net.nodes[value.node], training=training)
+    return net.model(value)
+
+
+@pytest.mark.parametrize(
+    ("type_", "one", "two"),
+    [
+        ("Softmax", {"settings": {"axis": -1}}, {"settings": {"axis": 3}}),
+        ("Softmax", {"settings": {"axis": -1}}, {"settings": {}}),
+        ("Softmax", {"settings": {"axis": (-3, -2)}}, {"settings": {"axis": [1, 2]}}),
+        ("LayerNormalization", {"axis": (-1,)}, {"axis": 3}),
+        ("LayerNormalization", {"axis": (-2, -1)}, {"axis": [2, 3]}),
+        ("Conv2D", {"data_format": "channels_last"}, {"data_format": None}),
+        ("Conv2D", {"activation": "swish"}, {"activation": "silu"}),
+        ("Conv2D", {"activation": "hard_swish"}, {"activation": "hard_silu"}),
+        ("Conv2D", {"use_bias": False}, {"use_bias": None}),
+        ("Conv2D", {"kernel_size": [3, 3]}, {"kernel_size": (3, 3)}),
+        ("Conv2D", {"groups": 1}, {"groups": None}),
+        ("BatchNormalization", {"trainable": False}, {"trainable": True}),
+        ("BatchNormalization", {"epsilon": 1e-3}, {"epsilon": 0.001000000047}),
+    ],
+)
+def test_other_words_for_the_same(type_, one, two):
+    explanation = explain(model(type_, **one), model(type_, **two))
+    assert explanation.same, explanation.changed
+
+
+@pytest.mark.parametrize(
+    ("type_", "one", "two"),
+    [
+        ("Softmax", {"settings": {"axis": -1}}, {"settings": {"axis": 1}}),
+        ("Softmax", {"settings": {}}, {"settings": {"axis": 1}}),
+        ("LayerNormalization", {"axis": (1, 2)}, {"axis": (2, 3)}),
+        ("LayerNormalization", {"settings": {"beta": 1}}, {"settings": {"beta": 5}}),
+        ("Rescaling", {"offset": -1}, {"offset": 3}),
+        ("Rescaling", {"scale": 0.1}, {"scale": 0.1001}),
+        ("Conv2D", {"data_format": "channels_last"}, {"data_format": "channels_first"}),
+        ("Conv2D", {"activation": "relu"}, {"activation": "relu6"}),
+        ("Conv2D", {"use_bias": False}, {"use_bias": True}),
+        ("Conv2D", {"groups": 1}, {"groups": 2}),
+        ("BatchNormalization", {"epsilon": 1e-3}, {"epsilon": 2e-3}),
+        ("ReLU", {"max_value": 6.0}, {"max_value": 6.0, "threshold": 1.0}),
+        ("ReLU", {"max_value": 6.0}, {"max_value": 6.0, "negative_slope": 0.5}),
+        ("ReLU", {"max_value": 6.0}, {"max_value": 5.0}),
+        ("ReLU", {}, {"negative_slope": 0.5}),
+    ],
+)
+def test_other_settings_are_a_change(type_, one, two):
+    explanation = explain(model(type_, **one), model(type_, **two))
+    assert explanation.changed or explanation.causes
+
+
+def test_whether_statistics_are_fixed_counts_in_a_call_that_trains():
+    one, two = (
+        model("BatchNormalization", training=True, trainable=trainable)
+        for trainable in (True, False)
+    )
+    (change,) = explain(one, two).changed
+    assert change.attributes == {"trainable": (None, False)}
+    (change,) = explain(model("BatchNormalization"), one).changed
+    assert change.attributes == {"training": (None, True)}
