@@ -21,6 +21,8 @@ from pytest_layercount.folding.rule import added_elsewhere
         ((4, 1, 1), (None, 4, 3, 5), False),
         ((4, 1, 1), (None, 4, 3, 4), True),
         ((4, 2), (None, 4, 4), False),
+        ((4, 1), (None, 4), True),
+        ((4, 1), (None, 1), False),
         ((4, 1), None, False),
         ((4,), (4,), False),
     ],

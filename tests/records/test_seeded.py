@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 
 from pytest_layercount.records.seeded import Stable, sample, seeded_weight, uniform
 
@@ -26,6 +27,9 @@ class Variable:
         self.shape, self.dtype = shape, dtype
 
 
+KERNEL, SCALE, VARIANCE = "a1235bcbaf3f675b", "4d971639a5e9f815", "260425e6aa345f83"
+
+
 class Layer:
     def __init__(self, **variables):
         vars(self).update(variables)
@@ -38,6 +42,24 @@ def test_the_same_everywhere():
     words = stable.choice(np.array(["a", "b", "c"]), (5,))
     assert digest(*drawn) == INPUTS
     assert "".join(words) == WORDS
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "made"),
+    [
+        ("kernel", (3, 4), KERNEL),
+        ("bias", (5,), "897f8dd7d1a14557"),
+        *((name, (5,), SCALE) for name in ("gamma", "scale", "dense_1/gamma:0")),
+        *((name, (5,), VARIANCE) for name in ("moving_variance", "variance", "adapt_variance")),
+    ],
+)
+def test_each_kind_of_weight_is_the_same_everywhere(name, shape, made):
+    variable = Variable(*shape)
+    variable.name = name
+    assert digest(seeded_weight(Layer(), variable, 0, 0)) == made
+    variable.name = "of_the_users_own"
+    attribute = name.rpartition("/")[2].partition(":")[0]
+    assert digest(seeded_weight(Layer(**{attribute: variable}), variable, 0, 0)) == made
 
 
 def test_a_weight_depends_on_seed_position_and_shape():
@@ -77,9 +99,10 @@ def test_kernels_keep_the_size_of_a_signal():
     assert 0.2 < np.sqrt(np.mean(signal**2)) < 5
 
 
-def test_depthwise_kernels_add_up_a_window_alone():
+@pytest.mark.parametrize("window", [(3, 3), (3,), (2, 3, 4)])
+def test_depthwise_kernels_add_up_a_window_alone(window):
     plain, depthwise = Layer(), Layer(depth_multiplier=1)
-    variable = Variable(3, 3, 64, 1)
+    variable = Variable(*window, 64, 1)
     ratio = seeded_weight(depthwise, variable, 0, 0) / seeded_weight(plain, variable, 0, 0)
     np.testing.assert_allclose(ratio, 8)
 

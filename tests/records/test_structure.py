@@ -64,6 +64,23 @@ def test_operations_of_both_generations_have_one_name():
     assert data[0]["nodes"] == data[1]["nodes"]
 
 
+def test_what_is_usual_of_a_layer_is_not_written():
+    usual = Layer("dense", "Dense")
+    graph = ModelGraph("net", "Keras 3.15.0", (usual,), (Node(0),), Value(0), Value(0))
+    assert to_data(graph)["layers"] == [{"type": "Dense"}]
+    for change in (
+        {"kind": "input"},
+        {"builtin": False},
+        {"config": {"units": 3}},
+        {"operation": "relu"},
+        {"parameters": 7},
+        {"settings": {"seed": 1}},
+    ):
+        other = replace(graph, layers=(replace(usual, **change),))
+        assert to_data(other)["layers"] == [{"type": "Dense", **change}]
+        assert through_json(other).layers == other.layers
+
+
 @pytest.mark.parametrize(
     ("given", "back"),
     [

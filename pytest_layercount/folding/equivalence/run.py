@@ -60,7 +60,7 @@ class Runner:
                 return leaf
             tensor = forced[leaf] if leaf in forced else made[leaf]
             readers[leaf] -= 1
-            if not readers[leaf] and leaf not in feeds:
+            if not readers[leaf]:
                 made.pop(leaf, None)
             return tensor
 

@@ -152,7 +152,7 @@ class _Recorded:
             return "weight", id(leaf)
         if callable(leaf):
             raise Unseen("it hands a function to an operation")
-        if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+        if hasattr(leaf, "dtype"):
             array = array_of(leaf)
             return dtype_name(array.dtype), array.shape, array.tobytes()
         return type(leaf), repr(leaf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,24 @@ def test_operations_that_are_no_layer_are_shown() -> None:
     assert "Erf" in " ".join(shown)
     with pytest.raises(ModelError, match=r"has no model\.layers to count"):
         count_layers(graph, count="top")
+
+
+def test_a_path_leaves_out_the_scope_around_all() -> None:
+    import tensorflow as tf
+
+    def call(x: Any, scopes: tuple[str, str]) -> Any:
+        with tf.name_scope(scopes[0]):
+            x = tf.math.erf(tf.cumsum(x))
+        with tf.name_scope(scopes[1]):
+            return tf.math.sin(x)
+
+    for outer, paths in (
+        (("net/first", "net/second"), ["first", "second"]),
+        (("net/first", "other/second"), ["net/first", "other/second"]),
+    ):
+        _, *layers = read_graph(concrete(partial(call, scopes=outer), None, 4)).layers
+        assert [layer.path for layer in layers] == paths
+        assert [layer.type for layer in layers] == ["Cumsum+Erf", "Sin"]
 
 
 def test_operations_that_only_begin_like_a_layer_are_shown() -> None:
