@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount import explain, fold
+from pytest_layercount.compare.confirm import _agree
 from pytest_layercount.structure import difference
 from tests.conftest import needs_keras
 from tests.kerases import load_keras
@@ -87,6 +88,39 @@ def test_where_nothing_is_read_nothing_is_said(models, tmp_path):
     one, two = models
     (tmp_path / "two.json").write_text(two.to_json())
     assert found(one, tmp_path / "two.json") == [None, None]
+
+
+KERNEL = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+BIAS = np.arange(4, dtype="float32")
+HALF = KERNEL.astype("float16").astype("float32")
+BRAIN = 2**20 * (KERNEL.view("uint32") & 0xFFFF0000).view("float32")
+"""What float16 and bfloat16 keep of it, the latter larger than the former can be."""
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "agree"),
+    [
+        ({"kernel": KERNEL}, {"kernel": KERNEL}, True),
+        ({"kernel": KERNEL}, {"kernel": KERNEL * (1 + 3e-5)}, True),
+        ({"kernel": KERNEL}, {"kernel": KERNEL * (1 + 2e-3)}, False),
+        ({"kernel": KERNEL}, {"kernel": np.where(KERNEL > 1, np.nan, KERNEL)}, False),
+        ({"kernel": HALF}, {"kernel": HALF * (1 + 2**-10)}, True),
+        ({"kernel": HALF}, {"kernel": HALF * (1 + 2**-8)}, False),
+        ({"kernel": BRAIN}, {"kernel": BRAIN * (1 + 2**-7)}, True),
+        ({"kernel": BRAIN}, {"kernel": BRAIN * (1 + 2**-5)}, False),
+        ({"kernel": KERNEL, "bias": BIAS}, {"kernel": KERNEL, "bias": BIAS}, True),
+        ({"kernel": KERNEL, "bias": BIAS}, {"kernel": KERNEL}, False),
+        ({"kernel": KERNEL}, {"kernel": KERNEL, "bias": 0 * BIAS}, True),
+        ({"kernel": KERNEL}, {"depthwise_kernel": KERNEL}, None),
+        ({"kernel": KERNEL}, {"kernel": KERNEL, "gamma": BIAS}, None),
+        ({"kernel": KERNEL}, {"kernel": KERNEL.T}, None),
+        ({"kernel": KERNEL}, None, None),
+        ({}, {"kernel": KERNEL}, None),
+    ],
+)
+def test_weights_that_agree(one, two, agree):
+    for pair in ((one, two), (two, one)):
+        assert _agree(*pair) is agree
 
 
 def with_random_weights(model: Any) -> Any:

@@ -95,6 +95,29 @@ def test_a_layer_configured_otherwise_is_seen(counted: Counter[str]) -> None:
     assert counted["open_model"] == 5
 
 
+def test_a_layer_of_the_users_own_that_changed_is_seen(counted: Counter[str]) -> None:
+    layers = load_keras().layers
+
+    class Scaled(layers.Layer):  # type: ignore[misc,name-defined]
+        factor = 1.0
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "factor": self.factor}
+
+    scaled = Scaled()
+    model = small(scaled)
+    for factor in (2.0, 3.0):
+        scaled.factor = factor
+        settings = measure.graph(model).layers[-1].settings
+        assert settings is not None
+        assert settings["factor"] == factor
+        assert measure.graph(model) is measure.graph(model)
+    assert counted["open_model"] == 2
+
+
 def test_new_weights_make_a_new_plan(counted: Counter[str]) -> None:
     keras = load_keras()
     layers = keras.layers

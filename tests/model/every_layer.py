@@ -64,6 +64,9 @@ def windows() -> Iterator[Case]:
             {"filters": 4, "kernel_size": 2, "dilation_rate": 2},
         ]
         yield from of(here, **{f"Conv{n}D": several, f"Conv{n}DTranspose": several[:2]})
+        grown = {"filters": 4, "kernel_size": 3, "strides": 2, "output_padding": 1}
+        for padding in ("valid", "same"):
+            yield from of(here, **{f"Conv{n}DTranspose": {**grown, "padding": padding}})
         yield from of((*here[:-1], 4), **{f"Conv{n}D": {**several[0], "groups": 2}})
         channels_first = {**several[0], "data_format": "channels_first"}
         yield from of(first, **{f"Conv{n}D": channels_first})

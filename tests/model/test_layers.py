@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,30 @@ def test_a_cell_holds_what_its_layer_does(cell: str) -> None:
     config = {**layer.get_config(), "return_sequences": False}
     one_step = whole.macs(config, [(1, 1, 3)], (1, 4))
     assert row_of(cell).macs(layer.get_config(), [(1, 3)], (1, 4)) == one_step
+
+
+@pytest.mark.parametrize(
+    ("n", "more", "kernel"),
+    [
+        (1, {}, 6 * 3 * 4 * 10),
+        (2, {}, 6 * 6 * 9 * 4 * 10),
+        (2, {"padding": "valid", "strides": (2, 3)}, 3 * 2 * 9 * 4 * 10),
+        (2, {"implementation": 2}, 8 * 8 * 6 * 6 * 4 * 10),
+        (2, {"implementation": 2, "padding": "same"}, 8 * 8 * 8 * 8 * 4 * 10),
+    ],
+)
+def test_a_kernel_for_each_place(n: int, more: dict[str, Any], kernel: int) -> None:
+    """As Keras 2 has it; a kernel that reaches over the border is smaller there."""
+    row = row_of(f"LocallyConnected{n}D")
+    config = {"filters": 10, "kernel_size": (3,) * n, "strides": (1,) * n, **more}
+    (shape,) = row.returns(Call(config, [(None, *(8,) * n, 4)]))
+    assert shape is not None
+    places = math.prod(size or 1 for size in shape[1:])
+    for biased in (True, False):
+        found = row.scalars({**config, "use_bias": biased}, [(None, *(8,) * n, 4)])
+        assert found == (kernel + places * biased, 0)
+    with pytest.raises(ValueError, match="at the border there are fewer"):
+        row.scalars({**config, "padding": "same", "implementation": 1}, [(None, *(8,) * n, 4)])
 
 
 @needs_keras
