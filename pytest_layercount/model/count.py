@@ -120,10 +120,10 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         raise ValueError(f"count={count!r}: expected one of {', '.join(map(repr, COUNTS))}")
     types = Counter(_types(graph, count))
     counted = _counted(graph, count)
-    held = [Held(one.path, _names(one), layer.path) for layer in counted for one in layer.held()]
+    held = [Held(part.path, _names(part), layer.path) for layer in counted for part in layer.held()]
     bases = Counter(name for layer in counted for name in _names(layer))
-    bases.update(name for one in held for name in one.types)
-    every = types + Counter(one.types[0] for one in held if count != "top")
+    bases.update(name for part in held for name in part.types)
+    every = types + Counter(part.types[0] for part in held if count != "top")
     return LayerCount(
         total=sum(types.values()),
         count=count,
@@ -133,10 +133,10 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         by_base={**types, **bases},
         held=tuple(held),
         closed={
-            one.path: one is not layer or bool(layer.parameters) or not layer.weighed
+            part.path: part is not layer or bool(layer.parameters) or not layer.weighed
             for layer in graph.layers
-            for one in (layer, *layer.held())
-            if one.closed
+            for part in (layer, *layer.held())
+            if part.closed
         },
     )
 
@@ -221,34 +221,34 @@ def _depth(graph: ModelGraph) -> int:
 
 def _work(graph: ModelGraph) -> tuple[dict[int, int], dict[str, str]]:
     """The multiply-accumulates of each layer, over all its calls, and whose are not known."""
-    found: dict[int, int] = dict.fromkeys(range(len(graph.layers)), 0)
+    work: dict[int, int] = dict.fromkeys(range(len(graph.layers)), 0)
     uncounted = {}
     for node in graph.nodes:
         try:
-            found[node.layer] += macs(graph, node)
+            work[node.layer] += macs(graph, node)
         except Unknown as unknown:
             uncounted[graph.layers[node.layer].path] = str(unknown)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             uncounted[graph.layers[node.layer].path] = "its configuration is not as expected"
-    return found, uncounted
+    return work, uncounted
 
 
 def _shares(
     graph: ModelGraph, work: Mapping[int, int], part: Callable[[Layer], str]
 ) -> dict[str, Share]:
-    found: dict[str, Share] = {}
+    shares: dict[str, Share] = {}
     for number, layer in enumerate(graph.layers):
         if layer.kind == "input" and graph.sequential:
             continue
         name = part(layer)
-        share = found.get(name, Share())
-        found[name] = Share(
+        share = shares.get(name, Share())
+        shares[name] = Share(
             layers=share.layers + (layer.kind != "operation"),
             parameters=share.parameters + layer.parameters,
             weight_bytes=share.weight_bytes + layer.weight_bytes,
             macs=share.macs + work[number],
         )
-    return found
+    return shares
 
 
 def _block(layer: Layer) -> str:

@@ -207,8 +207,8 @@ class _Splice:
 
     def _open(self, number: int, node: Node, inner: ModelGraph) -> None:
         path = self.outer.layers[node.layer].path
-        given = [self.known[value] for value in node.inputs]
-        known = dict(zip(values_in(inner.inputs), given, strict=True))
+        arguments = [self.known[value] for value in node.inputs]
+        known = dict(zip(values_in(inner.inputs), arguments, strict=True))
         for place, call in enumerate(inner.nodes):
             if Value(place) in known:
                 continue

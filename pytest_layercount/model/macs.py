@@ -93,9 +93,9 @@ def _operation(name: str, node: Node, inputs: Sequence[Shape], output: Shape) ->
     if name == "matmul":
         return math.prod(_known(output)) * _summed_by_matmul(node, inputs[0])
     if name == "einsum" and len(inputs) == 2 and isinstance(node.argument(0), str):
-        found = multiplied(node.argument(0), *map(_known, inputs))
-        if found is not None:
-            return found
+        products = multiplied(node.argument(0), *map(_known, inputs))
+        if products is not None:
+            return products
     if name == "einsum" or _UNKNOWN_OPERATIONS.fullmatch(name):
         raise Unknown("there is no formula for it")
     return 0

@@ -31,7 +31,7 @@ def stable_paths(graph: ModelGraph) -> Mapping[str, str]:
     """
     numbers: Counter[str] = Counter()
     prefixes: dict[str, str] = {}
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for layer in graph.every():
         *models, own = layer.path.split("/")
         path = outer = ""
@@ -40,11 +40,11 @@ def stable_paths(graph: ModelGraph) -> Mapping[str, str]:
             if outer not in prefixes:
                 made = _MODEL.fullmatch(name)
                 new = path + (_next(made[1], path, numbers) if made else name)
-                prefixes[outer] = found.get(outer[:-1], new) + "/"
+                prefixes[outer] = paths.get(outer[:-1], new) + "/"
             path = prefixes[outer]
         base = _generated(own, layer)
-        found[layer.path] = path + (_next(base, path, numbers) if base else own)
-    return found
+        paths[layer.path] = path + (_next(base, path, numbers) if base else own)
+    return paths
 
 
 def _next(base: str, path: str, numbers: Counter[str]) -> str:

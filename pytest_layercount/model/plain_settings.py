@@ -134,7 +134,7 @@ def plain_settings(type_: str, config: Mapping[str, Any], *, builtin: bool) -> d
 def _settings(
     type_: str, config: Mapping[str, Any], told: Collection[str], *, builtin: bool
 ) -> dict[str, Any]:
-    found = {}
+    settings = {}
     for key, value in config.items():
         name = row_of(type_).renamed.get(key, key)
         if name in told or is_without_effect(type_, name, builtin=builtin):
@@ -143,8 +143,8 @@ def _settings(
         if builtin and (type_, name) == ("Lambda", "function"):
             plain = _plain_lambda(plain)
         if not _goes_without_saying(type_, name, plain, builtin=builtin):
-            found[name] = plain
-    return found
+            settings[name] = plain
+    return settings
 
 
 def _plain_lambda(function: Any) -> Any:
@@ -186,15 +186,17 @@ def _of_attributes(
     type_: str, names: tuple[tuple[str, str], ...], policy: str | None, *values: Any
 ) -> dict[str, Any]:
     """Layers of a model are much alike, and what is said of one is never changed."""
-    given = {name: value for (name, _), value in zip(names, values, strict=True)}
-    return plain_settings(type_, {**given, "dtype": policy}, builtin=True)
+    config = {name: value for (name, _), value in zip(names, values, strict=True)}
+    return plain_settings(type_, {**config, "dtype": policy}, builtin=True)
 
 
 def _with_functions(
-    layer: Any, config: Mapping[str, Any], found: dict[str, Any], *, builtin: bool
+    layer: Any, config: Mapping[str, Any], settings: dict[str, Any], *, builtin: bool
 ) -> dict[str, Any]:
     """The settings with the functions of the user's among them, by name and by what they do."""
-    custom = [name for name, said in config.items() if type(said) is str and said == "custom"]
+    custom = [
+        name for name, setting in config.items() if type(setting) is str and setting == "custom"
+    ]
     functions = {name: getattr(layer, name, None) for name in custom}
     told = {name: _plain(function) for name, function in functions.items()}
     if builtin and type(layer).__name__ == "Lambda":
@@ -202,20 +204,20 @@ def _with_functions(
     codes = list(filter(None, map(_code, functions.values())))
     if codes:
         told[CODE] = f"{'-'.join(codes)} of Python {sys.version_info[0]}.{sys.version_info[1]}"
-    return {**found, **told} if told else found
+    return {**settings, **told} if told else settings
 
 
 def stored_settings(
     type_: str, config: Mapping[str, Any], read: Mapping[str, Any], *, builtin: bool
 ) -> dict[str, Any]:
     """The settings of a saved layer besides ``read``, what was read of it for folding."""
-    found = plain_settings(type_, config, builtin=builtin)
-    for name, said in read.items():
-        if said == "custom":
-            found[name] = _plain(config.get(name))
+    settings = plain_settings(type_, config, builtin=builtin)
+    for name, setting in read.items():
+        if setting == "custom":
+            settings[name] = _plain(config.get(name))
     if builtin and type_ == "Lambda":
-        found[STORED] = digest(config.get("function"))
-    return found
+        settings[STORED] = digest(config.get("function"))
+    return settings
 
 
 def within(wrapper: str, layer: Layer) -> Layer:
@@ -255,16 +257,18 @@ def _attribute_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
 def _found_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
     type_ = type(layer).__name__
     told = _told(type_)
-    found = []
+    names = []
     for key, value in _config(layer).items():
         name = row_of(type_).renamed.get(key, key)
         if key == "dtype" or name in told or is_without_effect(type_, name, builtin=True):
             continue
-        held = next((one for one in (key, f"_{key}") if _holds(layer, one, value)), None)
+        held = next(
+            (attribute for attribute in (key, f"_{key}") if _holds(layer, attribute, value)), None
+        )
         if held is None:
             return None
-        found.append((key, held))
-    return (*found, *_told_where_set(layer, {*told, *(name for name, _ in found)}))
+        names.append((key, held))
+    return (*names, *_told_where_set(layer, {*told, *(name for name, _ in names)}))
 
 
 def _told_where_set(layer: Any, known: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -296,10 +300,10 @@ def _config(layer: Any) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of functions that no configuration can hold
-            found = layer.get_config()
+            config = layer.get_config()
     except Exception:  # noqa: BLE001  whatever a user's own raises
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return config if isinstance(config, Mapping) else {}
 
 
 def is_without_effect(type_: str, name: str, *, builtin: bool) -> bool:
@@ -340,8 +344,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _plain_mapping(value)
     if isinstance(value, (list, tuple, set)) or type(value).__name__ == "ListWrapper":
-        found = tuple(_plain(item) for item in value)
-        return found if len(found) <= MOST_NUMBERS else f"{len(found)} values {digest(found)}"
+        items = tuple(_plain(item) for item in value)
+        return items if len(items) <= MOST_NUMBERS else f"{len(items)} values {digest(items)}"
     array = value.numpy() if callable(getattr(value, "numpy", None)) else value
     if type(array).__module__ == "numpy" and hasattr(array, "tolist"):
         return _plain_array(array)

@@ -88,8 +88,8 @@ def states_of(layer: Any) -> list[Any]:
     Of ``stateful=True``; neither Keras lists them among the weights.
     """
     carrying = [part for part in parts(layer) if getattr(part, "stateful", False)]
-    found = [state for part in carrying for state in leaves(getattr(part, "states", ()))]
-    return list({id(state): state for state in found if hasattr(state, "assign")}.values())
+    states = [state for part in carrying for state in leaves(getattr(part, "states", ()))]
+    return list({id(state): state for state in states if hasattr(state, "assign")}.values())
 
 
 def size_of(variable: Any) -> tuple[int, ...]:

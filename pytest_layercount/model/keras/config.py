@@ -70,20 +70,20 @@ def set_numbers(layer: Any, changes: Mapping[str, Any]) -> None:
 
 def custom_objects(layer: Any) -> dict[str, Any]:
     """Functions and classes that the configuration of ``layer`` may name without a module."""
-    found: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     pending, seen = [layer], set()
     while pending:
         owner = pending.pop()
         if id(owner) in seen:
             continue
         seen.add(id(owner))
-        found[type(owner).__name__] = type(owner)
+        objects[type(owner).__name__] = type(owner)
         for value in _attributes(owner):
             if hasattr(value, "get_config") and hasattr(value, "__dict__"):
                 pending.append(value)
             elif callable(value) and hasattr(value, "__name__"):
-                found[value.__name__] = value
-    return {name: value for name, value in found.items() if not is_own(value)}
+                objects[value.__name__] = value
+    return {name: value for name, value in objects.items() if not is_own(value)}
 
 
 def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
@@ -95,7 +95,7 @@ def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
     functions = [value for part in parts(live) for _, value in functions_of(part)]
     try:
         # Keras warns of a lambda before it fails.
-        if not any("<lambda>" in str(getattr(each, "__name__", "")) for each in functions):
+        if not any("<lambda>" in str(getattr(function, "__name__", "")) for function in functions):
             return make(live.get_config())
     except Exception:
         if not functions:

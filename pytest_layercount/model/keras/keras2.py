@@ -121,8 +121,10 @@ class Keras2(Making):
     def copy_operation(self, live: Any, name: str) -> Any:
         # TFOpLambda and its relatives are made again from what their constructors take.
         taken = inspect.signature(type(live).__init__).parameters
-        given = {key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"}
-        return type(live)(**given, name=name)
+        arguments = {
+            key: getattr(live, key) for key in taken if hasattr(live, key) and key != "name"
+        }
+        return type(live)(**arguments, name=name)
 
 
 def _by_name(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

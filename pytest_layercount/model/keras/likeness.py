@@ -50,26 +50,25 @@ def difference(old: Any, new: Any, changed: frozenset[str], loosely: bool) -> st
         return f"it holds {len(there) - 1} layers, not {len(here) - 1}"
     compare = _Comparison(old, new, loosely)
     for source, target in zip(here, there, strict=True):
-        said = compare.parts(source, target, changed)
-        if said:
-            return said if source is old else f"in its part {source.name!r}, {said}"
+        unlike = compare.parts(source, target, changed)
+        if unlike:
+            return unlike if source is old else f"in its part {source.name!r}, {unlike}"
     return _untracked_difference(here, there)
 
 
 def _untracked_difference(here: list[Any], there: list[Any]) -> str | None:
     """The first layer that Keras does not know as a part, if a copy has another in its place."""
-    ours, theirs = _untracked(here), _untracked(there)
-    for one, other in zip_longest(ours, theirs):
-        if one is not other and (one is None or other is None or not _same_weights(one, other)):
-            name = (other if one is None else one).name
+    for layer, copy in zip_longest(_untracked(here), _untracked(there)):
+        if layer is not copy and (layer is None or copy is None or not _same_weights(layer, copy)):
+            name = (copy if layer is None else layer).name
             return f"it uses {name!r}, which Keras does not know as a part of it"
     return None
 
 
 def _untracked(tracked: list[Any]) -> list[Any]:
     known = set(map(id, tracked))
-    loose = [each for part in tracked for each in loose_layers(part, builtin=is_own(type(part)))]
-    return [each for each in loose if id(each) not in known]
+    loose = [layer for part in tracked for layer in loose_layers(part, builtin=is_own(type(part)))]
+    return [layer for layer in loose if id(layer) not in known]
 
 
 def _same_weights(one: Any, other: Any) -> bool:
@@ -113,7 +112,7 @@ def looks_at(function: Any, layer: Any) -> bool:
     """Whether a function knows a layer, so that no other layer may have it."""
     known = [getattr(function, "__self__", None), *closure(function), *_held_by(function)]
     own = {id(layer), *map(id, parts(layer)), *map(id, variables_of(layer))}
-    return any(id(each) in own for each in known)
+    return any(id(part) in own for part in known)
 
 
 def _held_by(value: Any) -> list[Any]:
@@ -127,7 +126,7 @@ class _Comparison:
 
     def __init__(self, old: Any, new: Any, loosely: bool) -> None:
         self.loosely = loosely
-        self.variables = {id(each) for layer in (old, new) for each in variables_of(layer)}
+        self.variables = {id(variable) for layer in (old, new) for variable in variables_of(layer)}
         self.names = {_name(a): _name(b) for a, b in zip(parts(old), parts(new), strict=False)}
 
     def parts(self, source: Any, target: Any, changed: frozenset[str]) -> str | None:

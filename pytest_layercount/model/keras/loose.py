@@ -103,7 +103,7 @@ def _used_by(function: FunctionType) -> list[Any]:
     return [
         *closure(function),
         *defaults,
-        *(each for each in named if is_layer(each) or isinstance(each, FunctionType)),
+        *(value for value in named if is_layer(value) or isinstance(value, FunctionType)),
     ]
 
 
@@ -117,7 +117,7 @@ def _methods(cls: type) -> Iterator[Any]:
 @lru_cache(maxsize=1024)
 def _global_names(code: CodeType) -> tuple[str, ...]:
     """The globals that code reads, that of the functions in it as well."""
-    names = [each.argval for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL"]
+    names = [step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"]
     for constant in code.co_consts:
         names += _global_names(constant) if isinstance(constant, CodeType) else ()
     return tuple(dict.fromkeys(names))

@@ -87,9 +87,9 @@ def _from_config(live: Any, config: dict[str, Any]) -> Any:
         return type(live).from_config(config)
     except TypeError:
         # Keras 3 notes up to 3.15 what a layer was made with; where it does not, the error stands.
-        given = getattr(getattr(live, "_auto_config", None), "config", None)
-        if given is None:
+        arguments = getattr(getattr(live, "_auto_config", None), "config", None)
+        if arguments is None:
             raise
-        known = {*given, "name", "trainable", "dtype"}
+        known = {*arguments, "name", "trainable", "dtype"}
         kept = {key: value for key, value in config.items() if key in known}
-        return type(live).from_config({**given, **kept})
+        return type(live).from_config({**arguments, **kept})

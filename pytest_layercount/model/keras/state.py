@@ -60,8 +60,10 @@ class State:
         """
         unset_initial(self.new)
         targets = [(self._target(name), array) for name, array in self.weights.items()]
-        given = {id(target) for target, _ in targets}
-        others = [(there, here) for here, there in self._pairs(given) if id(there) not in given]
+        targeted = {id(target) for target, _ in targets}
+        others = [
+            (there, here) for here, there in self._pairs(targeted) if id(there) not in targeted
+        ]
         late = False
         for target, value in (*others, *targets):
             if self.begun.get(id(target)) is not value:
@@ -102,25 +104,25 @@ class State:
 
     def _expected(self) -> dict[str, Any]:
         """Values by the names under which variables are made."""
-        found: dict[str, Any] = {short_name(source): source for source in variables_of(self.old)}
+        values: dict[str, Any] = {short_name(source): source for source in variables_of(self.old)}
         for name, array in self.weights.items():
             source = variable(self.old, name)
-            found[name if source is None else short_name(source)] = array
-        return found
+            values[name if source is None else short_name(source)] = array
+        return values
 
-    def _pairs(self, given: set[int]) -> list[tuple[Any, Any]]:
+    def _pairs(self, targeted: set[int]) -> list[tuple[Any, Any]]:
         """Each variable of the copy with the one it copies, but for those ``given`` new values.
 
         Raises:
             Unlike: one of them has no counterpart.
         """
-        found = list(self._part_by_part())
-        if self._covered(found, given):
-            return found
+        pairs = list(self._part_by_part())
+        if self._covered(pairs, targeted):
+            return pairs
         # Wrappers that quantize move variables from the layer inside to themselves.
-        found = list(_alike(variables_of(self.old), variables_of(self.new)))
-        if self._covered(found, given):
-            return found
+        pairs = list(_alike(variables_of(self.old), variables_of(self.new)))
+        if self._covered(pairs, targeted):
+            return pairs
         here, there = (_listed(layer) for layer in (self.old, self.new))
         raise Unlike(f"its variables are {there}, not {here}")
 
@@ -137,14 +139,16 @@ class State:
                 target.trainable = source.trainable
             yield from _alike(_own(source), _own(target))
 
-    def _covered(self, pairs: list[tuple[Any, Any]], given: set[int]) -> bool:
+    def _covered(self, pairs: list[tuple[Any, Any]], targeted: set[int]) -> bool:
         """Whether every variable of the copy gets a value, and none of the original is lost.
 
         A fold knows which it has replaced.
         """
         here, there = ({id(pair[side]) for pair in pairs} for side in (0, 1))
-        lost = any(id(each) not in here for each in variables_of(self.old)) and not given
-        return not lost and all(id(each) in there | given for each in variables_of(self.new))
+        lost = any(id(variable) not in here for variable in variables_of(self.old)) and not targeted
+        return not lost and all(
+            id(variable) in there | targeted for variable in variables_of(self.new)
+        )
 
 
 def carry_on(carried: Iterable[tuple[Any, Any]]) -> None:
@@ -155,7 +159,9 @@ def carry_on(carried: Iterable[tuple[Any, Any]]) -> None:
 
 def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
     """By name where that tells them apart: quantizing a layer adds weights in another order."""
-    here, there = ({short_name(each): each for each in some} for some in (sources, targets))
+    here, there = (
+        {short_name(variable): variable for variable in some} for some in (sources, targets)
+    )
     named = len(here) == len(sources) and len(there) == len(targets)
     if named and (here.keys() == there.keys() or len(here) != len(there)):
         pairs = [(here[name], there[name]) for name in here if name in there]
@@ -172,12 +178,12 @@ def _own(layer: Any) -> list[Any]:
         own = [*layer._trainable_weights, *layer._non_trainable_weights]
     else:
         own = [*trainable, *layer._non_trainable_variables]
-    return [each for each in own if hasattr(each, "shape")]
+    return [variable for variable in own if hasattr(variable, "shape")]
 
 
 def _listed(layer: Any) -> str:
     """The variables of a layer, the first of them by name and shape."""
     variables = variables_of(layer)
-    first = [f"{short_name(each)} {tuple(each.shape)}" for each in variables[:4]]
+    first = [f"{short_name(variable)} {tuple(variable.shape)}" for variable in variables[:4]]
     more = f" and {len(variables) - 4} more" if len(variables) > 4 else ""
     return (", ".join(first) or "none") + more

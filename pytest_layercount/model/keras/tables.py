@@ -39,7 +39,9 @@ def learn_derived(old: Any, new: Any) -> None:
     """
     for source, target in zip(parts(old), parts(new), strict=False):
         for name in ("mean", "variance"):
-            derived, learned = (getattr(source, each, None) for each in (name, f"adapt_{name}"))
+            derived, learned = (
+                getattr(source, attribute, None) for attribute in (name, f"adapt_{name}")
+            )
             if derived is None or learned is None:
                 continue
             wanted = np.reshape(np.asarray(derived, np.float64), tuple(learned.shape))

@@ -55,8 +55,10 @@ def _why_unlimited(cls: type, count: Count) -> Unlimited | None:
     if cls.__name__ in _EVERY:
         return "every"
     # Of Keras's own classes a layer counts for those that all versions derive it from.
-    derived = [each for each in _loaded("Layer") if cls in each.__mro__ and each.__name__ in KNOWN]
-    return "base" if any(cls.__name__ not in bases_of(each) for each in derived) else None
+    derived = [
+        known for known in _loaded("Layer") if cls in known.__mro__ and known.__name__ in KNOWN
+    ]
+    return "base" if any(cls.__name__ not in bases_of(known) for known in derived) else None
 
 
 def closest(name: str, there: Collection[str]) -> str | None:

@@ -20,10 +20,10 @@ def as_it_was(layer: Any) -> Iterator[None]:
     Raises:
         Unseen: the call changes what is the user's own, or values of variables.
     """
-    found = list(parts(layer))
-    before = [_State(part) for part in found]
-    fixed = [(each, array_of(each).copy()) for each in _untrained(layer)]
-    stand_ins = [(part, _instead(part)) for part in found]
+    held = list(parts(layer))
+    before = [_State(part) for part in held]
+    fixed = [(variable, array_of(variable).copy()) for variable in _untrained(layer)]
+    stand_ins = [(part, _instead(part)) for part in held]
     for part, attributes in stand_ins:
         vars(part).update(attributes)
     try:
@@ -42,18 +42,18 @@ def as_it_was(layer: Any) -> Iterator[None]:
 
 def _untrained(layer: Any) -> list[Any]:
     trained = set(map(id, layer.trainable_weights))
-    return [each for each in layer.variables if id(each) not in trained]
+    return [variable for variable in layer.variables if id(variable) not in trained]
 
 
 def _instead(part: Any) -> dict[str, Any]:
     """Attributes for a part while a call is followed."""
-    found: dict[str, Any] = {"add_weight": _no_weight}
+    attributes: dict[str, Any] = {"add_weight": _no_weight}
     if getattr(part, "_functional", None) is not None:
         # A Sequential of Keras 3 runs on other sizes than it was built with, but
         # refuses symbolic ones: as an operation like others it does not.
         base: Any = next(cls for cls in type(part).__mro__ if cls.__name__ == "Operation")
-        found["compute_output_spec"] = partial(base.compute_output_spec, part)
-    return found
+        attributes["compute_output_spec"] = partial(base.compute_output_spec, part)
+    return attributes
 
 
 def _no_weight(*_: Any, **__: Any) -> None:

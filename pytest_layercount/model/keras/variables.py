@@ -22,18 +22,18 @@ def variable(layer: Any, name: str) -> Any | None:
     *owners, last = name.split(".")
     for owner in owners:
         layer = attribute(layer, owner)
-    found = getattr(layer, last, None)
-    return getattr(layer, WEIGHTS_OTHERWISE.get(last, last), None) if found is None else found
+    value = getattr(layer, last, None)
+    return getattr(layer, WEIGHTS_OTHERWISE.get(last, last), None) if value is None else value
 
 
 def computing_type(layer: Any, name: str) -> str:
     """The data type in which the part of ``layer`` computes that keeps ``name``."""
     *owners, _ = name.split(".")
-    found = getattr(layer, "compute_dtype", None)
+    dtype = getattr(layer, "compute_dtype", None)
     for owner in owners:
         layer = attribute(layer, owner)
-        found = getattr(layer, "compute_dtype", None) or found
-    return str(found)
+        dtype = getattr(layer, "compute_dtype", None) or dtype
+    return str(dtype)
 
 
 def array_of(value: Any) -> NDArray[Any]:
@@ -68,9 +68,11 @@ def read_weights(
     layer: Any, names: Iterable[str], look: Look = array_of
 ) -> dict[str, NDArray[np.float64]]:
     """The weights called ``names`` that ``layer`` has, as float64."""
-    found = {name: variable(layer, name) for name in names}
+    variables = {name: variable(layer, name) for name in names}
     return {
-        name: look(value).astype(np.float64) for name, value in found.items() if value is not None
+        name: look(value).astype(np.float64)
+        for name, value in variables.items()
+        if value is not None
     }
 
 
