@@ -16,8 +16,8 @@ from pytest_layercount.model.layers.attention import ATTENDED
 
 def attended(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """Query, value and key of a call of such a layer, as many as were given."""
-    given = {**kwargs, **dict(zip(ATTENDED, args, strict=False))}
-    return [given[name] for name in ATTENDED if given.get(name) is not None]
+    named = {**kwargs, **dict(zip(ATTENDED, args, strict=False))}
+    return [named[name] for name in ATTENDED if named.get(name) is not None]
 
 
 def flag_of(training: Any) -> bool | None:

@@ -15,15 +15,15 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 def attributes_of(layer: Any) -> dict[str, Any]:
     """The attributes of a live built-in layer that decide what it computes."""
     row, own = row_of(type(layer).__name__), vars(layer)
-    found = {}
+    attributes = {}
     for name in row.attributes:
         value = own[name] if name in own else attribute(layer, name)
-        found[name] = value if type(value) in _PLAIN else normalise(value)
+        attributes[name] = value if type(value) in _PLAIN else normalise(value)
     if row.asks:
         library = sys.modules.get(type(layer).__module__.partition(".")[0])
         for name, setting in row.asks:
-            found[name] = getattr(library.backend, setting)() if library else None
-    return found
+            attributes[name] = getattr(library.backend, setting)() if library else None
+    return attributes
 
 
 def normalise(value: Any) -> Any:

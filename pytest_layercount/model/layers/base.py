@@ -187,18 +187,18 @@ class LayerType:
         Raises:
             ValueError: a size that decides it is not known.
         """
-        found = Scalars() if self.vectors is None else self.vectors(config, shapes)
+        weights = Scalars() if self.vectors is None else self.vectors(config, shapes)
         if self.kernels is None:
-            return found
+            return weights
         kernels = self.kernels(config, shapes, None)
-        return found | Scalars(sum(kernel.weights for kernel in kernels))
+        return weights | Scalars(sum(kernel.weights for kernel in kernels))
 
     def macs(self, config: Config, shapes: Shapes, output: Shape) -> int:
         """The multiply-accumulates for one sample, whose shapes must be known."""
-        found = 0 if self.scores is None else self.scores(config, shapes)
+        products = 0 if self.scores is None else self.scores(config, shapes)
         if self.kernels is None:
-            return found
-        return found + sum(kernel.macs for kernel in self.kernels(config, shapes, output))
+            return products
+        return products + sum(kernel.macs for kernel in self.kernels(config, shapes, output))
 
 
 def one(shape_after: Callable[[Config, Sizes], Shape]) -> Output:

@@ -139,13 +139,13 @@ def _bias_by_channel(config: Config, shapes: Shapes) -> Scalars:
 def _kernel_everywhere(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
     """A kernel of its own for every place; the second implementation has it between all places."""
     read = known(shapes[0])
-    taken, given = (spatial(config, sizes) for sizes in (read, convolved(config, read)))
+    read_at, made = (spatial(config, sizes) for sizes in (read, convolved(config, read)))
     seen = taps(config)
     if config.get("implementation", 1) == 2:
-        seen = product(taken)
+        seen = product(read_at)
     elif config.get("padding", "valid") != "valid":
         raise ValueError("at the border there are fewer")
-    places = product(given) * seen
+    places = product(made) * seen
     return (Kernel(places * certain(channels(config, read)) * int(config["filters"])),)
 
 

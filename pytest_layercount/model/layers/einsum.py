@@ -24,7 +24,7 @@ class Letters(NamedTuple):
     def letter(self, letters: str, axis: int | None, rank: int) -> str | None:
         """The letter at ``axis`` if the kernel has it; for no axis, the last that it has."""
         if axis is None:
-            return next((each for each in reversed(letters) if each in self.kernel), None)
+            return next((letter for letter in reversed(letters) if letter in self.kernel), None)
         place = axis - (rank - len(letters) if self.left else 0)
         found = letters[place] if 0 <= place < len(letters) else ""
         return found if found and found in self.kernel else None
@@ -64,10 +64,10 @@ def einsum(config: Mapping[str, Any], shape: Shape, output: Shape = None) -> Ein
     The sizes that the input does not tell are those that ``config`` wants, or else, of a
     layer that was called already, those of its ``output``.
     """
-    found, wanted = letters_of(config.get("equation", "")), _wanted(config, output)
-    if shape is None or found is None:
+    parsed, wanted = letters_of(config.get("equation", "")), _wanted(config, output)
+    if shape is None or parsed is None:
         return None
-    (letters, elides), first, last = found, found[0].input, found[0].output
+    (letters, elides), first, last = parsed, parsed[0].input, parsed[0].output
     elided = len(shape) - len(first)
     if elided < 0 or (elided and not elides):
         return None
@@ -97,10 +97,10 @@ def _wanted(config: Mapping[str, Any], output: Shape) -> Sequence[int | None]:
     return wanted if isinstance(wanted, (list, tuple)) else [wanted]
 
 
-def multiplied(equation: str, one: Sequence[int], two: Sequence[int]) -> int | None:
+def multiplied(equation: str, left: Sequence[int], right: Sequence[int]) -> int | None:
     """The products of an einsum of two tensors; None for an equation with an ellipsis."""
     taken, _ = operands(equation)
     if "..." in equation or len(taken) != 2:
         return None
-    sizes = dict(zip(taken[0], one, strict=False)) | dict(zip(taken[1], two, strict=False))
+    sizes = dict(zip(taken[0], left, strict=False)) | dict(zip(taken[1], right, strict=False))
     return math.prod(sizes.values())

@@ -19,8 +19,8 @@ MOST_PARTS = 4096
 
 def argument(args: tuple[Any, ...], kwargs: Kwargs, place: int, *names: str) -> Any:
     """An argument by any of its names, or by its place; None where it is not given."""
-    found = [kwargs[name] for name in names if kwargs.get(name) is not None]
-    return found[0] if found else args[place] if len(args) > place else None
+    named = [kwargs[name] for name in names if kwargs.get(name) is not None]
+    return named[0] if named else args[place] if len(args) > place else None
 
 
 def axes_of(value: Any, rank: int) -> list[int]:
@@ -189,7 +189,7 @@ def _contracted(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     if isinstance(axes, int):
         return (*left[: len(left) - axes], *right[axes:])
     first, second = (
-        axes_of(each, len(sizes)) for each, sizes in zip(axes, (left, right), strict=True)
+        axes_of(some, len(sizes)) for some, sizes in zip(axes, (left, right), strict=True)
     )
     kept = [size for place, size in enumerate(left) if place not in first]
     return (*kept, *(size for place, size in enumerate(right) if place not in second))

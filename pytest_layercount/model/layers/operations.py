@@ -73,14 +73,14 @@ def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 
 
 def _constants(args: tuple[Any, ...], kwargs: Kwargs) -> list[Shape]:
-    given = [*args, *(value for name, value in kwargs.items() if name != "name")]
-    return [tuple(value.shape) for value in given if type(value).__module__ == "numpy"]
+    arguments = [*args, *(value for name, value in kwargs.items() if name != "name")]
+    return [tuple(value.shape) for value in arguments if type(value).__module__ == "numpy"]
 
 
 def _given(args: tuple[Any, ...], kwargs: Kwargs, *names: str) -> Any:
     """The second argument, by whichever name it goes."""
-    found = [kwargs[name] for name in names if name in kwargs]
-    return found[0] if found else args[1] if len(args) > 1 else None
+    named = [kwargs[name] for name in names if name in kwargs]
+    return named[0] if named else args[1] if len(args) > 1 else None
 
 
 def _reduced(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
@@ -135,16 +135,16 @@ def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) 
     if any(part is not None and not isinstance(part, (int, slice)) for part in parts):
         return None
     rest = list(shape)
-    found: list[int | None] = []
+    sizes: list[int | None] = []
     for part in parts:
         if part is None:
-            found.append(1)
+            sizes.append(1)
             continue
         size = rest.pop(0)
         if isinstance(part, slice):
             whole = part == slice(None, None, None)
-            found.append(size if whole or size is None else len(range(*part.indices(size))))
-    return (*found, *rest)
+            sizes.append(size if whole or size is None else len(range(*part.indices(size))))
+    return (*sizes, *rest)
 
 
 def _joined(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:

@@ -90,15 +90,15 @@ def _cells_output(call: Call) -> list[Shape]:
 
 def _cells_scalars(config: Config, shapes: Shapes) -> Scalars:
     """The weights of an RNN of Keras's own cells: each takes what the one before it gives."""
-    found, (batch, steps, *_) = Scalars(), known(shapes[0])
+    weights, (batch, steps, *_) = Scalars(), known(shapes[0])
     entries = shapes[0]
     for cell in _cells(config):
         row = TYPES[str(cell["class_name"])]
         own = row.scalars(cell["config"], (entries,))
         frozen = cell["config"].get("trainable", True) is False
-        found |= Scalars(0, own.trained) if frozen else own
+        weights |= Scalars(0, own.trained) if frozen else own
         entries = (batch, steps, cell["config"]["units"])
-    return found
+    return weights
 
 
 def _within(shape: Shape) -> Shape:

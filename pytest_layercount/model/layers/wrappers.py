@@ -32,10 +32,10 @@ def _both_ways(call: Call) -> list[Shape]:
 
 def _width_back(call: Call, width: int) -> int:
     """How wide the way back is. Keras 3 takes it to be as wide as the way there."""
-    given = call.config.get("backward_layer")
-    if call.generation == 3 or not isinstance(given, Mapping):
+    back = call.config.get("backward_layer")
+    if call.generation == 3 or not isinstance(back, Mapping):
         return width
-    return int(given["config"].get("units", width))
+    return int(back["config"].get("units", width))
 
 
 TYPES: Mapping[str, LayerType] = {

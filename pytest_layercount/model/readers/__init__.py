@@ -76,8 +76,8 @@ def _read_file(path: Path) -> ModelGraph:
         try:
             return open_model(live_model(path)).graph
         except ModelError as refused:
-            said = str(refused).removeprefix(f"{path}: ").partition(". ")[0][:150]
-            raise NotInFile(f"{unseen}; {said}") from refused
+            reason = str(refused).removeprefix(f"{path}: ").partition(". ")[0][:150]
+            raise NotInFile(f"{unseen}; {reason}") from refused
 
 
 def live_model(model: Any) -> Any:

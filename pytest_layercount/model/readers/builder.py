@@ -175,13 +175,13 @@ class GraphBuilder:
         for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
-    def _matched(self, structure: Any, flat: list[Any], given: Any) -> Iterator[tuple[int, Value]]:
+    def _matched(self, structure: Any, flat: list[Any], values: Any) -> Iterator[tuple[int, Value]]:
         """Pair a nested model's input tensors with the values it was called with."""
-        if isinstance(given, Mapping) and not isinstance(structure, Mapping):
+        if isinstance(values, Mapping) and not isinstance(structure, Mapping):
             named = {self.source.entry_name(tensor): tensor for tensor in flat}
-            if set(given) <= set(named):
-                return ((id(named[key]), value) for key, value in given.items())
-        return zip(map(id, leaves(structure)), leaves(given), strict=True)
+            if set(values) <= set(named):
+                return ((id(named[key]), value) for key, value in values.items())
+        return zip(map(id, leaves(structure)), leaves(values), strict=True)
 
     def _name(self, layer: Any, scope: Scope) -> str:
         """The layer's name; an operation that was recorded is named by what it does."""

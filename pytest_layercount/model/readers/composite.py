@@ -124,7 +124,7 @@ class _Recorded:
         elif self.adapter.counted(layer):
             settings = {}  # Keras 2: all that it computes with stands in the call
         else:
-            settings = {key: each for key, each in vars(layer).items() if not _is_private(key)}
+            settings = {key: value for key, value in vars(layer).items() if not _is_private(key)}
         return type(layer), operation, self._said(settings)
 
     def _said(self, tree: Any) -> Any:

@@ -52,10 +52,10 @@ class Describer:
 
     def traits(self, layer: Any) -> Traits:
         cls = type(layer)
-        found = self.known.get(cls)
-        if found is None:
+        traits = self.known.get(cls)
+        if traits is None:
             row, builtin = row_of(cls.__name__), is_own(cls)
-            found = self.known[cls] = Traits(
+            traits = self.known[cls] = Traits(
                 kind=self._kind(layer),
                 builtin=builtin,
                 model=is_model(cls),
@@ -65,7 +65,7 @@ class Describer:
                 holds=not builtin or row.holds or is_model(cls),
                 closed=holds_saved_model(cls),
             )
-        return found
+        return traits
 
     def _kind(self, layer: Any) -> Kind:
         if type(layer).__name__ == "InputLayer":
@@ -95,7 +95,7 @@ class Describer:
 
     def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
         """The layers that a whole one holds, models among them opened."""
-        found: list[Layer] = []
+        layers: list[Layer] = []
         for part in _parts(layer, self.traits(layer)):
             if id(part) in self.met:
                 continue
@@ -103,10 +103,10 @@ class Describer:
             traits, own = self.traits(part), f"{path}/{part.name}"
             inside = self._inside(part, own)
             if traits.model:
-                found += inside
+                layers += inside
             elif traits.kind != "input":
-                found.append(replace(self._describe(part, own, [], False), inside=inside))
-        return tuple(found)
+                layers.append(replace(self._describe(part, own, [], False), inside=inside))
+        return tuple(layers)
 
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
         """A layer without what is inside; ``own`` are the variables to count."""
@@ -120,10 +120,10 @@ class Describer:
             config[inner_name] = within(name, made)
         parameters = trainable = stored = 0
         for variable in own:
-            size, each = _scalars(variable)
+            size, width = _scalars(variable)
             parameters += size
             trainable += size if id(variable) in self.trained else 0
-            stored += size * each
+            stored += size * width
         return Layer(
             path=path,
             type=name,

@@ -209,9 +209,9 @@ class LiveSource:
         return own if plain else dtype
 
 
-def _differ(one: Sequence[int | None], two: Sequence[int | None]) -> bool:
+def _differ(shape: Sequence[int | None], other: Sequence[int | None]) -> bool:
     """Whether two shapes have a size that both know and that is not the same."""
-    sizes = zip(one, two, strict=False)
+    sizes = zip(shape, other, strict=False)
     return any(None not in (here, there) and here != there for here, there in sizes)
 
 

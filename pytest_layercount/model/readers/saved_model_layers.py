@@ -18,14 +18,14 @@ from pytest_layercount.model.readers.tensorflow import is_function, read_functio
 
 def with_reloaded_opened(opened: OpenModel) -> ModelGraph:
     """The graph of a model, the SavedModels in it opened where they can be."""
-    found = {}
+    inside = {}
     classes = set(filter(holds_saved_model, set(map(type, opened.layers))))
     for number, layer in enumerate(opened.layers):
         if type(layer) in classes:
             inner = _inside(opened.graph, number, layer)
             if inner is not None:
-                found[number] = inner
-    return splice(opened.graph, found) if found else opened.graph
+                inside[number] = inner
+    return splice(opened.graph, inside) if inside else opened.graph
 
 
 def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
@@ -38,8 +38,10 @@ def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
         inner = read_function(function)
     except ModelError:
         return None
-    taken, given = list(values_in(inner.inputs)), list(values_in(inner.outputs))
-    fits = all((len(call.inputs), len(call.shapes)) == (len(taken), len(given)) for call in calls)
+    taken, returned = list(values_in(inner.inputs)), list(values_in(inner.outputs))
+    fits = all(
+        (len(call.inputs), len(call.shapes)) == (len(taken), len(returned)) for call in calls
+    )
     return inner if fits else None
 
 

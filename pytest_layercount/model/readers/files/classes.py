@@ -89,12 +89,12 @@ def loaded_class(entry: Mapping[str, Any]) -> type | None:
     name = str(entry.get("registered_name") or entry.get("class_name"))
     for library in imported():
         look_up = getattr(getattr(library, "saving", None), "get_registered_object", None)
-        found = look_up(name) if look_up else None
-        if isinstance(found, type):
-            return found
+        known = look_up(name) if look_up else None
+        if isinstance(known, type):
+            return known
     module = sys.modules.get(str(entry.get("module")))
-    found = getattr(module, str(entry.get("class_name")), None)
-    return found if isinstance(found, type) else None
+    known = getattr(module, str(entry.get("class_name")), None)
+    return known if isinstance(known, type) else None
 
 
 def describes_layer(entry: Any, generation: int) -> bool:

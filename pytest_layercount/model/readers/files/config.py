@@ -53,15 +53,15 @@ class Parser:
             Malformed: the configuration contradicts itself.
             NotInFile: the model is a subclassed one.
         """
-        found = self.layer(self.config)
-        if found.network is None and found.sequential:
+        model = self.layer(self.config)
+        if model.network is None and model.sequential:
             raise NotInFile(
-                f"the Sequential model {found.name!r} was saved without an input shape, so its "
+                f"the Sequential model {model.name!r} was saved without an input shape, so its "
                 "graph is unknown"
             )
-        if found.network is None:
-            raise NotInFile(_made_by_code(found))
-        return found
+        if model.network is None:
+            raise NotInFile(_made_by_code(model))
+        return model
 
     def layer(self, entry: Any) -> SavedLayer:
         """The layer that ``entry`` describes."""
@@ -69,10 +69,10 @@ class Parser:
         key = (identity, entry.get("class_name"), entry.get("name"))
         if identity is not None and key in self.shared:
             return self.shared[key]
-        found = self._layer(entry)
+        layer = self._layer(entry)
         if identity is not None:
-            self.shared[key] = found
-        return found
+            self.shared[key] = layer
+        return layer
 
     def _layer(self, entry: Mapping[str, Any]) -> SavedLayer:
         own = class_of(entry, self.generation, self.version)

@@ -49,7 +49,7 @@ def read_configuration(path: Path) -> Saved:
         ModelError: there is none, or the file is damaged, hostile or something else.
     """
     try:
-        found, directory, regular = path.exists(), path.is_dir(), path.is_file()
+        exists, directory, regular = path.exists(), path.is_dir(), path.is_file()
     except (OSError, ValueError) as error:  # a name that no file can have
         raise ModelError(f"{str(path)[:200]}: cannot be read ({first_line(error)})") from None
     if directory:
@@ -57,7 +57,7 @@ def read_configuration(path: Path) -> Saved:
     if path.suffix not in READABLE:
         kinds = f"{', '.join(READABLE)} or a directory with saved_model.pb"
         raise ModelError(f"{path}: expected a model saved as {kinds}")
-    if not found:
+    if not exists:
         raise ModelError(f"{path}: no such file")
     if not regular:
         raise ModelError(f"{path}: not a regular file")
@@ -76,17 +76,17 @@ def configurations(path: Path) -> Iterator[Any]:
     Raises:
         ModelError: as :func:`read_configuration`.
     """
-    found = []
+    parts = []
     try:
         if path.is_file():
             with opened(path) as stream:
                 if zipfile.is_zipfile(stream):
-                    found.append(_from_zip(path, stream))
+                    parts.append(_from_zip(path, stream))
             if _is_hdf5(path):
-                found.append(_from_hdf5(path))
+                parts.append(_from_hdf5(path))
     except _DAMAGED as error:
         raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
-    for saved in found or [read_configuration(path)]:
+    for saved in parts or [read_configuration(path)]:
         yield saved.config
 
 
@@ -193,8 +193,8 @@ def _from_hdf5(path: Path) -> Saved:
             raise ModelError(f"{path}: holds weights without a model_config, so not a whole model")
         text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
     raw = text if isinstance(text, bytes) else str(text).encode()
-    said = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
-    return _saved(path, _parsed(path, "model_config", raw), {"keras_version": said})
+    written = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+    return _saved(path, _parsed(path, "model_config", raw), {"keras_version": written})
 
 
 def _parsed(path: Path, name: str, raw: bytes) -> Any:
@@ -211,8 +211,8 @@ def _parsed(path: Path, name: str, raw: bytes) -> Any:
 def _saved(path: Path, config: Any, metadata: Any) -> Saved:
     if not isinstance(config, dict) or "class_name" not in config:
         raise ModelError(f"{path}: its JSON does not describe a Keras model")
-    said = metadata if isinstance(metadata, dict) else {}
-    version = said.get("keras_version") or config.get("keras_version") or ""
+    notes = metadata if isinstance(metadata, dict) else {}
+    version = notes.get("keras_version") or config.get("keras_version") or ""
     return Saved(path, config, str(version))
 
 

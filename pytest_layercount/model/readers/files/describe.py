@@ -55,7 +55,7 @@ class SavedDescriber:
 
     def _held(self, layer: SavedLayer, path: str) -> tuple[Layer, ...]:
         """The layers that a whole one holds, models among them opened."""
-        found: list[Layer] = []
+        layers: list[Layer] = []
         parts = layer.parts if layer.network is None else layer.network.layers
         for part in parts:
             if id(part) in self.met:
@@ -64,10 +64,10 @@ class SavedDescriber:
             own = f"{path}/{part.name}"
             inside = self._held(part, own)
             if part.model:
-                found += inside
+                layers += inside
             elif _kind(part) == "layer":
-                found.append(replace(self._described(part, own), inside=inside))
-        return tuple(found)
+                layers.append(replace(self._described(part, own), inside=inside))
+        return tuple(layers)
 
     def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
         """The settings of a layer, what it wraps among them."""
@@ -126,8 +126,8 @@ def _is_closed(layer: SavedLayer) -> bool:
 
 def _seal(config: Mapping[str, Any]) -> str | None:
     """Why the weights must stay, for the layer or for any part of it."""
-    found = set(_seals(config))
-    return next((reason for reason in ("quantized", "lora") if reason in found), None)
+    seals = set(_seals(config))
+    return next((reason for reason in ("quantized", "lora") if reason in seals), None)
 
 
 def _seals(tree: Any) -> Iterator[str]:
@@ -151,13 +151,13 @@ def _attributes(layer: SavedLayer) -> dict[str, Any]:
     defaults = row.defaults
     if layer.generation == 2 and layer.type.endswith("Transpose"):
         defaults = {**defaults, "groups": 1}  # where a transposed convolution is a convolution
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for name in (*row.attributes, *(name for name, _ in row.asks)):
         value = layer.config.get(row.keys.get(name, name), defaults.get(name))
-        found[name] = _function(value, layer) if name.endswith("activation") else _plain(value)
-    if layer.type == "Normalization" and "axis" in found:
-        found["axis"] = _axes(found["axis"])
-    return found
+        attributes[name] = _function(value, layer) if name.endswith("activation") else _plain(value)
+    if layer.type == "Normalization" and "axis" in attributes:
+        attributes["axis"] = _axes(attributes["axis"])
+    return attributes
 
 
 def _plain(value: Any) -> Any:

@@ -94,14 +94,14 @@ def _through(layer: SavedLayer, inputs: list[SavedTensor]) -> list[Output]:
     """A nested model's outputs, followed through it again where it is fed another shape."""
     network = layer.network
     assert network is not None
-    given = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
+    taken = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
     usual = tuple((tensor.shape, tensor.dtype) for tensor in network.entries)
     made = tensors_in(network.outputs)
-    if given != usual and len(given) == len(usual):
-        if given not in network.seen and len(network.seen) < _MOST_SHAPES:
-            network.seen[given] = _again(network, inputs)
-        found = network.seen.get(given)
-        return found if found is not None else [Output(None, tensor.dtype) for tensor in made]
+    if taken != usual and len(taken) == len(usual):
+        if taken not in network.seen and len(network.seen) < _MOST_SHAPES:
+            network.seen[taken] = _again(network, inputs)
+        outputs = network.seen.get(taken)
+        return outputs if outputs is not None else [Output(None, tensor.dtype) for tensor in made]
     return [Output(tensor.shape, tensor.dtype, tensor.masked) for tensor in made]
 
 
@@ -129,8 +129,8 @@ def _time_distributed(layer: SavedLayer, shape: Shape) -> list[Shape]:
     step = SavedTensor(inner, (shape[0], *shape[2:]), "float32")
     if not inner.built:
         inner.built = (step.shape,)
-    found = outputs_of(inner, (step,), {})[0].shape
-    return [None if found is None else (found[0], shape[1], *found[1:])]
+    shape_of_step = outputs_of(inner, (step,), {})[0].shape
+    return [None if shape_of_step is None else (shape_of_step[0], shape[1], *shape_of_step[1:])]
 
 
 def _dtype(

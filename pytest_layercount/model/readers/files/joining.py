@@ -44,8 +44,8 @@ class Joining:
         self.starts, self.goals = (
             ends_of(config[name]) for name in ("input_layers", "output_layers")
         )
-        one = isinstance(self.starts, Reference) or isinstance(self.goals, Reference)
-        if not lists and not one:
+        single = isinstance(self.starts, Reference) or isinstance(self.goals, Reference)
+        if not lists and not single:
             self.starts, self.goals = _unpacked(self.starts), _unpacked(self.goals)
         self.first = self._first_indices()
         self.taken: dict[Key, dict[int, Reference]] = {}
@@ -55,8 +55,8 @@ class Joining:
         parents: dict[Key, list[Key]] = {}
         for name, calls in self.calls.items():
             for number, call in enumerate(calls):
-                found = [self._key(reference) for reference in references_in(call)]
-                parents[name, number] = found
+                keys = [self._key(reference) for reference in references_in(call)]
+                parents[name, number] = keys
         entries = [self._key(reference, end=True) for reference in references_in(self.starts)]
         goals = [self._key(reference, end=True) for reference in references_in(self.goals)]
         try:
@@ -78,13 +78,13 @@ class Joining:
 
     def _first_indices(self) -> dict[str, int]:
         """Keras 2 numbers the calls of a nested model from one where it has made one itself."""
-        found: dict[str, int] = {}
+        firsts: dict[str, int] = {}
         if self.generation == 2:
             trees = [call for calls in self.calls.values() for call in calls]
             for reference in references_in((trees, self.starts, self.goals)):
-                before = found.get(reference.layer, reference.call)
-                found[reference.layer] = min(before, reference.call)
-        return {name: min(first, 1) for name, first in found.items() if self._is_model(name)}
+                before = firsts.get(reference.layer, reference.call)
+                firsts[reference.layer] = min(before, reference.call)
+        return {name: min(first, 1) for name, first in firsts.items() if self._is_model(name)}
 
     def _is_model(self, name: str) -> bool:
         layer = self.layers.get(name)
@@ -130,12 +130,14 @@ class Joining:
             shape, dtype = entry_of(layer)
             self.tensors[key] = [SavedTensor(layer, shape, dtype)]
             return Call(layer, (), {}, self.tensors[key], None)
-        said = self.taken.get(key, {})
+        references = self.taken.get(key, {})
         known = called(layer, args, kwargs)
         outputs = self.tensors[key] = []
-        for number in range(max([len(known), *(index + 1 for index in said if index < 1000)])):
+        for number in range(
+            max([len(known), *(index + 1 for index in references if index < 1000)])
+        ):
             output = known[number] if number < len(known) else Output(None)
-            reference = said.get(number)
+            reference = references.get(number)
             if reference is not None and reference.dtype:
                 # Keras 3.3 notes what the reader makes of a layer's result, not the layer.
                 known_better = layer.builtin and "float" in output.dtype and layer.operation is None

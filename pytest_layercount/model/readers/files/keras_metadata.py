@@ -61,23 +61,23 @@ def _root(raw: bytes) -> Mapping[str, Any]:
     for number, node in _fields(raw):
         if number != _NODES or not isinstance(node, bytes):
             continue
-        said = dict(_fields(node))
-        if said.get(_PATH) == b"root":
-            return _parsed(said[_TEXT])
+        fields = dict(_fields(node))
+        if fields.get(_PATH) == b"root":
+            return _parsed(fields[_TEXT])
     return {}
 
 
 def _first_object(raw: bytes) -> Mapping[str, Any]:
     """What is said of the model itself in the graph of objects, where it is the first."""
     for wanted in _WAY_TO_ROOT:
-        found = (value for number, value in _fields(raw) if number == wanted)
-        raw = next((value for value in found if isinstance(value, bytes)), b"{}")
+        values = (value for number, value in _fields(raw) if number == wanted)
+        raw = next((value for value in values if isinstance(value, bytes)), b"{}")
     return _parsed(raw)
 
 
 def _parsed(text: int | bytes) -> Mapping[str, Any]:
-    found = json.loads(text, object_hook=_listed) if isinstance(text, bytes) else {}
-    return found if isinstance(found, dict) else {}
+    tree = json.loads(text, object_hook=_listed) if isinstance(text, bytes) else {}
+    return tree if isinstance(tree, dict) else {}
 
 
 def _listed(entry: dict[str, Any]) -> Any:

@@ -107,8 +107,8 @@ def _checked(saved: Saved) -> OpenFile:
     except RecursionError:
         raise ModelError(f"{path}: its configuration is nested too deeply") from None
     except _NOT_A_MODEL as error:
-        said = first_line(error)[:200]
-        raise ModelError(f"{path}: not a valid configuration ({said})") from error
+        reason = first_line(error)[:200]
+        raise ModelError(f"{path}: not a valid configuration ({reason})") from error
 
 
 def _opened(saved: Saved) -> OpenFile:
@@ -164,8 +164,8 @@ class _FileSource:
             raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
         if call.layer.network is None:
             return None
-        given = call.args[0] if call.args else next(iter(call.kwargs.values()))
-        return Inner(call.layer.network, given)
+        argument = call.args[0] if call.args else next(iter(call.kwargs.values()))
+        return Inner(call.layer.network, argument)
 
     def operation(self, layer: SavedLayer) -> str | None:
         return layer.operation

@@ -19,20 +19,20 @@ _WRAPPERS = ("Bidirectional", "SpectralNormalization", "TimeDistributed")
 def parameters(layer: SavedLayer) -> tuple[int, int] | None:
     """All parameters of ``layer``, and the trainable ones; None where they cannot be known."""
     try:
-        found = _sizes(layer, layer.built)
+        size = _sizes(layer, layer.built)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
-    if found.trained + found.fixed > MOST:
+    if size.trained + size.fixed > MOST:
         raise Malformed(f"the layer {layer.name!r} has more parameters than any model")
-    return found.trained + found.fixed, found.trained
+    return size.trained + size.fixed, size.trained
 
 
 def _sizes(layer: SavedLayer, shapes: Shapes) -> Scalars:
     held = layer.stored
-    found = _computed(layer, shapes) if held is None else _stored(layer, held)
+    size = _computed(layer, shapes) if held is None else _stored(layer, held)
     if _is_frozen(layer.config) and not _frees_its_parts(layer):
-        return Scalars(0, found.trained + found.fixed)
-    return found
+        return Scalars(0, size.trained + size.fixed)
+    return size
 
 
 def _is_frozen(config: Config) -> bool:
@@ -89,8 +89,8 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Scalars:
         back = layer.parts[1] if len(layer.parts) > 1 else inner
         return _total([_sizes(inner, shapes), _sizes(back, shapes)])
     if layer.type == "SpectralNormalization":
-        one = _sizes(inner, shapes)
-        return Scalars(one.trained, one.fixed + _vector(inner, shapes))
+        wrapped = _sizes(inner, shapes)
+        return Scalars(wrapped.trained, wrapped.fixed + _vector(inner, shapes))
     shape = known(shapes[0])
     return _sizes(inner, ((shape[0], *shape[2:]),))
 

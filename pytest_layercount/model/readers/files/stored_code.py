@@ -115,9 +115,9 @@ def _code_in(tree: Any, owner: str) -> Iterator[str]:
         yield f"{owner} holds the bytecode of a Python function"
     elif isinstance(tree, Mapping):
         owner = _owner(tree, owner)
-        found = _run_by(tree, tree.get("config"))
-        if found:
-            yield f"{owner} {found}"
+        reason = _run_by(tree, tree.get("config"))
+        if reason:
+            yield f"{owner} {reason}"
         for item in tree.values():
             yield from _code_in(item, owner)
     elif isinstance(tree, list):
@@ -152,8 +152,8 @@ def _names(entry: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
 
     Keras looks for the second where it does not find the first.
     """
-    said = (entry.get(key) for key in keys)
-    return tuple(name.rpartition(">")[2] for name in said if isinstance(name, str))
+    names = (entry.get(key) for key in keys)
+    return tuple(name.rpartition(">")[2] for name in names if isinstance(name, str))
 
 
 def _is_foreign(module: str, name: str, *, function: bool) -> bool:

@@ -68,7 +68,7 @@ def stored_weights(path: Path, opened: OpenFile) -> Read | None:
         import h5py
     except ModuleNotFoundError:
         return None
-    places = {id(layer): found for layer, found in reversed(list(_places_of(opened.model)))}
+    places = {id(layer): place for layer, place in reversed(list(_places_of(opened.model)))}
 
     def read(number: int, names: tuple[str, ...]) -> Mapping[str, NDArray[np.float64]] | None:
         if not names:
@@ -79,10 +79,10 @@ def stored_weights(path: Path, opened: OpenFile) -> Read | None:
                 if stream is None or id(layer) not in places:
                     return None
                 with h5py.File(stream, "r") as file:
-                    found = _found(file, places[id(layer)])
+                    place = _found(file, places[id(layer)])
                     if layer.type == "Normalization":
-                        return _statistics(layer, found)
-                    return _named(layer.type, layer.config, names, found)
+                        return _statistics(layer, place)
+                    return _named(layer.type, layer.config, names, place)
         except (*_UNREADABLE, TypeError):
             return None
 
@@ -96,32 +96,32 @@ def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
     outermost = named.partition("/")[0]  # which Keras 3 repeats before the layers of a model
     for place in (numbered, f"model_weights/{named}", f"model_weights/{outermost}/{named}"):
         if place in file:
-            found = {
+            arrays = {
                 name.rpartition("/")[2].partition(":")[0]: np.asarray(item)
                 for name, item in _datasets(file[place])
             }
-            if found:
-                return found
+            if arrays:
+                return arrays
     return {}
 
 
 def _named(
-    kind: str, config: Mapping[str, Any], names: tuple[str, ...], found: Mapping[str, Any]
+    kind: str, config: Mapping[str, Any], names: tuple[str, ...], arrays: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]] | None:
     """The arrays ``found`` in the file under ``names``; None if they are not what is expected."""
     there = _expected(kind, config, names)
-    floats = all(array.dtype.kind == "f" for array in found.values())
-    if there is None or len(found) != len(there) or not floats:
+    floats = all(array.dtype.kind == "f" for array in arrays.values())
+    if there is None or len(arrays) != len(there) or not floats:
         return None
-    if all(name.isdecimal() for name in found):
-        pairs = {name: found[str(place)] for place, name in enumerate(there)}
+    if all(name.isdecimal() for name in arrays):
+        pairs = {name: arrays[str(place)] for place, name in enumerate(there)}
     else:
-        pairs = {n: found[n] if n in found else found[WEIGHTS_OTHERWISE[n]] for n in there}
+        pairs = {n: arrays[n] if n in arrays else arrays[WEIGHTS_OTHERWISE[n]] for n in there}
     return {name: array.astype("float64") for name, array in pairs.items()}
 
 
 def _statistics(
-    layer: SavedLayer, found: Mapping[str, Any]
+    layer: SavedLayer, arrays: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]] | None:
     """What a Normalization was given, as the float32 that Keras makes of it, or has adapted to."""
     import numpy as np
@@ -131,9 +131,11 @@ def _statistics(
         shape, axes = layer.built[0], layer.config.get("axis", -1)
         axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
         size = math.prod(int((shape or ())[axis] or 0) for axis in axes)
-        given = (np.ravel(np.float32(layer.config[kind])).astype(np.float64) for kind in kinds)
-        return {kind: np.broadcast_to(each, size) for kind, each in zip(kinds, given, strict=True)}
-    pairs = [found.get(kind, found.get(str(place))) for place, kind in enumerate(kinds)]
+        numbers = (np.ravel(np.float32(layer.config[kind])).astype(np.float64) for kind in kinds)
+        return {
+            kind: np.broadcast_to(each, size) for kind, each in zip(kinds, numbers, strict=True)
+        }
+    pairs = [arrays.get(kind, arrays.get(str(place))) for place, kind in enumerate(kinds)]
     if any(each is None or each.dtype.kind != "f" for each in pairs):
         return None
     read = {kind: each.astype(np.float64) for kind, each in zip(kinds, pairs, strict=True)}

@@ -187,12 +187,12 @@ def _equation(steps: Steps, product: Step, first: Step, last: Step) -> str | Non
     kernel = steps.ops[steps.op(product).inputs[1][0]]
     while kernel.type == "Reshape" and kernel.inputs:
         kernel = steps.ops[kernel.inputs[0][0]]
-    given, result = steps.input_shape(first), steps.output_shape(last)
-    if given is None or result is None or kernel.shapes[0] is None:
+    taken, result = steps.input_shape(first), steps.output_shape(last)
+    if taken is None or result is None or kernel.shapes[0] is None:
         return None
-    summed = (len(given) + len(kernel.shapes[0]) - len(result)) // 2
-    letters = ascii_lowercase[: len(given) + len(kernel.shapes[0]) - summed]
-    source, made = letters[: len(given)], letters[len(given) :]
+    summed = (len(taken) + len(kernel.shapes[0]) - len(result)) // 2
+    letters = ascii_lowercase[: len(taken) + len(kernel.shapes[0]) - summed]
+    source, made = letters[: len(taken)], letters[len(taken) :]
     kept = source[: len(source) - summed]
     return f"{source},{source[len(kept) :]}{made}->{kept}{made}"
 
