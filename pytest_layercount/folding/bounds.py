@@ -42,8 +42,8 @@ def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> 
         return np.inf
     if in_half(live, rule.weights):
         return np.inf
-    found = [variable(live, name) for name in rule.weights]
-    arrays = [look(one) for one in found if one is not None]
+    variables = [variable(live, name) for name in rule.weights]
+    arrays = [look(weight) for weight in variables if weight is not None]
     kernels = sum(array.ndim > 1 for array in arrays)
     if any(array.dtype not in (np.float32, np.float64) for array in arrays):
         return np.inf
@@ -51,7 +51,7 @@ def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> 
     # No number in a vector is larger than its length, which takes a single product. Sums and
     # not maxima: max() forgets what is not a number.
     bound = np.float64(sum(np.sqrt(np.dot(array.ravel(), array.ravel())) for array in arrays))
-    for affine in (affine for one in absorptions for affine in one.maps.values()):
+    for affine in (affine for absorption in absorptions for affine in absorption.maps.values()):
         if affine.symbolic:
             return np.inf
         most = sum(float(np.abs(array).max(initial=0.0)) for array in affine.arrays())

@@ -269,9 +269,9 @@ def uncopied(layer: Layer, error: Exception) -> str:
         if layer.builtin
         else "give its class a get_config() that returns every argument of its __init__"
     )
-    said = first_line(error)
-    said = said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}..."
+    reason = first_line(error)
+    reason = reason if len(reason) <= MOST_SAID else f"{reason[:MOST_SAID]}..."
     return (
         f"layer {layer.path!r} of type {layer.type} cannot be copied from its configuration "
-        f"({type(error).__name__}: {said}); {advice}"
+        f"({type(error).__name__}: {reason}); {advice}"
     )

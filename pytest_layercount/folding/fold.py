@@ -87,21 +87,21 @@ def fold(
             its layers cannot be copied, or trains in predict() as the copy would not.
     """
     with trusting_stored_code(trust_stored_code):
-        given = open_to_fold(open_model(live_model(model)), passes=passes)
-    return fold_opened(given, outputs=outputs, passes=passes, unshare=unshare)
+        opened = open_to_fold(open_model(live_model(model)), passes=passes)
+    return fold_opened(opened, outputs=outputs, passes=passes, unshare=unshare)
 
 
 def fold_opened(
-    given: Taught,
+    whole: Taught,
     *,
     outputs: Any = None,
     passes: tuple[str, ...] = PASSES,
     unshare: bool = False,
 ) -> FoldResult:
     """The same for a model that is open, whose paths the result keeps."""
-    _require_call_kept(given)
-    _require_flags_kept(given)
-    opened = given if outputs is None else replace(given, graph=keep_outputs(given.graph, outputs))
+    _require_call_kept(whole)
+    _require_flags_kept(whole)
+    opened = whole if outputs is None else replace(whole, graph=keep_outputs(whole.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
     folded = build_model(opened, plan.graph, plan.sources, weights)
     return FoldResult(
@@ -109,8 +109,8 @@ def fold_opened(
         folds=plan.folds,
         refusals=plan.refusals,
         removed=plan.removed,
-        opened=given.opened,
-        before=count_graph(given.counted),
+        opened=whole.opened,
+        before=count_graph(whole.counted),
         after=count_graph(open_model(folded).graph),
         plan=plan,
     )
@@ -212,7 +212,7 @@ def resolved_plan(opened: Taught, look: Look) -> Plan:
         read = weights_of(opened, look)
         plan = plan_graph(opened.graph, read, sealed=sealed, book=opened.book)
         sure = surely_finite(opened, plan, look) if quick() else set()
-        doubtful = tuple(one for one in plan.absorptions if one.layer not in sure)
+        doubtful = tuple(taken for taken in plan.absorptions if taken.layer not in sure)
         _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
         if not unfit:
             return explained(plan, opened)

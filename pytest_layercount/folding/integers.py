@@ -26,14 +26,14 @@ def integers(graph: ModelGraph, rules: Sequence[Rule | None]) -> frozenset[Value
     if not any(map(_is_integer, _dtypes(graph))):
         return frozenset()
     tells_types = not graph.keras.startswith("Keras 3")
-    found: set[Value] = set()
+    whole: set[Value] = set()
     for number, node in enumerate(graph.nodes):
         layer, rule = graph.layers[node.layer], rules[node.layer]
-        may = not tells_types and found.issuperset(node.inputs) and _hands_on(layer, rule)
+        may = not tells_types and whole.issuperset(node.inputs) and _hands_on(layer, rule)
         for index, dtype in enumerate(node.dtypes):
             if _is_integer(dtype) or (may and node.inputs):
-                found.add(Value(number, index))
-    return frozenset(found)
+                whole.add(Value(number, index))
+    return frozenset(whole)
 
 
 def _dtypes(graph: ModelGraph) -> Iterator[str]:

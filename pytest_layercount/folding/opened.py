@@ -67,8 +67,8 @@ def explained(plan: Plan, opened: Taught) -> Plan:
     inside = [no for no in plan.refusals if no.reason == "inside-layer" and no.layer in known]
     if not inside:
         return plan
-    said = {no: known[no.layer] for no in inside}
-    return replace(plan, refusals=tuple(said.get(no, no) for no in plan.refusals))
+    followed = {no: known[no.layer] for no in inside}
+    return replace(plan, refusals=tuple(followed.get(no, no) for no in plan.refusals))
 
 
 def open_wide(whole: Taught) -> Taught:
@@ -96,5 +96,5 @@ def _touched(plan: Plan, opened: OpenModel) -> frozenset[str]:
     merged = {number for merge in plan.merges for number in merge.layers}
     paths |= {opened.graph.layers[number].path for number in merged}
     return frozenset(
-        path for path in opened.opened if any(one.startswith(f"{path}/") for one in paths)
+        path for path in opened.opened if any(other.startswith(f"{path}/") for other in paths)
     )

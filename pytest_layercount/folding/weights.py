@@ -82,8 +82,8 @@ def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> d
 
 def _in_place(live: Any, names: Iterable[str]) -> Arrays:
     """The weights in their own types where NumPy has these, not to be written to."""
-    found = {name: variable(live, name) for name in names}
-    arrays = {name: array_of(each) for name, each in found.items() if each is not None}
+    variables = {name: variable(live, name) for name in names}
+    arrays = {name: array_of(weight) for name, weight in variables.items() if weight is not None}
     return {
         name: array if array.dtype.kind == "f" else array.astype(np.float64)
         for name, array in arrays.items()
@@ -128,7 +128,7 @@ def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array
 
     Layers that absorb what ``read`` does not know are left out.
     """
-    return {found.layer: found.after for found in absorb(plan, read)}
+    return {absorbed.layer: absorbed.after for absorbed in absorb(plan, read)}
 
 
 def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
@@ -137,10 +137,10 @@ def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
     What it takes to compute a layer's weights is in memory only while few others are.
     """
     taken = plan.by_layer()
-    for layer in sorted(taken, key=lambda each: -taken[each][0].site.layer.parameters):
+    for layer in sorted(taken, key=lambda number: -taken[number][0].site.layer.parameters):
         absorptions, rule = taken[layer], plan.rule(layer)
         before = read(layer, rule.weights)
-        maps = [affine for one in absorptions for affine in one.maps.values()]
+        maps = [affine for absorption in absorptions for affine in absorption.maps.values()]
         if before is not None and not any(affine.symbolic for affine in maps):
             yield Absorbed(layer, before, changed(rule, before, absorptions))
 
@@ -150,7 +150,11 @@ def scaled_once(plan: Plan) -> set[int]:
 
     These are as exact if they are read in their own type, not in float64.
     """
-    alone = {layer: found[0] for layer, found in plan.by_layer().items() if len(found) == 1}
+    alone = {
+        layer: absorptions[0]
+        for layer, absorptions in plan.by_layer().items()
+        if len(absorptions) == 1
+    }
     sites = {layer: absorption.site for layer, absorption in alone.items()}
     return {
         layer

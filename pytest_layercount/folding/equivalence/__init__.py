@@ -133,8 +133,8 @@ def check_fold(
     randomise(given, copy, seed)
     opened = _named_like(taught(open_model(copy)), given)
     result = fold_opened(opened)
-    found = _compared(opened, result, chosen, seed, is_copy=True)
-    return FoldCheck(result, _with_finding(found, finding), randomised=True)
+    equivalence = _compared(opened, result, chosen, seed, is_copy=True)
+    return FoldCheck(result, _with_finding(equivalence, finding), randomised=True)
 
 
 def _named_like(copy: Taught, original: OpenModel) -> Taught:
@@ -177,9 +177,9 @@ def check_equivalence(
         read = open_model(live_model(model))
         other = live_model(other) if isinstance(other, (str, Path)) else other
     folded = isinstance(other, FoldResult)
-    one = open_as(read, other.opened) if folded else open_to_fold(read)
-    part = kept(one, other.plan) if folded else one
-    return _compared(one, other, chosen_inputs(Original(one), inputs, seed, part), seed)
+    whole = open_as(read, other.opened) if folded else open_to_fold(read)
+    part = kept(whole, other.plan) if folded else whole
+    return _compared(whole, other, chosen_inputs(Original(whole), inputs, seed, part), seed)
 
 
 def _compared(
@@ -196,11 +196,13 @@ def _compared(
     bench, start, measured = _measured(one, two, corresponding(one, two, plan), inputs, seed)
     outputs = _outputs(one, bench, [measured.ends, *_wide_ends(bench, one, inputs, seed)])
     layers = [layer for layer in _layers(one, bench, measured) if not layer.equivalent]
-    found = Equivalence(outputs, tuple(layers), bench.compared, bench.dtype or "its own type", seed)
-    if not found.equivalent:
-        return found
+    equivalence = Equivalence(
+        outputs, tuple(layers), bench.compared, bench.dtype or "its own type", seed
+    )
+    if not equivalence.equivalent:
+        return equivalence
     sides = Sides(Original(whole), Original(two), entries, exits, bench, start, measured)
-    return _with_finding(found, held_together(sides, chosen, is_copy=is_copy))
+    return _with_finding(equivalence, held_together(sides, chosen, is_copy=is_copy))
 
 
 def _outputs(
@@ -227,15 +229,15 @@ def _layers(one: OpenModel, bench: Bench, measured: Measurement) -> list[OutputD
     return [_difference(path, gap) for path, gap in gaps.items()]
 
 
-def _with_finding(found: Equivalence, finding: Finding | None) -> Equivalence:
+def _with_finding(equivalence: Equivalence, finding: Finding | None) -> Equivalence:
     """The same, unless the models themselves say otherwise and their copies did not."""
-    if finding is None or not found.equivalent:
-        return found
-    outputs = list(found.outputs)
+    if finding is None or not equivalence.equivalent:
+        return equivalence
+    outputs = list(equivalence.outputs)
     for place, gap in finding.outputs.items():
         outputs[place] = _difference(outputs[place].name, gap)
     layers = () if finding.layer is None else (_difference(*finding.layer),)
-    return replace(found, outputs=tuple(outputs), layers=layers, cause=finding.cause)
+    return replace(equivalence, outputs=tuple(outputs), layers=layers, cause=finding.cause)
 
 
 def _places(whole: OpenModel, what: str, plan: Plan | None) -> list[int]:
@@ -248,7 +250,7 @@ def _places(whole: OpenModel, what: str, plan: Plan | None) -> list[int]:
 
 
 def _measured(
-    one: OpenModel, two: OpenModel, found: Correspondence, inputs: list[Any], seed: int
+    one: OpenModel, two: OpenModel, values: Correspondence, inputs: list[Any], seed: int
 ) -> tuple[Bench, Start, Measurement]:
     """Both models and their gaps: in float64, or as they are where that cannot be.
 
@@ -258,7 +260,7 @@ def _measured(
     unit = max(rounding_unit(one.model), rounding_unit(two.model))
 
     def measured(dtype: str | None) -> tuple[Bench, Start, Measurement]:
-        bench = Bench(one, two, *found, dtype)
+        bench = Bench(one, two, *values, dtype)
         start = bench.start(inputs)
         return bench, start, bench.measure(start, unit, seed)
 

@@ -170,15 +170,15 @@ class Bench:
         self, pair: Pair, start: Start, there: Tensors, unit: float, noise: Array
     ) -> Iterator[Gap]:
         """The gaps of a segment that looks rows of a table up, on all of its rows."""
-        one = _lookup(self._runners[0], fed(self.one, start.inputs), start.random, pair[0])
+        table = _lookup(self._runners[0], fed(self.one, start.inputs), start.random, pair[0])
         two = _lookup(self._runners[1], fed(self.two, start.inputs), there, pair[1])
-        if one is None or two is None or one.rows != two.rows or one.all_seen():
+        if table is None or two is None or table.rows != two.rows or table.all_seen():
             return
         axis = self._channels(pair[1])
-        for first in range(0, one.rows, ROWS):
-            rows = np.arange(first, min(first + ROWS, one.rows))
+        for first in range(0, table.rows, ROWS):
+            rows = np.arange(first, min(first + ROWS, table.rows))
             theirs = two.run(rows)
-            gap = gap_of(one.run(rows), theirs, axis).louder(noise)
+            gap = gap_of(table.run(rows), theirs, axis).louder(noise)
             with movable(self.two, unit) as move:
                 for draw in range(0 if gap.explained else DRAWS):
                     move(draw)
@@ -252,8 +252,8 @@ def _lookup(runner: Runner, feeds: Tensors, forced: Tensors, wanted: Value) -> _
     return _Lookup(runner, feeds, forced, wanted, ids, rows) if isinstance(rows, int) else None
 
 
-def _same_weights(one: Any, two: Any) -> bool:
-    weights, others = ([*variables_of(live), *states_of(live)] for live in (one, two))
+def _same_weights(layer: Any, copy: Any) -> bool:
+    weights, others = ([*variables_of(live), *states_of(live)] for live in (layer, copy))
     if [tuple(each.shape) for each in weights] != [tuple(each.shape) for each in others]:
         return False
     both = zip(weights, others, strict=True)

@@ -166,22 +166,22 @@ def held_together(sides: Sides, chosen: Chosen, *, is_copy: bool) -> Finding | N
     random = _random_in_one(sides, chosen)
     if random is not None:
         return random
-    one, two = sides.one, sides.two
+    original, two = sides.one, sides.two
     inputs = [chosen.arrays[number] for number in sides.inputs]
     ours, theirs = _kept(sides, chosen.outputs), _run(two, inputs)
     after = dict(zip(sides.bench.places, sides.bench.ends, strict=True)).values()
     copied = [np.asarray(sides.start.outputs[o]) for o, _ in after]
     copied_other = [np.asarray(sides.measured.outputs[t]) for _, t in after]
-    again = (_Part(one, sides.outputs), chosen.arrays, ours), (two, inputs, theirs)
+    again = (_Part(original, sides.outputs), chosen.arrays, ours), (two, inputs, theirs)
     noise = _Noise(_noise(sides, inputs, again[1:] if is_copy else again))
     gaps = {} if two.overrides else _held(theirs, copied_other, two, noise)
     if gaps:
         return _unlike(two, inputs, gaps)
     if is_copy:
         return None
-    gaps = {} if one.overrides else _held(ours, copied, two, noise)
+    gaps = {} if original.overrides else _held(ours, copied, two, noise)
     if gaps:
-        return _unlike(one, chosen.arrays, gaps)
+        return _unlike(original, chosen.arrays, gaps)
     gaps = _held(ours, theirs, two, noise)
     return Finding(gaps, APART) if gaps else _held_alone(sides, chosen)
 
@@ -203,9 +203,9 @@ def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
     """A layer that is random at inference, of which the other model has no like."""
     inputs = [chosen.arrays[number] for number in sides.inputs]
     ours, theirs = map(random_calls, sides.bench.opened)
-    one = _Part(sides.one, sides.outputs)
+    whole = _Part(sides.one, sides.outputs)
     for model, arrays, here, there in (
-        (one, chosen.arrays, ours, theirs),
+        (whole, chosen.arrays, ours, theirs),
         (sides.two, inputs, theirs, ours),
     ):
         left = [kind for kind, _ in there]
@@ -260,8 +260,10 @@ class _Noise:
 def _held(reference: list[Any], other: list[Any], model: Original, noise: _Noise) -> dict[int, Gap]:
     """The outputs that are further apart than the noise explains, each with its gap."""
     gaps: dict[int, Gap] = {}
-    for place, (one, two, axis) in enumerate(zip(reference, other, _axes(model), strict=True)):
-        gap = gap_of(*finite_parts(one, two), axis)
+    for place, (expected, actual, axis) in enumerate(
+        zip(reference, other, _axes(model), strict=True)
+    ):
+        gap = gap_of(*finite_parts(expected, actual), axis)
         gaps[place] = gap.louder(model.unit * gap.magnitude)  # as outputs are rounded themselves
     for draw in noise:
         gaps = {place: gap for place, gap in gaps.items() if not gap.explained}

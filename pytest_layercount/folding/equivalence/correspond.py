@@ -48,8 +48,8 @@ def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> C
         return Correspondence((_matched(one.graph, two.graph) or {}) | pairs, {})
     olds = sorted(plan.values, key=_place)
     origin = {plan.values[old]: old for old in reversed(olds)}
-    found = {there: origin[here] for there, here in after.items() if here in origin}
-    return Correspondence(found | pairs, {old: origin[plan.values[old]] for old in olds})
+    moved = {there: origin[here] for there, here in after.items() if here in origin}
+    return Correspondence(moved | pairs, {old: origin[plan.values[old]] for old in olds})
 
 
 def kept(one: OpenModel, plan: Plan) -> OpenModel:

@@ -63,9 +63,9 @@ def candidate_inputs(
     models take only one sample at a time.
     """
     unknown = any(None in spec.shape[1:] for spec in specs)
-    tried = [each for each in sizes if unknown or each is sizes[0]]
-    made = [_make_all(random(), specs, each) for each in tried]
-    alone = [_make_all(random(), specs, each, batch=1) for each in tried]
+    tried = [size for size in sizes if unknown or size is sizes[0]]
+    made = [_make_all(random(), specs, size) for size in tried]
+    alone = [_make_all(random(), specs, size, batch=1) for size in tried]
     return made + alone
 
 
@@ -87,7 +87,7 @@ def lone_inputs(
     if free and any(None in spec.shape[1:] for spec in specs):
         made = [_make_all(random, specs, sizes, batch=1) for sizes in OTHER_SIZES]
         shapes = [array.shape[1:] for array in inputs]
-        tried = [each for each in made if [array.shape[1:] for array in each] != shapes]
+        tried = [arrays for arrays in made if [array.shape[1:] for array in arrays] != shapes]
     batches = {len(array) for spec, array in zip(specs, inputs, strict=True) if _is_free(spec)}
     if max(batches, default=1) > 1:
         tried.append([a[:1] if _is_free(s) else a for s, a in zip(specs, inputs, strict=True)])

@@ -32,7 +32,7 @@ class Movable:
     def move(self, unit: float, seed: tuple[int, ...]) -> None:
         """Move each weight by up to ``unit`` of its size."""
         random = np.random.default_rng(seed)
-        numbers = self.numbers and tuple(_moved(each, unit, random) for each in self.numbers)
+        numbers = self.numbers and tuple(_moved(number, unit, random) for number in self.numbers)
         self._put((_moved(value, unit, random) for value in self.values), numbers)
 
     def put_back(self) -> None:

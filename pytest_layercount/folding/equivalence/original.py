@@ -228,20 +228,22 @@ def moved_inputs(inputs: Sequence[Any], unit: float, seed: int) -> list[Any]:
 
 def finite_parts(reference: Any, other: Any) -> tuple[Any, Any]:
     """Arrays without the places where the first is not finite: nothing can be held to these."""
-    one, two = np.asarray(reference), np.asarray(other)
-    if one.shape != two.shape or {one.dtype.kind, two.dtype.kind} & set("bOSU"):
-        return one, two
-    one, two = one.astype(np.float64), two.astype(np.float64)
-    kept = np.isfinite(one)
-    return (one, two) if kept.all() else (np.where(kept, one, 0.0), np.where(kept, two, 0.0))
+    ours, theirs = np.asarray(reference), np.asarray(other)
+    if ours.shape != theirs.shape or {ours.dtype.kind, theirs.dtype.kind} & set("bOSU"):
+        return ours, theirs
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    kept = np.isfinite(ours)
+    if kept.all():
+        return ours, theirs
+    return np.where(kept, ours, 0.0), np.where(kept, theirs, 0.0)
 
 
 def _arguments(opened: OpenModel) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
     """How flat tensors become the arguments that the model takes."""
     adapter, graph = adapter_for(opened.model), opened.graph
-    given = None if adapter.functional(opened.model) else adapter.built_with(opened.model)
+    call = None if adapter.functional(opened.model) else adapter.built_with(opened.model)
     numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}
-    args, kwargs = ((graph.inputs,), {}) if given is None else given
+    args, kwargs = ((graph.inputs,), {}) if call is None else call
     if len(args) == 1 and not kwargs:
         return lambda tensors: ((map_tree(graph.inputs, lambda leaf: tensors[numbers[leaf]]),), {})
 

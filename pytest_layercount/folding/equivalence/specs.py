@@ -118,8 +118,8 @@ def _words(parts: list[Any], dtype: str) -> tuple[Any, ...]:
 
 def _span(parts: list[Any]) -> tuple[float, float] | None:
     """From below the first boundary between bins to above the last."""
-    found = [getattr(part, "bin_boundaries", None) for part in parts]
-    bounds = [float(bound) for each in found if each is not None for bound in each]
+    kept = [getattr(part, "bin_boundaries", None) for part in parts]
+    bounds = [float(bound) for edges in kept if edges is not None for bound in edges]
     if not bounds:
         return None
     beyond = (max(bounds) - min(bounds)) / len(bounds) or 1.0

@@ -115,32 +115,32 @@ class AffinePass:
                 return Blocked("mask", path)
         return None
 
-    def _apply(self, layer: int, found: Found, side: str) -> bool:
+    def _apply(self, layer: int, way: Found, side: str) -> bool:
         described = self.edit.layers[layer]
-        condition = self._condition(described.path, found)
-        for absorption in found.absorptions:
+        condition = self._condition(described.path, way)
+        for absorption in way.absorptions:
             self._absorb(absorption)
-        for value in found.altered:
+        for value in way.altered:
             self.edit.alter(value)
         for call in self.edit.calls(layer):
             if condition:
                 self._gaps.setdefault(self.edit.inputs[call][0], described.path)
             self.edit.bypass(call)
-        into = tuple(self.edit.layers[one.layer].path for one in found.absorptions)
+        into = tuple(self.edit.layers[one.layer].path for one in way.absorptions)
         self.folds[layer] = Fold(described.path, described.type, into, side, condition)
         self.refusals.pop(layer, None)
         return True
 
-    def _condition(self, path: str, found: Found) -> str:
+    def _condition(self, path: str, way: Found) -> str:
         """What a fold depends on: its own numbers, or a fold that it has to follow.
 
         It follows one that changed the same layer, or that left a gap for this map to cross.
         """
-        taken = [(absorption.layer, absorption.side) for absorption in found.absorptions]
-        before = [self._assumed[each] for each in taken if each in self._assumed]
+        taken = [(absorption.layer, absorption.side) for absorption in way.absorptions]
+        before = [self._assumed[side] for side in taken if side in self._assumed]
         gaps = self._gaps.items()
-        before += [gone for value, gone in gaps if self.edit.resolved(value) in found.altered]
-        own = " and ".join(_CONDITIONS[need.fact] for need in found.conditions)
+        before += [gone for value, gone in gaps if self.edit.resolved(value) in way.altered]
+        own = " and ".join(_CONDITIONS[need.fact] for need in way.conditions)
         condition = own or (f"{before[0]} folds" if before else "")
         if condition:
             self._assumed = {**dict.fromkeys(taken, path), **self._assumed}
@@ -189,13 +189,13 @@ def _map(rule: Rule, site: Site, weights: Weights | None) -> Affine | Blocked | 
         return Blocked(stop.reason, stop.blocker or site.layer.path)
 
 
-def _common(layer: Layer, found: list[Affine | Blocked | None]) -> Affine | Blocked:
+def _common(layer: Layer, answers: list[Affine | Blocked | None]) -> Affine | Blocked:
     """The map that ``layer`` is at each of its calls."""
-    first = found[0]
+    first = answers[0]
     assert first is not None
     if isinstance(first, Blocked):
         return first
-    alike = all(isinstance(each, Affine) and each.equals(first) for each in found)
+    alike = all(isinstance(answer, Affine) and answer.equals(first) for answer in answers)
     return first if alike else Blocked("shared-layer", layer.path)
 
 

@@ -51,17 +51,18 @@ def _named(graph: ModelGraph) -> list[tuple[str, Any]]:
 def _position(there: list[tuple[str, Any]], key: Any) -> int:
     if isinstance(key, int) and not isinstance(key, bool) and -len(there) <= key < len(there):
         return key % len(there)
-    found = [position for position, (path, _) in enumerate(there) if path == key]
-    found = found or [place for place, (path, _) in enumerate(there) if _leads_to(path, key)]
-    if len(found) > 1:
+    positions = [position for position, (path, _) in enumerate(there) if path == key]
+    if not positions:
+        positions = [place for place, (path, _) in enumerate(there) if _leads_to(path, key)]
+    if len(positions) > 1:
         raise ModelError(
-            f"outputs: {len(found)} outputs of the model are called {key!r}: "
-            f"give a position, one of {found}"
+            f"outputs: {len(positions)} outputs of the model are called {key!r}: "
+            f"give a position, one of {positions}"
         )
-    if not found:
+    if not positions:
         names = ", ".join(path for path, _ in there)
         raise ModelError(f"outputs: the model has no output {key!r}; it has {names}")
-    return found[0]
+    return positions[0]
 
 
 def _leads_to(path: str, key: Any) -> bool:

@@ -94,23 +94,23 @@ def constant_map(site: Site) -> Affine | None:
     kind = site.layer.operation or site.layer.type.lower()
     if kind == "add" and added_elsewhere(constant.shape, site.output):
         raise Stop("ambiguous-axis")
-    found = _scale_and_shift(kind, constant.ravel(), first)
-    if found is None:
+    scale_and_shift = _scale_and_shift(kind, constant.ravel(), first)
+    if scale_and_shift is None:
         return None
-    return map_of(site, *found, axis)
+    return map_of(site, *scale_and_shift, axis)
 
 
 def _scale_and_shift(kind: str, constant: Array, first: bool) -> tuple[Array, Array] | None:
-    one, zero = np.ones_like(constant), np.zeros_like(constant)
+    ones, zeros = np.ones_like(constant), np.zeros_like(constant)
     if kind == "multiply":
-        return constant, zero
+        return constant, zeros
     if kind == "add":
-        return one, constant
+        return ones, constant
     if kind == "subtract":
-        return (one, -constant) if first else (-one, constant)
+        return (ones, -constant) if first else (-ones, constant)
     if kind == "divide" and first:
         with np.errstate(divide="ignore"):
-            return 1 / constant, zero
+            return 1 / constant, zeros
     return None
 
 

@@ -63,8 +63,8 @@ class Attention(Rule):
 def _roles(site: Site) -> dict[int, str]:
     """What each input slot is; masks and the like are left out."""
     names = (*ATTENDED, *[""] * len(site.node.args))  # the arguments after these are masks
-    given = [*zip(names, site.node.args, strict=False), *site.node.kwargs.items()]
-    values = [role for role, argument in given if isinstance(argument, Value)]
+    arguments = [*zip(names, site.node.args, strict=False), *site.node.kwargs.items()]
+    values = [role for role, argument in arguments if isinstance(argument, Value)]
     return {slot: role for slot, role in enumerate(values) if role in ATTENDED}
 
 

@@ -55,7 +55,7 @@ def _asked(users: dict[Place, Rule], layer: Layer, live: Any, *place: int | str)
             for name, wrapped in layer.wrapped.items()
         }
         return replace(layer, config={**layer.config, **inner})
-    rule = next((found for ask in callers if (found := ask(layer=live)) is not None), None)
+    rule = next((answer for ask in callers if (answer := ask(layer=live)) is not None), None)
     if rule is None and layer.is_a("BatchNormalization") and _computes_what_keras_does(live):
         rule = INHERITED
     if rule is None:

@@ -73,10 +73,10 @@ class EinsumDense(Rule):
 
 def _letters(site: Site) -> Letters:
     """The equation taken apart; nothing is absorbed if a letter stands twice in one operand."""
-    found = letters_of(site.config["equation"])
-    if found is None:
+    parsed = letters_of(site.config["equation"])
+    if parsed is None:
         raise Stop("nonlinear")
-    letters, _ = found
+    letters, _ = parsed
     if any(len(set(part)) < len(part) for part in (letters.input, letters.kernel, letters.output)):
         raise Stop("nonlinear")
     return letters
@@ -110,21 +110,21 @@ def _axes(site: Site, letters: Letters, side: Side, here: str, affine: Affine) -
     own = site.config["bias_axes"] or ""
     if affine.zero_shift is True and (side == "before" or not own):
         return own
-    kept = [each for each in letters.output if each in letters.kernel]
+    kept = [letter for letter in letters.output if letter in letters.kernel]
     varies = here if side == "after" else kept
-    return own + "".join(each for each in varies if each not in own)
+    return own + "".join(letter for letter in varies if letter not in own)
 
 
 def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs:
     own = site.config["bias_axes"] or ""
-    if any(added_elsewhere(_bias_shape(site, letters, each), site.output) for each in (own, axes)):
+    if any(added_elsewhere(_bias_shape(site, letters, some), site.output) for some in (own, axes)):
         raise Stop("ambiguous-axis")
     if axes == own:
         return Absorbs()
-    sizes = [_size(site, letters, each) for each in axes]
+    sizes = [_size(site, letters, letter) for letter in axes]
     if 0 in sizes:
         raise Stop("unknown-shape")
-    before = math.prod(_size(site, letters, each) for each in own) if own else 0
+    before = math.prod(_size(site, letters, letter) for letter in own) if own else 0
     return Absorbs(changes={"bias_axes": axes}, adds=math.prod(sizes) - before)
 
 
@@ -137,23 +137,23 @@ def _size(site: Site, letters: Letters, letter: str) -> int:
 def _times(site: Site, letters: Letters) -> int | None:
     """How often the response to a shift is summed over axes of the input alone."""
     assert site.input is not None
-    alone = [each for each in letters.input if each not in letters.kernel + letters.output]
-    sizes = [site.input[letters.axis(letters.input, each, len(site.input))] for each in alone]
+    alone = [letter for letter in letters.input if letter not in letters.kernel + letters.output]
+    sizes = [site.input[letters.axis(letters.input, letter, len(site.input))] for letter in alone]
     known = [size for size in sizes if size is not None]
     return math.prod(known) if len(known) == len(sizes) else None
 
 
 def _along(array: Array, letter: str, letters: str) -> Array:
     """A vector in the rank of ``letters``, along ``letter``."""
-    return array.reshape([-1 if each == letter else 1 for each in letters])
+    return array.reshape([-1 if other == letter else 1 for other in letters])
 
 
 def _summed(response: Array, letters: Letters) -> Array:
     """The response over the axes of the output, 1 where the kernel has none."""
-    gone = tuple(axis for axis, each in enumerate(letters.kernel) if each not in letters.output)
-    left = [each for each in letters.kernel if each in letters.output]
+    gone = tuple(axis for axis, letter in enumerate(letters.kernel) if letter not in letters.output)
+    left = [letter for letter in letters.kernel if letter in letters.output]
     summed: Array = response.sum(axis=gone)
-    ordered = summed.transpose([left.index(each) for each in letters.output if each in left])
+    ordered = summed.transpose([left.index(letter) for letter in letters.output if letter in left])
     return ordered.reshape(_shape(letters, left, dict(zip(left, summed.shape, strict=True))))
 
 
@@ -162,13 +162,13 @@ def _full_bias(site: Site, letters: Letters, weights: Weights) -> Array:
     own = site.config["bias_axes"] or ""
     if "bias" not in weights:
         return np.zeros((1,) * len(letters.output))
-    sizes = {each: _size(site, letters, each) for each in own}
+    sizes = {letter: _size(site, letters, letter) for letter in own}
     return weights["bias"].reshape(_shape(letters, own, sizes))
 
 
 def _laid_bias(site: Site, letters: Letters, axes: str, bias: Array) -> Array:
     """A bias over all axes of the output, in the shape in which Keras keeps it."""
-    sizes = {each: _size(site, letters, each) for each in axes}
+    sizes = {letter: _size(site, letters, letter) for letter in axes}
     full = np.broadcast_to(bias, _shape(letters, axes, sizes))
     return full.reshape(_bias_shape(site, letters, axes))
 
@@ -177,8 +177,8 @@ def _bias_shape(site: Site, letters: Letters, axes: str) -> tuple[int, ...]:
     """The shape in which Keras keeps a bias: from its first axis on, 1 where it has none."""
     if not axes:
         return ()
-    sizes = {each: _size(site, letters, each) for each in axes}
-    first = min(letters.output.index(each) for each in axes)
+    sizes = {letter: _size(site, letters, letter) for letter in axes}
+    first = min(letters.output.index(letter) for letter in axes)
     assert site.output is not None
     behind = 0 if letters.left else len(site.output) - len(letters.output)
     return _shape(letters, axes, sizes)[first:] + (1,) * behind

@@ -49,9 +49,9 @@ class Add(Merge):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
-        one = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
+        whole = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
         share = affine.shift_times(1 / len(slots))
-        return one if affine.zero_shift else (*one, Route(dict.fromkeys(slots, share)))
+        return whole if affine.zero_shift else (*whole, Route(dict.fromkeys(slots, share)))
 
     def pass_down(self, site: Site, maps: Maps) -> Route:
         return _sum_down(site, maps, dict.fromkeys(range(len(site.inputs)), 1.0))
@@ -80,8 +80,8 @@ class Average(Rule):
         _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
         whole = affine.shift_times(len(slots))
-        one = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
-        return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else one))
+        alone = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
+        return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else alone))
 
     def pass_down(self, site: Site, maps: Maps) -> Route:
         count = len(site.inputs)
@@ -174,7 +174,7 @@ def _axis(site: Site) -> int | None:
 
 def _sizes(site: Site) -> list[int] | None:
     """The size of each input along that axis."""
-    tensors = [each for each in operands(site) if isinstance(each, Value)]
+    tensors = [operand for operand in operands(site) if isinstance(operand, Value)]
     numbers = constants(site) if site.layer.operation is None else constants(site)[1:]
     axis = _axis(site)
     if axis is None or numbers or None in site.inputs or len(tensors) != len(site.inputs):

@@ -127,4 +127,4 @@ def _needed(affine: Affine) -> tuple[str, ...]:
 
 def _laid(array: Array, axis: int | None, axes: tuple[int, ...]) -> Array:
     """A vector of channels in the rank of the weights."""
-    return array if axis is None else array.reshape([-1 if each == axis else 1 for each in axes])
+    return array if axis is None else array.reshape([-1 if place == axis else 1 for place in axes])

@@ -39,5 +39,6 @@ def _plain(site: Site) -> bool:
     """Whether it only multiplies: Dot may normalize, and a constant is no tensor of the graph."""
     if site.layer.type == "Dot":
         return site.config.get("normalize") is False
-    factors = [each for each in constants(site) if not isinstance(each, (str, bool, type(None)))]
+    others = (str, bool, type(None))
+    factors = [factor for factor in constants(site) if not isinstance(factor, others)]
     return not factors and len(site.inputs) >= 2

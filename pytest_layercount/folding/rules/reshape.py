@@ -85,10 +85,10 @@ class Flatten(Through):
         order = _flattening_order(site)
         if order is None or site.input is None:
             raise Stop("unknown-shape")
-        found = _reshaped(site, affine, site.output, tuple(site.input[axis] for axis in order))
-        if found.axis is None:
-            return found
-        return found.along(order[found.axis], found.channels)
+        reshaped = _reshaped(site, affine, site.output, tuple(site.input[axis] for axis in order))
+        if reshaped.axis is None:
+            return reshaped
+        return reshaped.along(order[reshaped.axis], reshaped.channels)
 
     def down(self, site: Site, affine: Affine) -> Affine:
         order = _flattening_order(site)

@@ -109,16 +109,16 @@ class Normalization(Through):
         if len(axes) > 1:
             raise Stop("channel-axis")
         axis = axes[0] if axes else None
-        given = site.config["input_mean"] is not None
+        fixed = site.config["input_mean"] is not None
         if weights is None:
             channels = 1 if axis is None else int(site.input[axis] or 0)
             token = ("layer", site.layer.path)
-            shift = None if given else False
+            shift = None if fixed else False
             return Affine(
                 axis, channels, token, zero_shift=shift, nonnegative=True, unit_scale=False
             )
         affine = map_of(site, *_normalising(site, weights), axis)
-        if not given and not weights["mean"].any() and bool((weights["variance"] == 1).all()):
+        if not fixed and not weights["mean"].any() and bool((weights["variance"] == 1).all()):
             return affine.untrusted(zero_shift=False, nonnegative=True)
         return affine
 
@@ -204,10 +204,10 @@ def _kept(site: Site) -> list[int] | None:
     axes, shape = site.config["axis"], site.input
     if shape is None:
         return None
-    found = sorted({int(axis) % len(shape) for axis in axes})
-    if any(shape[axis] is None for axis in found):
+    places = sorted({int(axis) % len(shape) for axis in axes})
+    if any(shape[axis] is None for axis in places):
         return None
-    return [axis for axis in found if shape[axis] != 1]
+    return [axis for axis in places if shape[axis] != 1]
 
 
 def _number(value: Any) -> Array | None:

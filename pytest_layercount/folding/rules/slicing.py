@@ -62,7 +62,7 @@ class Split(Rule):
         if affine.axis != axis:
             return Route(dict.fromkeys(range(number), affine))
         ends = accumulate([shape[axis] or 0 for shape in site.outputs if shape], initial=0)
-        return Route(dict(enumerate(affine.part(*each) for each in pairwise(ends))))
+        return Route(dict(enumerate(affine.part(*span) for span in pairwise(ends))))
 
 
 class OfShape(Rule):
@@ -80,7 +80,7 @@ def _divided(site: Site) -> int | None:
     for axis, size in enumerate(site.input):
         sizes = [shape[axis] for shape in shapes]
         if size is not None and None not in sizes and sizes != [size] * len(sizes):
-            return axis if sum(each or 0 for each in sizes) == size else None
+            return axis if sum(part or 0 for part in sizes) == size else None
     return None
 
 
@@ -113,10 +113,10 @@ def _picked(site: Site) -> list[tuple[int | None, slice]] | None:
 def _key(site: Site) -> list[Any] | None:
     """What stands between the brackets, where it is plain."""
     args, kwargs = site.node.args, site.node.kwargs
-    given = [*args[1:], *(kwargs[name] for name in ("key", "slice_spec") if name in kwargs)]
-    if not args or not isinstance(args[0], Value) or len(given) != 1:
+    keys = [*args[1:], *(kwargs[name] for name in ("key", "slice_spec") if name in kwargs)]
+    if not args or not isinstance(args[0], Value) or len(keys) != 1:
         return None
-    key = list(given[0]) if isinstance(given[0], (list, tuple)) else given
+    key = list(keys[0]) if isinstance(keys[0], (list, tuple)) else keys
     parts = [_slice(part) if isinstance(part, dict) else part for part in key]
     return parts if all(map(_plain, parts)) else None
 

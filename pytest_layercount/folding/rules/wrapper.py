@@ -34,12 +34,12 @@ class TimeDistributed(Rule):
 
     def affine(self, site: Site, weights: Weights | None) -> Affine | None:
         inner = None if weights is None else _unprefixed(weights)
-        found = self.inner.affine(_inside(site), inner)
-        if found is None:
+        affine = self.inner.affine(_inside(site), inner)
+        if affine is None:
             return None
         if _repeats(site):
             raise Stop("nonlinear")
-        return _outward(found)
+        return _outward(affine)
 
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
         inward = _inward(site, maps)
