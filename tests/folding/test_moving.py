@@ -15,7 +15,7 @@ import pytest
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import Rule, Site, Stop
-from pytest_layercount.folding.rules import rule_for
+from pytest_layercount.folding.rules import OURS
 from pytest_layercount.model.graph import Layer, Node, Value
 
 Function = Callable[..., Any]
@@ -401,7 +401,7 @@ def test_of_one_tensor(name: str) -> None:
     array = RANDOM.normal(size=SHAPE)
     made = function(array)
     site = asked(called, args, settings, [SHAPE], [made.shape])
-    rule = rule_for(site.layer)
+    rule = OURS.rule_for(site.layer)
     assert rule is not None
     found = [
         in_short(
@@ -584,7 +584,7 @@ def of_result(rule: Rule, site: Site, axis: int | None, function: Function) -> s
 def test_of_two_tensors(name: str) -> None:
     called, args, settings, function, down, up = PAIRS[name]
     site = asked(called, args, settings, [SHAPE, SHAPE], [function(A, B).shape])
-    rule = rule_for(site.layer)
+    rule = OURS.rule_for(site.layer)
     assert rule is not None
     assert in_short([of_pair(rule, site, slots, function) for slots in MAPS]) == down
     assert in_short([of_result(rule, site, axis, function) for axis in (None, 1, 3)]) == up
