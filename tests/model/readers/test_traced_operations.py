@@ -99,13 +99,24 @@ def test_a_reshape_that_keeps_the_batch(
     ],
 )
 def test_a_slice_that_crops(begin: Any, before: Shape, after: Shape, cropping: Any) -> None:
-    ops = entry(before), constant(begin, "int32"), op("StridedSlice", 0, 1, shape=after)
-    (layer,) = layers(*ops)
+    steps = tuple(1 for _ in begin) if isinstance(begin, tuple) else 1
+    # What it takes last would be the ends: of these only the shapes are looked at.
+    taken = entry(before), constant(begin, "int32"), constant((), "int32"), constant(steps, "int32")
+    (layer,) = layers(*taken, op("StridedSlice", 0, 1, 2, 3, shape=after))
     assert layer.config.get("cropping") == cropping
     dimensions = len(cropping) if cropping and isinstance(cropping[0], tuple) else 1
     wanted = f"Cropping{dimensions}D" if cropping else "StridedSlice"
     assert layer.type == wanted
     assert layer.config.get("data_format") == ("channels_last" if cropping else None)
+
+
+@pytest.mark.parametrize("steps", [(1, 2, 1), (1, -1, 1), None])
+def test_a_slice_with_steps_does_not_crop(steps: Any) -> None:
+    taken = entry((None, 6, 4)), constant((0, 0, 0), "int32"), constant((), "int32")
+    (layer,) = layers(
+        *taken, constant(steps, "int32"), op("StridedSlice", 0, 1, 2, 3, shape=(None, 3, 4))
+    )
+    assert layer.type == "StridedSlice"
 
 
 def test_a_slice_outside_of_a_layer_is_an_operation() -> None:
