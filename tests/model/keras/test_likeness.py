@@ -1,0 +1,210 @@
+"""What a copy may not hold otherwise than its original, value by value. No Keras."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_layercount.model.keras.likeness import difference, same_function
+
+VARIABLE = np.ones(3)
+
+
+class Layer:
+    """What Keras's has of all that is asked here."""
+
+    name = "it"
+    variables = weights = (VARIABLE,)
+
+
+class Own(Layer):
+    """A layer of the user's own."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def call(self, x: Any) -> Any:
+        self.seen = x
+        return x * self.held
+
+
+class Named:
+    def __init__(self, **held: Any) -> None:
+        vars(self).update(held)
+
+
+class Converted:
+    """What has the method of a tensor, and is none."""
+
+    def numpy(self) -> float:
+        return 1.0
+
+
+class Table:
+    """As a lookup table of TensorFlow."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+
+    def size(self) -> int:
+        return len(self.keys)
+
+    def export(self) -> Any:
+        return np.array(self.keys), np.arange(len(self.keys))
+
+    def lookup(self, key: Any) -> Any:
+        return self.keys.index(key)
+
+
+def doubled(x: float) -> float:
+    return 2 * x
+
+
+def halved(x: float) -> float:
+    return x / 2
+
+
+def times(factor: float) -> Any:
+    return lambda x: x * factor
+
+
+def then(function: Any) -> Any:
+    return lambda x: function(x) + 0.0
+
+
+ROUNDED = np.float32(1) / np.float32(3)
+OTHERS = [
+    (1, 2),
+    (1.0, 1.0 + 1e-12),
+    (True, False),
+    ("a", "b"),
+    (None, 1.0),
+    (1.0, None),
+    ("1", 1),
+    (np.ones(3), np.zeros(3)),
+    (np.ones(3), np.ones(4)),
+    (np.ones(3), None),
+    ([1, 2], [1, 3]),
+    ([1, 2], [1, 2, 3]),
+    ((), (1,)),
+    ({"a": 1}, {"a": 2}),
+    ({"a": 1}, {"b": 1}),
+    ([{"a": [1]}], [{"a": [2]}]),
+    ({1, 2}, {1, 3}),
+    (doubled, halved),
+    (times(2.0), times(3.0)),
+    (then(doubled), then(halved)),
+    (then(times(2.0)), then(times(3.0))),
+    (partial(doubled, 1), partial(doubled, 2)),
+    (partial(doubled, x=1), partial(halved, x=1)),
+    (doubled, 1.0),
+    (np.sin, np.cos),
+    (Table("a"), Table("b")),
+    (Table("a"), Table()),
+    (Named(factor=1.0), Named(factor=2.0)),
+    (1 + 2j, 1 - 2j),
+    (b"a", b"b"),
+]
+ALIKE = [
+    (1, 1),
+    (1.0, 1),
+    (float("nan"), float("nan")),
+    (np.array([1.0, np.nan]), np.array([1.0, np.nan])),
+    (1 / 3, ROUNDED),
+    (np.full(3, 1 / 3), np.full(3, ROUNDED)),
+    ([1, (2, 3)], (1, [2, 3])),
+    ({"a": doubled}, {"a": doubled}),
+    (times(2.0), times(2.0)),
+    (then(times(2.0)), then(times(2.0))),
+    (partial(doubled, 1), partial(doubled, 1)),
+    (Own(1).call, Own(2).call),
+    (Table("a", "b"), Table("a", "b")),
+    (Named(factor=1.0), Named(factor=1.0)),
+    (object(), object()),
+    (object(), 1.0),
+    (Converted(), 2.0),
+    ([object()], [object(), object()]),
+    ([VARIABLE], [VARIABLE, VARIABLE]),
+    ({"a": VARIABLE}, {"b": VARIABLE}),
+    ({"a": VARIABLE, "b": object()}, {"a": VARIABLE}),
+    ([1, VARIABLE], [2]),
+]
+
+
+def differs(one: Any, two: Any, *changed: str, loosely: bool = False) -> str | None:
+    return difference(Own(one), Own(two), frozenset(changed), loosely)
+
+
+@pytest.mark.parametrize(("one", "two"), OTHERS, ids=str)
+def test_what_is_not_the_same(one: Any, two: Any) -> None:
+    for pair in ((one, two), (two, one)):
+        said = differs(*pair)
+        assert said is not None
+        assert said.startswith("its held is ")
+        assert differs(*pair, "held") is None
+
+
+@pytest.mark.parametrize(("one", "two"), ALIKE, ids=str)
+def test_what_is_the_same_or_cannot_be_compared(one: Any, two: Any) -> None:
+    assert differs(one, two) is None
+    assert differs(two, one) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "differ"),
+    [
+        (1.0, 1.0005, False),
+        (1.0, 1.005, True),
+        (1e-7, 0.0, False),
+        (1e-5, 0.0, True),
+        (1, 2, True),
+        ("float32", "float64", False),
+        ("float16", "bfloat16", False),
+        ("float32", "int32", True),
+        ("same", "valid", True),
+    ],
+)
+def test_a_copy_that_computes_in_another_type(one: Any, two: Any, differ: bool) -> None:
+    assert bool(differs(one, two, loosely=True)) is differ
+    assert differs(one, two) is not None
+
+
+def test_what_a_copy_lacks() -> None:
+    old, new = Own(1.0), Own(1.0)
+    del new.held
+    assert difference(old, new, frozenset(), False) == "it has no held, which is 1.0"
+    old.unread = 1.0  # type: ignore[attr-defined]
+    new.held = 1.0
+    assert difference(old, new, frozenset(), False) is None
+
+
+def test_what_a_call_leaves_behind_is_no_difference() -> None:
+    old, new = Own(1.0), Own(1.0)
+    old.seen, new.seen = 1.0, 2.0
+    assert difference(old, new, frozenset(), False) is None
+
+
+@pytest.mark.parametrize("name", ["kernel_initializer", "bias_regularizer", "kernel_constraint"])
+def test_what_only_training_asks_for(name: str) -> None:
+    old, new = Own(1.0), Own(1.0)
+    vars(old)[name], vars(new)[name] = "one", "other"
+    assert difference(old, new, frozenset(), False) is None
+    vars(old)[name], vars(new)[name] = np.zeros(2), np.ones(2)
+    assert difference(old, new, frozenset(), False) is not None
+
+
+def test_a_call_that_was_replaced() -> None:
+    old = Own(1.0)
+    vars(old)["call"] = doubled
+    assert str(difference(old, Own(1.0), frozenset(), False)).startswith("its call() was replaced")
+
+
+def test_functions_are_the_same_lines() -> None:
+    assert same_function(doubled, doubled)
+    assert not same_function(doubled, halved)
+    assert not same_function(doubled, np.sin)
+    assert not same_function(np.sin, doubled)
+    assert not same_function(Own(1).call, Named.__init__)
