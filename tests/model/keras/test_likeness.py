@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_layercount.model.keras.likeness import difference, same_function
+from pytest_layercount.model.keras.likeness import difference, looks_at, same_function
 
 VARIABLE = np.ones(3)
 
@@ -18,6 +18,10 @@ class Layer:
 
     name = "it"
     variables = weights = (VARIABLE,)
+    inside: tuple[Any, ...] = ()
+
+    def _flatten_layers(self) -> Any:
+        return (self, *self.inside)
 
 
 class Own(Layer):
@@ -44,7 +48,9 @@ class Converted:
 
 
 class Table:
-    """As a lookup table of TensorFlow."""
+    """As a lookup table of TensorFlow, which keeps what it holds to itself."""
+
+    __slots__ = ("keys",)
 
     def __init__(self, *keys: str) -> None:
         self.keys = keys
@@ -82,6 +88,9 @@ OTHERS = [
     (True, False),
     ("a", "b"),
     (None, 1.0),
+    ({"a": 1}, [1]),
+    ([1], 1),
+    (np.ones(3), "a"),
     (1.0, None),
     ("1", 1),
     (np.ones(3), np.zeros(3)),
@@ -187,6 +196,16 @@ def test_what_a_call_leaves_behind_is_no_difference() -> None:
     assert difference(old, new, frozenset(), False) is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["name", "built", "_obj_reference_counts_dict", "token_counts", "token_document_counts"],
+)
+def test_what_keras_keeps_account_of(name: str) -> None:
+    old, new = Own(1.0), Own(1.0)
+    vars(old)[name], vars(new)[name] = "one", "other"
+    assert difference(old, new, frozenset(), False) is None
+
+
 @pytest.mark.parametrize("name", ["kernel_initializer", "bias_regularizer", "kernel_constraint"])
 def test_what_only_training_asks_for(name: str) -> None:
     old, new = Own(1.0), Own(1.0)
@@ -200,6 +219,42 @@ def test_a_call_that_was_replaced() -> None:
     old = Own(1.0)
     vars(old)["call"] = doubled
     assert str(difference(old, Own(1.0), frozenset(), False)).startswith("its call() was replaced")
+
+
+def test_parts_are_compared_as_well() -> None:
+    old, new = Own(1.0), Own(1.0)
+    old.inside, new.inside = (part := Own(1.0), Own(2.0)), (Own(1.0), Own(2.0))
+    assert difference(old, new, frozenset(), False) is None
+    part.name = "inner"
+    part.held = 3.0
+    assert (
+        difference(old, new, frozenset(), False) == "in its part 'inner', its held is 1.0, not 3.0"
+    )
+    new.inside = ()
+    assert difference(old, new, frozenset(), False) == "it holds 0 layers, not 2"
+
+
+def test_names_of_parts_stand_for_each_other() -> None:
+    old, new = Own("it"), Own("other")
+    new.name = "other"
+    assert difference(old, new, frozenset(), False) is None
+
+
+def test_functions_that_know_a_layer() -> None:
+    layer, other = Own(1.0), Own(2.0)
+    layer.inside = (other,)
+    for function in (
+        layer.call,
+        other.call,
+        partial(doubled, layer),
+        partial(doubled, x=other),
+        then(layer.call),
+        times(VARIABLE),  # type: ignore[arg-type]
+        Named(layer=layer),
+    ):
+        assert looks_at(function, layer), function
+    for function in (doubled, times(2.0), partial(doubled, 1.0), Own(1.0).call, Named(layer=1)):
+        assert not looks_at(function, layer), function
 
 
 def test_functions_are_the_same_lines() -> None:

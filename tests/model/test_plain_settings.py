@@ -1,0 +1,129 @@
+"""Settings that go without saying, against the defaults of Keras."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_layercount.model import plain_settings as module
+from pytest_layercount.model.plain_settings import is_without_effect, plain_settings
+from tests.conftest import needs_keras
+from tests.kerases import generation, is_keras_3_3, load_keras
+from tests.model.test_layers import classes
+
+OTHER_DEFAULTS = {
+    ("GRUCell", "activation"),
+    ("GroupNormalization", "groups"),
+    ("LSTMCell", "activation"),
+    ("RandomElasticTransform", "scale"),
+    ("RandomErasing", "fill_value"),
+    ("RandomErasing", "scale"),
+    ("RandomFourierFeatures", "scale"),
+    ("RandomPerspective", "scale"),
+    ("SimpleRNNCell", "activation"),
+}
+"""Layers whose default is not the usual one: what they say is only longer."""
+OF_ALL = {"activation", "data_format", "dtype"}
+"""What Keras fills in where its default is None."""
+KERAS_2 = {
+    *("batch_input_shape", "build_config", "conv_op", "dynamic", "force_generator", "fused"),
+    *("function_type", "implementation", "init_values", "input_length", "key_shape"),
+    *("output_shape_module", "output_shape_type", "query_shape", "rng_type", "value_shape"),
+}
+
+
+def defaults() -> Iterator[tuple[str, str, Any]]:
+    """Each class, a parameter, and its default; inspect's own word where there is none."""
+    for name, cls in classes().items():
+        for base in cls.__mro__:
+            if "__init__" in vars(base):
+                for parameter in inspect.signature(vars(base)["__init__"]).parameters.values():
+                    yield name, parameter.name, parameter.default
+
+
+@needs_keras
+def test_what_is_usual_is_a_default_of_keras() -> None:
+    there = list(defaults())
+    said = {
+        (type_, name)
+        for type_, name, default in there
+        if name in module._USUAL
+        and default is not inspect.Parameter.empty
+        and plain_settings(type_, {name: default}, builtin=True)
+    }
+    assert said <= OTHER_DEFAULTS
+    if generation(load_keras()) == 3 and not is_keras_3_3():
+        usual = {name for _, name, default in there if module._USUAL.get(name, there) == default}
+        assert set(module._USUAL) - usual <= OF_ALL
+        names = {name for _, name, _ in there} | KERAS_2
+        assert names >= module._OF_BUILT_IN | module._OF_ANY_LAYER | module._OF_INPUTS
+
+
+@pytest.mark.parametrize("name", sorted(module._USUAL))
+def test_what_is_not_usual_is_said(name: str) -> None:
+    usual = module._USUAL[name]
+    assert plain_settings("Own", {name: usual}, builtin=True) == {}
+    other = "other" if isinstance(usual, str) else not usual if isinstance(usual, bool) else 7
+    assert plain_settings("Own", {name: other}, builtin=True) == {name: other}
+    assert plain_settings("Own", {name: other}, builtin=False) == {name: other}
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "builtin", "without"),
+    [
+        ("Dense", "name", False, True),
+        ("Dense", "kernel_initializer", False, True),
+        ("Dense", "bias_regularizer", False, True),
+        ("Dense", "kernel_constraint", False, True),
+        ("Dense", "units", True, False),
+        ("Dense", "weights", True, True),
+        ("Dense", "weights", False, False),
+        ("InputLayer", "batch_shape", True, True),
+        ("InputLayer", "sparse", True, False),
+        ("InputLayer", "batch_shape", False, False),
+        ("Dense", "batch_shape", True, False),
+        ("Lambda", "function", True, False),
+        ("TFOpLambda", "function", True, True),
+        ("Own", "function", False, False),
+        ("Cast", "dtype", True, True),
+        ("Cast", "dtype", False, False),
+        ("Dense", "dtype", True, False),
+        ("GRU", "implementation", True, True),
+    ],
+)
+def test_what_nothing_depends_on(type_: str, name: str, builtin: bool, without: bool) -> None:
+    assert is_without_effect(type_, name, builtin=builtin) is without
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "value", "builtin", "said"),
+    [
+        ("Dense", "dtype", "float16", True, True),
+        ("Dense", "dtype", None, True, False),
+        ("StringLookup", "dtype", "int64", True, False),
+        ("StringLookup", "dtype", "int32", True, True),
+        ("Own", "dtype", "int64", False, True),
+        ("Own", "factor", None, False, False),
+        ("Own", "factor", False, False, True),
+        ("Own", "factor", False, True, False),
+        ("Own", "use_bias", False, True, True),
+        ("Own", "axis", -1, True, True),
+        ("Own", "axes", None, True, True),
+        ("Own", "data_format", None, True, False),
+        ("Own", "padding", None, True, True),
+        ("Own", "momentum", 0.9900001, True, False),  # float32 has no more digits
+        ("Own", "momentum", 0.98, True, True),
+        ("Own", "groups", True, True, True),
+        ("Own", "use_bias", 1, True, True),
+        ("Own", "value_range", [0, 255], True, False),
+        ("Own", "value_range", (0.0, 255.0), True, False),
+        ("Own", "value_range", (0, 1), True, True),
+    ],
+)
+def test_what_goes_without_saying(
+    type_: str, name: str, value: Any, builtin: bool, said: bool
+) -> None:
+    assert (name in plain_settings(type_, {name: value}, builtin=builtin)) is said
