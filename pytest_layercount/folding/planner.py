@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_layercount.folding import reasons
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.activation import Activation
 from pytest_layercount.folding.passes.affine import AffinePass
 from pytest_layercount.folding.passes.collapse import Collapse
@@ -17,7 +18,6 @@ from pytest_layercount.folding.plan import ALL_PASSES, PASSES, Plan, ReadWeights
 from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules import OURS, RuleBook
 from pytest_layercount.folding.search import Absorption
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, ModelGraph
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plan_graph(
     unknown = [name for name in passes if name not in ALL_PASSES]
     if unknown:
         raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
-    edit = Wiring(graph, sealed, book)
+    edit = FoldEdit(graph, sealed, book)
     affine = AffinePass(edit, weights)
     results = tuple(_run(edit, affine, passes))
     removed = tuple(path for result in results for path in result.removed)
@@ -65,7 +65,7 @@ def plan_graph(
     )
 
 
-def _run(edit: Wiring, affine: AffinePass, passes: Collection[str]) -> Iterator[PassResult]:
+def _run(edit: FoldEdit, affine: AffinePass, passes: Collection[str]) -> Iterator[PassResult]:
     """Run ``passes`` in the order in which one makes room for the next.
 
     What is left of a branched block may take up a map that no branch could have, and what is

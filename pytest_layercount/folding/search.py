@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.rule import Absorbs, Maps, Need, Route, Rule, Side, Site, Stop
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Node, Value
 
@@ -50,7 +50,7 @@ class Absorption:
 
 
 @dataclass(frozen=True)
-class Found:
+class Way:
     """A way for a map to go. ``altered`` values will differ from the original model's."""
 
     absorptions: tuple[Absorption, ...]
@@ -85,29 +85,29 @@ class _Walk:
 
 
 class Search:
-    """Walks over a :class:`Wiring`."""
+    """Walks over a :class:`FoldEdit`."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.wiring = wiring
+    def __init__(self, edit: FoldEdit) -> None:
+        self.edit = edit
 
-    def upstream(self, calls: Iterable[int], affine: Affine) -> Found | Blocked:
+    def upstream(self, calls: Iterable[int], affine: Affine) -> Way | Blocked:
         """The layers before ``calls`` that can together absorb ``affine``."""
         start = _Walk()
         for call in calls:
-            self._demand(start, self.wiring.inputs[call][0], affine, Use(call, 0))
+            self._demand(start, self.edit.inputs[call][0], affine, Use(call, 0))
         alternatives, first = [start], None
         while alternatives:
             walk = alternatives.pop()
             try:
                 while walk.demands:
                     self._step_up(walk, alternatives)
-                return self._found(walk)
+                return self._way(walk)
             except Stop as stop:
                 first = first or walk.blocked(stop)
         assert first is not None
         return first
 
-    def downstream(self, calls: Iterable[int], affine: Affine) -> Found | Blocked:
+    def downstream(self, calls: Iterable[int], affine: Affine) -> Way | Blocked:
         """The layers after ``calls`` that can together absorb ``affine``."""
         walk = _Walk()
         pending: dict[int, dict[int, Affine]] = {}
@@ -116,7 +116,7 @@ class Search:
                 self._spread(walk, pending, Value(call), affine)
             while pending:
                 self._step_down(walk, pending, min(pending))
-            return self._found(walk)
+            return self._way(walk)
         except Stop as stop:
             return walk.blocked(stop)
 
@@ -144,19 +144,19 @@ class Search:
         self._follow(walk, node, possible[0], affine)
 
     def _follow(self, walk: _Walk, node: int, route: Route, affine: Affine) -> None:
-        self._require(walk, self.wiring.layer(node).path, affine, route.needs)
+        self._require(walk, self.edit.layer(node).path, affine, route.needs)
         for slot, part in route.maps.items():
-            self._demand(walk, self.wiring.inputs[node][slot], part, Use(node, slot))
+            self._demand(walk, self.edit.inputs[node][slot], part, Use(node, slot))
 
     def _demand(self, walk: _Walk, value: Value, affine: Affine, use: Use) -> None:
         walk.demands.setdefault(value, []).append((affine, use))
 
     def _agreed(self, value: Value, demands: list[tuple[Affine, Use]]) -> Affine:
         """The one map that every use of ``value`` asks for."""
-        path = self.wiring.layer(value.node).path
-        if value in self.wiring.entries:
+        path = self.edit.layer(value.node).path
+        if value in self.edit.entries:
             raise Stop("model-input", path)
-        if self.wiring.is_output(value):
+        if self.edit.is_output(value):
             raise Stop("model-output", path)
         affine = demands[0][0]
         alike = all(other.equals(affine) for other, _ in demands)
@@ -167,7 +167,7 @@ class Search:
     def _step_down(self, walk: _Walk, pending: dict[int, dict[int, Affine]], node: int) -> None:
         maps = pending.pop(node)
         rule, site = self._ask(walk, node)
-        self._require_floats(Value(node), *(self.wiring.inputs[node][slot] for slot in maps))
+        self._require_floats(Value(node), *(self.edit.inputs[node][slot] for slot in maps))
         first = maps.keys() == {0}
         answer = rule.absorb(site, "before", maps) if first or rule.several else None
         if answer is not None:
@@ -189,33 +189,33 @@ class Search:
         affine: Affine,
     ) -> None:
         """Carry the map that ``value`` now lacks to everything that reads it."""
-        if self.wiring.is_output(value):
-            raise Stop("model-output", self.wiring.layer(value.node).path)
+        if self.edit.is_output(value):
+            raise Stop("model-output", self.edit.layer(value.node).path)
         walk.altered.add(value)
         for use in self._uses(value):
             pending.setdefault(use.node, {})[use.slot] = affine
 
     def _require_floats(self, *values: Value) -> None:
         for value in values:
-            if value in self.wiring.integers:
-                raise Stop("integers", self.wiring.layer(value.node).path)
+            if value in self.edit.integers:
+                raise Stop("integers", self.edit.layer(value.node).path)
 
     def _uses(self, value: Value) -> list[Use]:
         """Where ``value`` enters a node to which more than its shape matters."""
-        uses = self.wiring.uses(value)
-        return [use for use in uses if not _shape_only(self.wiring.rule(use.node))]
+        uses = self.edit.uses(value)
+        return [use for use in uses if not _shape_only(self.edit.rule(use.node))]
 
     def _ask(self, walk: _Walk, node: int) -> tuple[Rule, Site]:
         """The rule and the call of ``node``, if it may be touched at all."""
-        site, rule = self.wiring.site(node), self.wiring.rule(node)
+        site, rule = self.edit.site(node), self.edit.rule(node)
         walk.asked = site.layer.path
         if rule is None:
-            unknown = self.wiring.unknown(node)
+            unknown = self.edit.unknown(node)
             if unknown.operation is None and not unknown.builtin:
                 raise Stop("unknown-layer", unknown.path)
             raise Stop("no-rule")
         if rule.weights:
-            reason = self.wiring.seal(node)
+            reason = self.edit.seal(node)
             if reason:
                 raise Stop(reason)
         if rule.training_matters and in_training(site):
@@ -235,17 +235,17 @@ class Search:
             if fact is None and need not in walk.conditions:
                 walk.conditions.append(need)
 
-    def _found(self, walk: _Walk) -> Found:
+    def _way(self, walk: _Walk) -> Way:
         """The walk's end, if every call of every absorbing layer wants the same."""
         by_layer: dict[int, list[Absorption]] = {}
         for absorption in walk.absorptions:
             by_layer.setdefault(absorption.layer, []).append(absorption)
         for layer, wanted in by_layer.items():
             alike = all(one.equals(wanted[0]) for one in wanted)
-            if not alike or {one.node for one in wanted} != set(self.wiring.calls(layer)):
-                raise Stop("shared-layer", self.wiring.layers[layer].path)
+            if not alike or {one.node for one in wanted} != set(self.edit.calls(layer)):
+                raise Stop("shared-layer", self.edit.layers[layer].path)
         once = tuple(wanted[0] for wanted in by_layer.values())
-        return Found(once, frozenset(walk.altered), tuple(walk.conditions))
+        return Way(once, frozenset(walk.altered), tuple(walk.conditions))
 
 
 def _shape_only(rule: Rule | None) -> bool:

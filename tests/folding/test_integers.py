@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from tests.conftest import needs_keras
 from tests.folding.harness import Kit
@@ -112,7 +112,7 @@ def called(layer: Layer, given: tuple[str, ...], dtype: str, keras: str = "Keras
     values = tuple(Value(number) for number in range(len(given)))
     last = Node(len(given), values, shapes=((4,),), dtypes=(dtype,))
     graph = ModelGraph("net", keras, (*entries, layer), (*nodes, last), values, Value(len(given)))
-    return Value(len(given)) in Wiring(graph).integers
+    return Value(len(given)) in FoldEdit(graph).integers
 
 
 def test_what_may_be_integers() -> None:

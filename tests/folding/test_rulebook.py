@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules import OURS, RULES, RuleBook
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization, Inherited
 from pytest_layercount.folding.rules.recurrent import Bidirectional
 from pytest_layercount.folding.rules.weighted import Dense
 from pytest_layercount.folding.rules.wrapper import TimeDistributed
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 
 OWN = Layer("own", "Own", builtin=False)
@@ -100,7 +100,7 @@ def test_planning_asks_the_book_that_it_is_given() -> None:
     nodes = (Node(0, shapes=((4,),)), Node(1, (Value(0),), shapes=((4,),)))
     graph = ModelGraph("net", "Keras 3.15", (entry, OWN), nodes, Value(0), Value(1))
     mine = Rule()
-    edit = Wiring(graph, book=RuleBook({(1,): mine}))
+    edit = FoldEdit(graph, book=RuleBook({(1,): mine}))
     assert edit.rule(1) is mine
-    assert Wiring(graph).rule(1) is None
+    assert FoldEdit(graph).rule(1) is None
     assert edit.unknown(1) is OWN

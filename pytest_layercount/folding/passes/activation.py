@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules.weighted import Weighted
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Layer, Value
 
@@ -31,7 +31,7 @@ FUSED = (
 class Activation:
     """Only where the linear layer before it is read by the activation alone."""
 
-    def __init__(self, edit: Wiring) -> None:
+    def __init__(self, edit: FoldEdit) -> None:
         self.edit = edit
 
     def run(self) -> PassResult:
@@ -66,7 +66,7 @@ def _function(layer: Layer) -> str | None:
     return None
 
 
-def _can_take(edit: Wiring, taker: int, calls: tuple[int, ...], sources: list[Value]) -> bool:
+def _can_take(edit: FoldEdit, taker: int, calls: tuple[int, ...], sources: list[Value]) -> bool:
     """Whether every call of the layer goes into one of ``calls`` and nowhere else."""
     layer = edit.layers[taker]
     return (

@@ -7,12 +7,12 @@ from functools import cached_property
 
 from pytest_layercount.folding import reasons
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.plan import Fold, ReadWeights, Refusal
 from pytest_layercount.folding.rule import Rule, Site, Stop, Weights
 from pytest_layercount.folding.rules.batch_norm import BatchNormalization
-from pytest_layercount.folding.search import Absorption, Blocked, Found, Search, in_training
-from pytest_layercount.folding.wiring import Wiring
+from pytest_layercount.folding.search import Absorption, Blocked, Search, Way, in_training
 from pytest_layercount.model.graph import Layer, Value
 
 _CONDITIONS = {
@@ -28,7 +28,7 @@ class AffinePass:
     ``folds`` and ``refusals`` say what came of each. Run again, it tries those that are left.
     """
 
-    def __init__(self, edit: Wiring, weights: ReadWeights | None = None) -> None:
+    def __init__(self, edit: FoldEdit, weights: ReadWeights | None = None) -> None:
         self.edit = edit
         self.weights = weights
         self.folds: dict[int, Fold] = {}
@@ -90,12 +90,12 @@ class AffinePass:
             self._refuse(layer, blocked, None)
             return False
         up = self._search.upstream(calls, affine)
-        if isinstance(up, Found) and not up.conditions:
+        if isinstance(up, Way) and not up.conditions:
             return self._apply(layer, up, "after")
         down = self._search.downstream(calls, affine)
-        if isinstance(down, Found) and not (down.conditions and isinstance(up, Found)):
+        if isinstance(down, Way) and not (down.conditions and isinstance(up, Way)):
             return self._apply(layer, down, "before")
-        if isinstance(up, Found):
+        if isinstance(up, Way):
             return self._apply(layer, up, "after")
         assert isinstance(down, Blocked)
         self._refuse(layer, up, down)
@@ -115,7 +115,7 @@ class AffinePass:
                 return Blocked("mask", path)
         return None
 
-    def _apply(self, layer: int, way: Found, side: str) -> bool:
+    def _apply(self, layer: int, way: Way, side: str) -> bool:
         described = self.edit.layers[layer]
         condition = self._condition(described.path, way)
         for absorption in way.absorptions:
@@ -131,7 +131,7 @@ class AffinePass:
         self.refusals.pop(layer, None)
         return True
 
-    def _condition(self, path: str, way: Found) -> str:
+    def _condition(self, path: str, way: Way) -> str:
         """What a fold depends on: its own numbers, or a fold that it has to follow.
 
         It follows one that changed the same layer, or that left a gap for this map to cross.

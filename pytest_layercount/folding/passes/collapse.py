@@ -22,12 +22,12 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.folding.affine import Affine
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.affine import AffinePass
 from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset, width
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Site, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Layer, Value
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
@@ -39,7 +39,7 @@ PLAIN = {"kernel_size": 1, "strides": 1, "dilation_rate": 1}
 class Collapse:
     """``affine`` knows the maps of the affine layers: one beside a kernel is a kernel as well."""
 
-    def __init__(self, edit: Wiring, affine: AffinePass) -> None:
+    def __init__(self, edit: FoldEdit, affine: AffinePass) -> None:
         self.edit = edit
         self.affine = affine
 
@@ -69,13 +69,13 @@ class Collapse:
         }
 
 
-def _called(edit: Wiring) -> set[int]:
+def _called(edit: FoldEdit) -> set[int]:
     """The layers that are still called."""
     calls = zip(edit.graph.nodes, edit.inputs, strict=True)
     return {node.layer for node, inputs in calls if inputs}
 
 
-def _in_a_row(edit: Wiring, node: int) -> Merge | None:
+def _in_a_row(edit: FoldEdit, node: int) -> Merge | None:
     """Merge ``node`` into the layer that it follows, if both are linear and alone."""
     source = edit.inputs[node][0]
     if len(edit.inputs[node]) != 1 or not _mergeable(edit, node):
@@ -128,7 +128,7 @@ def _size(first: Site, second: Site) -> int:
     return kernel // inner * out + (out if biased else 0)
 
 
-def _side_by_side(edit: Wiring, maps: Mapping[int, Affine], node: int) -> Merge | None:
+def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merge | None:
     """Merge the branches that ``node`` adds up, if all start from the same value."""
     site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
@@ -160,7 +160,7 @@ def _side_by_side(edit: Wiring, maps: Mapping[int, Affine], node: int) -> Merge 
 
 
 def _term(
-    edit: Wiring, maps: Mapping[int, Affine], value: Value, node: int, target: int
+    edit: FoldEdit, maps: Mapping[int, Affine], value: Value, node: int, target: int
 ) -> Term | None:
     """What ``value`` adds to the kernel of ``target``, None if it cannot be set into it."""
     start, large = edit.inputs[target][0], edit.site(target)
@@ -184,7 +184,7 @@ def _term(
     return Term(None, place, affine.along(axis, _channels(large)))
 
 
-def _branch(edit: Wiring, value: Value, node: int) -> bool:
+def _branch(edit: FoldEdit, value: Value, node: int) -> bool:
     """Whether ``value`` is made by a linear layer for ``node`` alone."""
     site = edit.site(value.node)
     return (
@@ -194,18 +194,18 @@ def _branch(edit: Wiring, value: Value, node: int) -> bool:
     )
 
 
-def _mergeable(edit: Wiring, node: int) -> bool:
+def _mergeable(edit: FoldEdit, node: int) -> bool:
     layer = edit.layer(node)
     called = edit.calls(edit.graph.nodes[node].layer)
     known = layer.type == "Dense" or layer.type in (*CONVOLUTIONS, *DEPTHWISE)
     return known and layer.builtin and not edit.seal(node) and called == (node,)
 
 
-def _only_use(edit: Wiring, value: Value, node: int) -> bool:
+def _only_use(edit: FoldEdit, value: Value, node: int) -> bool:
     return [use.node for use in edit.uses(value)] == [node] and not edit.is_output(value)
 
 
-def _kernel(edit: Wiring, value: Value) -> int:
+def _kernel(edit: FoldEdit, value: Value) -> int:
     return math.prod(along(edit.site(value.node), "kernel_size"))
 
 
@@ -217,6 +217,6 @@ def _channels(site: Site) -> int:
     return int(site.output[axis] or 0)
 
 
-def _adds_bias_elsewhere(edit: Wiring, site: Site) -> bool:
+def _adds_bias_elsewhere(edit: FoldEdit, site: Site) -> bool:
     rule = edit.rules[site.node.layer]
     return isinstance(rule, Weighted) and rule.adds_bias_elsewhere(site)

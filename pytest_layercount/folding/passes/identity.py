@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Rule
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.graph import Value
 
 
@@ -16,7 +16,7 @@ class Identity:
     model needs at least one call.
     """
 
-    def __init__(self, edit: Wiring) -> None:
+    def __init__(self, edit: FoldEdit) -> None:
         self.edit = edit
 
     def run(self) -> PassResult:
@@ -36,7 +36,7 @@ class Identity:
         return PassResult(tuple(gone))
 
 
-def _does_nothing(edit: Wiring, rule: Rule, call: int) -> bool:
+def _does_nothing(edit: FoldEdit, rule: Rule, call: int) -> bool:
     site = edit.site(call)
     if rule.training_matters and site.node.training is True:
         return False

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Site
 from pytest_layercount.folding.rules.padding import same_padding, spatial
-from pytest_layercount.folding.wiring import Wiring
 from pytest_layercount.model.edit import Use
 from pytest_layercount.model.graph import Value
 from pytest_layercount.model.layers.base import is_first
@@ -26,7 +26,7 @@ CONVOLUTIONS = frozenset(
 class Padding:
     """Every call of the padding layer must go into a call of the same convolution."""
 
-    def __init__(self, edit: Wiring) -> None:
+    def __init__(self, edit: FoldEdit) -> None:
         self.edit = edit
 
     def run(self) -> PassResult:
@@ -54,7 +54,7 @@ class Padding:
         return PassResult(tuple(gone))
 
 
-def _only_reader(edit: Wiring, call: int) -> int | None:
+def _only_reader(edit: FoldEdit, call: int) -> int | None:
     uses = edit.uses(Value(call))
     if edit.is_output(Value(call)) or len(uses) != 1 or uses != [Use(uses[0].node, 0)]:
         return None

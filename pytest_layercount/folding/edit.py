@@ -11,7 +11,7 @@ from pytest_layercount.model.edit import GraphEdit
 from pytest_layercount.model.graph import Layer, ModelGraph
 
 
-class Wiring(GraphEdit):
+class FoldEdit(GraphEdit):
     """A graph under edit, as folding sees it.
 
     ``sealed`` are layers, by number, that must keep their weights for the reason given;
