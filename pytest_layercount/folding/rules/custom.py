@@ -15,9 +15,9 @@ from pytest_layercount.folding.rules import OURS, Place, RuleBook
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.keras.adapter import replaces_call
+from pytest_layercount.model.keras.attributes import normalise
 from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.layers.attributes import normalise
 
 if TYPE_CHECKING:
     from pytest_layercount.model.graph import Layer, ModelGraph

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.model.graph import Kind, Layer
 from pytest_layercount.model.keras.adapter import Adapter, replaces_call
+from pytest_layercount.model.keras.attributes import attributes_of
 from pytest_layercount.model.keras.common import (
     holds_saved_model,
     inner_layers,
@@ -21,7 +22,6 @@ from pytest_layercount.model.keras.common import (
 from pytest_layercount.model.keras.loose import loose_layers
 from pytest_layercount.model.keras.origin import bases_of, is_model, is_own
 from pytest_layercount.model.layers import row_of
-from pytest_layercount.model.layers.attributes import attributes_of
 from pytest_layercount.model.plain_settings import live_settings, within
 
 
