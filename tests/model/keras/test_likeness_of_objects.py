@@ -54,7 +54,7 @@ def through(function: Any) -> Any:
     [
         (1, 1),
         (1.0, 1),
-        (np.nan, np.nan),
+        (np.array([1.0, np.nan]), np.array([1.0, np.nan])),
         ("a", "a"),
         (None, None),
         (ARRAY, ARRAY.copy()),
