@@ -14,7 +14,7 @@ from pytest_layercount.folding.plan import Plan, ReadWeights
 from pytest_layercount.folding.rule import Rule, Weights
 from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.folding.search import Absorption
-from pytest_layercount.model.keras.common import variables_of
+from pytest_layercount.model.keras.common import dtype_name, variables_of
 from pytest_layercount.model.keras.variables import array_of, read_weights, variable
 from pytest_layercount.model.quick import quick
 
@@ -110,8 +110,7 @@ def _dtype(live: Any, name: str) -> Any:
     stored = variable(live, name)
     # A weight that the fold adds has the type of the others, and of the layer if there are none.
     stored = next(iter(variables_of(live)), None) if stored is None else stored
-    dtype = live.variable_dtype if stored is None else stored.dtype
-    dtype = getattr(dtype, "name", dtype)
+    dtype = dtype_name(live.variable_dtype if stored is None else stored.dtype)
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)
 
 

@@ -588,3 +588,42 @@ def test_of_two_tensors(name: str) -> None:
     assert rule is not None
     assert in_short([of_pair(rule, site, slots, function) for slots in MAPS]) == down
     assert in_short([of_result(rule, site, axis, function) for axis in (None, 1, 3)]) == up
+
+
+LINE, CLIP, FIRST = (2, 5, 3), (2, 5, 8, 6, 3), (2, 5, 3, 8, 6)
+CONV = {"filters": 4, "kernel_size": (3, 3), "padding": "valid", "data_format": "channels_last"}
+STEPS: list[tuple[Any, ...]] = [
+    ("SimpleRNN", {"units": 4}, LINE, 2, "adds 4"),
+    ("LSTM", {"units": 4}, LINE, 2, "adds 16"),
+    ("GRU", {"units": 4}, LINE, 2, "adds 12"),
+    ("GRU", {"units": 4, "reset_after": True}, LINE, 2, "adds 24"),
+    ("GRU", {"units": 4, "reset_after": True}, LINE, None, "adds 24"),
+    ("LSTM", {"units": 4}, LINE, 1, "channel-axis"),
+    ("ConvLSTM2D", CONV, CLIP, 4, "adds 16"),
+    ("ConvLSTM2D", CONV, CLIP, 2, "channel-axis"),
+    ("ConvLSTM2D", {**CONV, "data_format": "channels_first"}, FIRST, 2, "adds 16"),
+    ("ConvLSTM2D", {**CONV, "data_format": "channels_first"}, FIRST, 4, "channel-axis"),
+    ("ConvLSTM2D", {**CONV, "padding": "same"}, CLIP, 4, "t=0"),
+    ("ConvLSTM2D", {**CONV, "padding": "same", "kernel_size": (1, 1)}, CLIP, 4, "adds 16"),
+]
+
+
+@pytest.mark.parametrize(("type_", "config", "shape", "axis", "said"), STEPS)
+def test_into_the_kernel_that_meets_the_input(
+    type_: str, config: Any, shape: Any, axis: Any, said: str
+) -> None:
+    for biased in (True, False):
+        site = asked(type_, (X,), {**config, "use_bias": biased}, [shape], [shape])
+        rule = OURS.rule_for(site.layer)
+        assert rule is not None
+        maps = {0: drawn(shape, axis, set())}
+        if said == "channel-axis":
+            with pytest.raises(Stop, match=said):
+                rule.absorb(site, "before", maps)
+            continue
+        found = rule.absorb(site, "before", maps)
+        assert found is not None
+        assert signs({need.fact for need in found.needs}) == (["t=0"] if said == "t=0" else [])
+        assert f"adds {found.adds}" == ("adds 0" if biased or said == "t=0" else said)
+        assert found.changes == ({"use_bias": True} if found.adds else {})
+        assert rule.absorb(site, "after", maps) is None

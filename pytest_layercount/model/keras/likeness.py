@@ -110,9 +110,9 @@ def _same_in_closure(mine: Any, theirs: Any, depth: int) -> bool:
 
 def looks_at(function: Any, layer: Any) -> bool:
     """Whether a function knows a layer, so that no other layer may have it."""
-    known = [getattr(function, "__self__", None), *closure(function), *_held_by(function)]
+    known = [function, *closure(function), *_held_by(function)]
     own = {id(layer), *map(id, parts(layer)), *map(id, variables_of(layer))}
-    return any(id(part) in own for part in known)
+    return any(id(getattr(value, "__self__", value)) in own for value in known)
 
 
 def _held_by(value: Any) -> list[Any]:

@@ -248,6 +248,7 @@ def test_functions_that_know_a_layer() -> None:
         other.call,
         partial(doubled, layer),
         partial(doubled, x=other),
+        partial(layer.call, 1.0),
         then(layer.call),
         times(VARIABLE),  # type: ignore[arg-type]
         Named(layer=layer),
