@@ -12,6 +12,7 @@ import pytest
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import Need, Rule, Site, Stop
 from pytest_layercount.folding.rules import OURS
+from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.model.graph import Layer, Node, Shape, Value
 
 BATCH = 2
@@ -716,6 +717,76 @@ def test_why_a_call_takes_up_no_map(
     with pytest.raises(Stop) as stopped:
         call.rule().absorb(call.site(), side, {0: affine(*where)})
     assert stopped.value.reason == reason
+
+
+CONV = {
+    "use_bias": True,
+    "activation": "linear",
+    "padding": "valid",
+    "data_format": "channels_last",
+    "kernel_size": (1,),
+    "strides": (1,),
+    "dilation_rate": (1,),
+    "groups": 1,
+}
+FIRST = {**CONV, "data_format": "channels_first"}
+
+
+@pytest.mark.parametrize(
+    ("config", "output", "where", "answer"),
+    [
+        (CONV, (None, 6, 4), (2, 4), None),
+        (FIRST, (None, 4, 6), (1, 4), None),
+        (FIRST, (None, 4, 4), (1, 4), "ambiguous-axis"),
+        ({**FIRST, "use_bias": False}, (None, 4, 4), (1, 4), "ambiguous-axis"),
+        (CONV, (None, 4, 4), (2, 4), None),
+        (CONV, (None, 6, 4), (1, 6), "channel-axis"),
+        (CONV, None, (2, 4), "unknown-shape"),
+        ({**CONV, "activation": "tanh"}, (None, 6, 4), (2, 4), "activation"),
+    ],
+)
+def test_biases_that_some_keras_adds_elsewhere(
+    config: Any, output: Shape, where: tuple[Axis, int], answer: str | None
+) -> None:
+    call = Call("Conv1D", (LINE,), output, config)
+    general = affine(*where)
+    if answer is None:
+        taken = call.rule().absorb(call.site(), "after", {0: general})
+        assert taken is not None
+        assert not taken.needs
+    else:
+        with pytest.raises(Stop, match=answer):
+            call.rule().absorb(call.site(), "after", {0: general})
+    if answer == "ambiguous-axis" and not config["use_bias"]:
+        scale = general.scale_only()
+        assert call.rule().absorb(call.site(), "after", {0: scale}) is not None
+
+
+def test_maps_move_along_the_channels_of_shapes_that_are_known() -> None:
+    pool = {"data_format": "channels_last", "padding": "valid", "pool_size": 2, "strides": 2}
+    known = Call("AveragePooling1D", (LINE,), (None, 3, 4), pool)
+    assert known.rule().pass_down(known.site(), {0: affine(2, 4)}).maps[0].axis == 2
+    general = affine(None, 1)
+    for inputs, output in ((None, (None, 3, 4)), (LINE, None)):
+        call = Call("AveragePooling1D", (inputs,), output, pool)
+        for asked in (
+            lambda each, call=call: call.rule().pass_up(call.site(), each),
+            lambda each, call=call: call.rule().pass_down(call.site(), {0: each}),
+        ):
+            with pytest.raises(Stop, match="unknown-shape"):
+                asked(affine(2, 4))
+            assert asked(general)
+
+
+def test_a_batch_norm_of_the_users_own_is_a_map_that_keeps_its_weights() -> None:
+    norm = {"axis": -1, "scale": True, "center": True}
+    call = Call("BatchNormalization", (LINE,), LINE, norm)
+    inherited = Inherited()
+    found = inherited.affine(call.site(), None)
+    assert found is not None
+    assert (found.axis, found.channels) == (2, 4)
+    with pytest.raises(Stop, match="own-class"):
+        inherited.absorb(call.site(), "after", {0: affine(2, 4)})
 
 
 @pytest.mark.parametrize("type_", ["LayerNormalization", "GroupNormalization", "RMSNormalization"])
