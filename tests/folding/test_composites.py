@@ -330,6 +330,26 @@ def test_in_a_sequential_and_in_a_nested_model() -> None:
     assert [one.layer for one in result.folds] == ["nested/block/bn"]
 
 
+def test_a_sequential_inside_on_another_size_than_it_was_built_with() -> None:
+    class Stack(layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            convolution = layers.Conv2D(4, 3, use_bias=False, name="conv")
+            self.net = keras.Sequential([convolution, layers.BatchNormalization(name="bn")])
+
+        def call(self, inputs: Any) -> Any:
+            return self.net(inputs)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return (shape[0], shape[1] - 2, shape[2] - 2, 4)
+
+    stack = Stack(name="stack")
+    stack(np.zeros((1, 8, 8, 3), "float32"))
+    entry = keras.Input((16, 16, 3))
+    planned = plan_fold(keras.Model(entry, stack(entry)))
+    assert [fold.layer.rpartition("/")[2] for fold in planned.folds] == ["bn"]
+
+
 def test_called_twice_it_is_shared() -> None:
     block = Block(name="block")
     model = around(lambda x: block(block(x)))

@@ -114,6 +114,22 @@ ONE: dict[str, tuple[Any, ...]] = {
         "None, channel-axis, 1, 2",
         "None, 2, 3",
     ),
+    "first, by key": (
+        "get_item",
+        (X,),
+        {"key": (ALL, 0)},
+        lambda x: x[:, 0],
+        "None, channel-axis, 1, 2",
+        "None, 2, 3",
+    ),
+    "first, by the name of Keras 2": (
+        "get_item",
+        (X,),
+        {"slice_spec": (ALL, 0)},
+        lambda x: x[:, 0],
+        "None, channel-axis, 1, 2",
+        "None, 2, 3",
+    ),
     "last axis": (
         "get_item",
         (X, (Ellipsis, -1)),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount import ModelError, count_layers, explain, fold, plan_fold, read_graph
+from pytest_layercount.model.readers.tensorflow.composites import scale_of
 from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
@@ -229,6 +230,25 @@ def test_a_path_leaves_out_the_scope_around_all() -> None:
         _, *layers = read_graph(concrete(partial(call, scopes=outer), None, 4)).layers
         assert [layer.path for layer in layers] == paths
         assert [layer.type for layer in layers] == ["Cumsum+Erf", "Sin"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scale"),
+    [
+        ((None, 4, 5, 3), (None, 8, 15, 3), (2, 3)),
+        ((None, 4, 3), (None, 4, 3), (1,)),
+        ((None, 4, 5, 3), (None, 8, 14, 3), None),
+        ((None, 4, 5, 3), (None, 9, 15, 3), None),
+        ((None, None, 5, 3), (None, 8, 15, 3), None),
+        ((None, 4, 5, 3), (None, None, 15, 3), None),
+        ((None, 0, 5, 3), (None, 8, 15, 3), None),
+        ((None, 4, 3), (None, 8, 15, 3), None),
+        (None, (None, 8, 3), None),
+        ((None, 4, 3), None, None),
+    ],
+)
+def test_how_much_larger_an_image_has_become(before: Any, after: Any, scale: Any) -> None:
+    assert scale_of(before, after) == scale
 
 
 def test_operations_that_only_begin_like_a_layer_are_shown() -> None:

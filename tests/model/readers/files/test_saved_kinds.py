@@ -143,6 +143,22 @@ def test_a_way_back_of_its_own(suffix: str, trainable: bool, tmp_path: Path) -> 
     assert_same(model := keras.Model(entry, both(entry)), saved(model, tmp_path, suffix))
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_mask_goes_on_inside_a_model(suffix: str, tmp_path: Path) -> None:
+    start = keras.Input((5, 4))
+    steps = layers.Dense(4)(layers.Dropout(0.1)(start))
+    inner = keras.Model(start, layers.LSTM(3)(steps))
+    entry = keras.Input((5,), dtype="int32")
+    model = keras.Model(entry, inner(layers.Embedding(9, 4, mask_zero=True)(entry)))
+    for graph in (read_graph(model), read_graph(saved(model, tmp_path, suffix))):
+        masked = {graph.layer_of(n).type: node.masked[0] for n, node in enumerate(graph.nodes)}
+        assert {name for name, is_masked in masked.items() if is_masked} == {
+            "Dense",
+            "Dropout",
+            "Embedding",
+        }
+
+
 def test_a_wrapper_in_a_wrapper(tmp_path: Path) -> None:
     entry = keras.Input((3, 6, 4))
     twice = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(3)))
