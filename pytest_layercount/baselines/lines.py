@@ -129,7 +129,7 @@ class _Writer:
 
 def _numbers(tree: Sequence[Any]) -> list[float] | None:
     """The numbers of a constant, however deep in lists; None where something else is, too."""
-    found = leaves(tree)
+    found = list(leaves(tree))
     if any(not isinstance(leaf, Real) for leaf in found):
         return None
     return [float(f"{float(leaf):.6g}") for leaf in found]
