@@ -259,3 +259,17 @@ def test_a_recurrent_layer_that_is_called_by_keyword(kit: Kit, wrapped: bool) ->
     found = check_fold(model)
     assert found.result.folds
     assert found.equivalence.equivalent
+
+
+def test_a_value_that_is_cast_keeps_its_mask() -> None:
+    import tensorflow as tf
+
+    from pytest_layercount.folding.equivalence.original import _cast
+    from pytest_layercount.model.keras.common import mask_of, with_mask
+
+    mask, ids = tf.constant([[True, False]]), tf.constant([1])
+    cast = _cast(with_mask(tf.constant([[1.0, 1 / 3]]), mask), "float16")
+    assert cast.dtype == tf.float16
+    assert mask_of(cast) is mask
+    assert _cast(ids, "float16") is ids
+    assert _cast(1.0, "float16") == 1.0

@@ -198,12 +198,21 @@ def test_what_a_call_leaves_behind_is_no_difference() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["name", "built", "_obj_reference_counts_dict", "token_counts", "token_document_counts"],
+    [
+        *("name", "built", "token_counts", "token_document_counts"),
+        *("_obj_reference_counts_dict", "_self_tracked_trackables", "__dunder"),
+    ],
 )
 def test_what_keras_keeps_account_of(name: str) -> None:
     old, new = Own(1.0), Own(1.0)
     vars(old)[name], vars(new)[name] = "one", "other"
     assert difference(old, new, frozenset(), False) is None
+
+
+def test_what_a_user_keeps_private_counts() -> None:
+    old, new = Own(1.0), Own(1.0)
+    vars(old)["_factor"], vars(new)["_factor"] = 1.0, 2.0
+    assert difference(old, new, frozenset(), False) == "its _factor is 2.0, not 1.0"
 
 
 @pytest.mark.parametrize("name", ["kernel_initializer", "bias_regularizer", "kernel_constraint"])
