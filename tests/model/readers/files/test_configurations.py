@@ -133,11 +133,16 @@ def test_the_arguments_of_keras_2() -> None:
     start = {"start": 1, "stop": None, "step": 2}
     call = raw_call([["x", 0, 0, {"key": [start, {"class_name": "__ellipsis__"}]}]], OWN)
     assert call.kwargs == {"key": [slice(1, None, 2), Ellipsis]}
-    adding = SavedLayer("f", "TFOpLambda", {}, operation="add")
-    arrays = raw_call([["x", 0, 0, {"x": [1, 2], "y": [3, 4], "z": [5, 6]}]], adding).kwargs
-    assert arrays["z"] == [5, 6]
-    np.testing.assert_array_equal(arrays["x"], [1, 2])
-    np.testing.assert_array_equal(arrays["y"], [3, 4])
+    given = [["x", 0, 0, {"x": [1, 2], "y": [3, 4], "z": [5, 6]}]]
+    for operation in ("add", "divide", "maximum", "minimum", "multiply", "subtract"):
+        arrays = raw_call(given, SavedLayer("f", "TFOpLambda", {}, operation=operation)).kwargs
+        assert arrays["z"] == [5, 6]
+        np.testing.assert_array_equal(arrays["x"], [1, 2])
+        np.testing.assert_array_equal(arrays["y"], [3, 4])
+    assert raw_call(given, SavedLayer("f", "TFOpLambda", {}, operation="concat")).kwargs["x"] == [
+        1,
+        2,
+    ]
 
 
 def kept(kind: str, **config: Any) -> dict[str, Any]:
