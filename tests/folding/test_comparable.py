@@ -29,6 +29,17 @@ if has_keras():
         def compute_output_shape(self, shape: Any) -> Any:
             return shape
 
+    class Capped(layers.Layer):  # type: ignore[misc,name-defined]
+        """No number above a thousand."""
+
+        def call(self, inputs: Any) -> Any:
+            import tensorflow as tf
+
+            return tf.minimum(inputs, 1000)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
 
 def chain(shape: tuple[int | None, ...], *given: Any, dtype: str = "float32") -> Any:
     entry = tensor = keras.Input(shape, dtype=dtype)
@@ -90,3 +101,15 @@ def test_integers_that_are_computed_with(dtype: str) -> None:
     assert check_equivalence(computing(), computing()).equivalent
     unlike = check_equivalence(computing(), computing(layers.ReLU(max_value=60.0)))
     assert not unlike.equivalent  # which small integers do not show
+
+
+def test_integers_that_are_computed_with_as_integers_are_drawn_from_all_of_their_type() -> None:
+    def doubling(*more: Any) -> Any:
+        entry = keras.Input((4,), dtype="int32")
+        tensor = entry * 2
+        for layer in more:
+            tensor = layer(tensor)
+        return keras.Model(entry, tensor)
+
+    assert check_equivalence(doubling(), doubling()).equivalent
+    assert not check_equivalence(doubling(), doubling(Capped(dtype="int32"))).equivalent
