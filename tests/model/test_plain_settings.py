@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,3 +128,22 @@ def test_what_goes_without_saying(
     type_: str, name: str, value: Any, builtin: bool, said: bool
 ) -> None:
     assert (name in plain_settings(type_, {name: value}, builtin=builtin)) is said
+
+
+@pytest.mark.parametrize(
+    ("held", "value", "holds"),
+    [
+        ({"units": 3}, 3, True),
+        ({"units": (3,)}, (3,), True),
+        ({"units": None}, None, True),
+        ({"units": 3}, 4, False),
+        ({"units": 3}, 3.0, False),
+        ({"units": 1}, True, False),
+        ({"units": [3]}, [3], False),  # it may be changed in place
+        ({}, 3, False),
+    ],
+)
+def test_an_attribute_is_read_that_says_what_the_configuration_does(
+    held: Any, value: Any, holds: bool
+) -> None:
+    assert module._holds(SimpleNamespace(**held), "units", value) is holds
