@@ -93,8 +93,9 @@ def test_where_nothing_is_read_nothing_is_said(models, tmp_path):
 KERNEL = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 BIAS = np.arange(4, dtype="float32")
 HALF = KERNEL.astype("float16").astype("float32")
-BRAIN = 2**20 * (KERNEL.view("uint32") & 0xFFFF0000).view("float32")
-"""What float16 and bfloat16 keep of it, the latter larger than the former can be."""
+BRAIN = (KERNEL.view("uint32") & 0xFFFF0000).view("float32")
+"""What float16 and bfloat16 keep of it."""
+ROUND = np.float32([[0.0, 0.5, 1.0, -3.0]])
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,9 @@ BRAIN = 2**20 * (KERNEL.view("uint32") & 0xFFFF0000).view("float32")
         ({"kernel": HALF}, {"kernel": HALF * (1 + 2**-8)}, False),
         ({"kernel": BRAIN}, {"kernel": BRAIN * (1 + 2**-7)}, True),
         ({"kernel": BRAIN}, {"kernel": BRAIN * (1 + 2**-5)}, False),
+        ({"kernel": 2**20 * BRAIN}, {"kernel": 2**20 * BRAIN * (1 + 2**-7)}, True),
+        ({"kernel": ROUND}, {"kernel": ROUND * (1 + 2**-10)}, True),
+        ({"kernel": ROUND}, {"kernel": ROUND * (1 + 2**-8)}, False),
         ({"kernel": KERNEL, "bias": BIAS}, {"kernel": KERNEL, "bias": BIAS}, True),
         ({"kernel": KERNEL, "bias": BIAS}, {"kernel": KERNEL}, False),
         ({"kernel": KERNEL}, {"kernel": KERNEL, "bias": 0 * BIAS}, True),

@@ -42,8 +42,8 @@ TYPES: Mapping[str, LayerType] = {
 }
 
 WITHOUT_ROW = names("""
-    ClassMethod DenseFeatures FlaxLayer Functional InstanceMethod InstanceProperty
-    JaxLayer Sequential SlicingOpLambda TFOpLambda TFSMLayer
+    ClassMethod DenseFeatures DynamicEmbedding DynamicLookup FlaxLayer Functional
+    InstanceMethod InstanceProperty JaxLayer Sequential SlicingOpLambda TFOpLambda TFSMLayer
     TensorFlowOpLayer TorchModuleWrapper
     """)
 """Layer types of which no row tells what they return and hold.
