@@ -92,3 +92,10 @@ def suite(
     addopts = "addopts = --strict-markers -p no:hypothesispytest"
     pytester.makeini(f"[pytest]\npythonpath = {ROOT}\n{addopts}\n")
     return pytester
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every process must call the tests alike, or those of xdist do not agree on them."""
+    moving = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if moving:
+        raise pytest.UsageError(f"the name of a test holds an address: {moving[0]}")

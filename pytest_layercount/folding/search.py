@@ -95,6 +95,8 @@ class Search:
         start = _Walk()
         for call in calls:
             self._demand(start, self.edit.inputs[call][0], affine, Use(call, 0))
+        # An Add may hand the shift to any one of its branches: each is tried. What stopped the
+        # first, preferred, way is what the user is told.
         alternatives, first = [start], None
         while alternatives:
             walk = alternatives.pop()
@@ -114,6 +116,8 @@ class Search:
         try:
             for call in calls:
                 self._spread(walk, pending, Value(call), affine)
+            # The earliest call first: all its inputs have got their maps by then, also those that
+            # come by a longer branch.
             while pending:
                 self._step_down(walk, pending, min(pending))
             return self._way(walk)
@@ -121,6 +125,8 @@ class Search:
             return walk.blocked(stop)
 
     def _step_up(self, walk: _Walk, alternatives: list[_Walk]) -> None:
+        # The latest value first: nothing that is still to be walked can read it, so all demands
+        # on it are known and can be held against its uses.
         value = max(walk.demands, key=lambda value: value.node)
         affine = self._agreed(value, walk.demands.pop(value))
         walk.altered.add(value)
@@ -129,6 +135,7 @@ class Search:
         self._require_floats(value)
         if len(site.outputs) > 1 and not rule.several:
             raise Stop("nonlinear")
+        # Absorbing ends the walk on this branch, so it is asked before passing.
         maps = {value.index: affine}
         answer = rule.absorb(site, "after", maps)
         if answer is not None:
@@ -158,6 +165,7 @@ class Search:
             raise Stop("model-input", path)
         if self.edit.is_output(value):
             raise Stop("model-output", path)
+        # Whoever reads the value without asking for a map would see other numbers.
         affine = demands[0][0]
         alike = all(other.equals(affine) for other, _ in demands)
         if not alike or {use for _, use in demands} != set(self._uses(value)):
@@ -168,6 +176,7 @@ class Search:
         maps = pending.pop(node)
         rule, site = self._ask(walk, node)
         self._require_floats(Value(node), *(self.edit.inputs[node][slot] for slot in maps))
+        # A map on another input than the first is no matter of a rule that knows of one input.
         first = maps.keys() == {0}
         answer = rule.absorb(site, "before", maps) if first or rule.several else None
         if answer is not None:
@@ -214,6 +223,8 @@ class Search:
             if unknown.operation is None and not unknown.builtin:
                 raise Stop("unknown-layer", unknown.path)
             raise Stop("no-rule")
+        # Quantized, LoRA and non-finite weights keep a layer that has any from being touched at
+        # all: a map that only passes through it would still change what its weights meet.
         if rule.weights:
             reason = self.edit.seal(node)
             if reason:
@@ -232,6 +243,7 @@ class Search:
             fact = affine.fact(need.fact)
             if fact is False:
                 raise Stop(need.otherwise, path)
+            # Not known without weights: the plan says so, and the fold decides.
             if fact is None and need not in walk.conditions:
                 walk.conditions.append(need)
 
@@ -240,6 +252,7 @@ class Search:
         by_layer: dict[int, list[Absorption]] = {}
         for absorption in walk.absorptions:
             by_layer.setdefault(absorption.layer, []).append(absorption)
+        # A layer has one set of weights: it can take up what all of its calls ask for alike.
         for layer, wanted in by_layer.items():
             alike = all(one.equals(wanted[0]) for one in wanted)
             if not alike or {one.node for one in wanted} != set(self.edit.calls(layer)):

@@ -401,7 +401,6 @@ BATCH = Tensor((None, 8, None, 3))
         ("abs", ([BATCH],), {}, BATCH.shape),  # so a file writes a call of one tensor
         ("of the user's own", (BATCH,), {}, None),
     ],
-    ids=str,
 )
 def test_of_sizes_that_are_not_known(name: str, args: Any, kwargs: Any, shape: Shape) -> None:
     assert operation_output(name, args, kwargs) == shape
@@ -419,7 +418,6 @@ def test_of_sizes_that_are_not_known(name: str, args: Any, kwargs: Any, shape: S
         ("split", (UNKNOWN, 2), {}, [None]),
         ("moments", (BATCH,), {"axes": [1]}, [(None, None, 3)] * 2),
     ],
-    ids=str,
 )
 def test_of_several_results(name: str, args: Any, kwargs: Any, shapes: list[Shape]) -> None:
     assert operation_outputs(name, args, kwargs) == shapes

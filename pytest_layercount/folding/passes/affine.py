@@ -58,6 +58,8 @@ class AffinePass:
         self._absorptions = []
         waiting = [layer for layer in self.maps if self.edit.calls(layer)]
         waiting.sort(key=self._turn)
+        # A map that is gone may have stood between another and its taker: those refused are
+        # tried again until a whole turn changes nothing.
         progress = True
         while progress:
             refused = [layer for layer in waiting if not self._fold(layer)]
@@ -89,6 +91,8 @@ class AffinePass:
         if isinstance(affine, Blocked) or blocked is not None:
             self._refuse(layer, blocked, None)
             return False
+        # Upwards first: what made the value has a bias to take the shift up, what reads it may
+        # pad or have none. A sure way goes before one that depends on weights.
         up = self._search.upstream(calls, affine)
         if isinstance(up, Way) and not up.conditions:
             return self._apply(layer, up, "after")
@@ -156,6 +160,8 @@ class AffinePass:
             parameters=before.parameters + answer.adds,
             trainable_parameters=before.trainable_parameters + answer.adds,
         )
+        # The taker may be a map itself (a Rescaling, another batch normalization) that still waits
+        # for its turn: from now on it is both.
         own = self.maps.get(number)
         if isinstance(own, Affine):
             taken = _spread_like(absorption.affine, own)
@@ -168,6 +174,8 @@ class AffinePass:
         described = self.edit.layers[layer]
         before, after = (up, down) if up is not None else (down, None)
         assert before is not None
+        # "There is only the model's input before it" helps nobody: then what stands behind it is
+        # the reason that is counted, and the other is told beside it.
         first = before
         if after is not None and before.reason in ("model-input", "fixed-weights"):
             first = after

@@ -123,6 +123,7 @@ def _row(first: Site, second: Site) -> bool:
 def _size(first: Site, second: Site) -> int:
     """The parameters of two layers in a row once they are one."""
     inner, out = int(first.config[width(first)]), int(second.config[width(second)])
+    # k k c_in inner weights become k k c_in out: the first kernel times a matrix.
     kernel = first.layer.parameters - (inner if first.config["use_bias"] else 0)
     biased = first.config["use_bias"] or second.config["use_bias"]
     return kernel // inner * out + (out if biased else 0)
@@ -141,6 +142,7 @@ def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merg
     slots = [slot for slot, value in enumerate(values) if _branch(edit, value, node)]
     if not slots:
         return None
+    # The branch with the largest kernel stays: the others' fit into it.
     slot = max(slots, key=lambda slot: _kernel(edit, values[slot]))
     target, start = values[slot].node, edit.inputs[values[slot].node][0]
     terms = [_term(edit, maps, value, node, target) for value in values if value != values[slot]]
@@ -167,6 +169,7 @@ def _term(
     if _branch(edit, value, node) and edit.inputs[value.node] == [start]:
         place = offset(large, edit.site(value.node))
         return None if place is None else Term(edit.graph.nodes[value.node].layer, place)
+    # The input itself, or a map of it: a kernel that is one, or the scale, in the middle.
     place = offset(large, None)
     if place is None or large.input != large.output:
         return None

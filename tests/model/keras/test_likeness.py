@@ -147,7 +147,7 @@ def differs(one: Any, two: Any, *changed: str, loosely: bool = False) -> str | N
     return difference(Own(one), Own(two), frozenset(changed), loosely)
 
 
-@pytest.mark.parametrize(("one", "two"), OTHERS, ids=str)
+@pytest.mark.parametrize(("one", "two"), OTHERS)
 def test_what_is_not_the_same(one: Any, two: Any) -> None:
     for pair in ((one, two), (two, one)):
         said = differs(*pair)
@@ -156,7 +156,7 @@ def test_what_is_not_the_same(one: Any, two: Any) -> None:
         assert differs(*pair, "held") is None
 
 
-@pytest.mark.parametrize(("one", "two"), ALIKE, ids=str)
+@pytest.mark.parametrize(("one", "two"), ALIKE)
 def test_what_is_the_same_or_cannot_be_compared(one: Any, two: Any) -> None:
     assert differs(one, two) is None
     assert differs(two, one) is None
