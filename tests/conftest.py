@@ -29,7 +29,19 @@ def has_keras() -> bool:
 # The oldest and the second Keras of a generation skip what takes minutes: the
 # first and the newest run it.
 SLOW = ["faults", "compare/test_applications.py", "examples/test_pull_request.py"]
-collect_ignore = SLOW if "LAYERCOUNT_TEST_FEW" in os.environ else []
+# These meet no Keras at all, and there are thousands of them.
+DATA = [
+    "folding/test_drawn_inputs.py",
+    "folding/test_moving.py",
+    "folding/test_rule_answers.py",
+    "model/readers/files/test_configurations.py",
+    "model/readers/files/test_containers.py",
+    "model/readers/files/test_keras2.py",
+    "model/readers/test_flatten.py",
+    "model/readers/test_traced_operations.py",
+    "model/readers/test_traces.py",
+]
+collect_ignore = [*SLOW, *DATA] if "LAYERCOUNT_TEST_FEW" in os.environ else []
 # Reports and the files of baselines know no framework: the environments without one
 # run their tests.
 if has_keras():

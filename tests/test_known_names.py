@@ -20,9 +20,9 @@ OLDER = {
     *("AddLoss", "AddMetric", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures", "LocallyConnected*D"),
     *("RandomFourierFeatures", "SyncBatchNormalization", "ThresholdedReLU"),
     *("ClassMethod", "InstanceMethod", "InstanceProperty", "SlicingOpLambda", "TFOpLambda"),
-    "TensorFlowOpLayer",
+    *("DynamicEmbedding", "DynamicLookup", "TensorFlowOpLayer"),
 }
-"""Layers of Keras 2 that Keras 3 does not have."""
+"""Layers of Keras 2, or of tf_keras alone, that Keras 3 does not have."""
 PARTS = {
     *("AdaptiveAveragePooling", "AdaptiveMaxPooling", "AveragePooling", "MaxPooling"),
     *(
