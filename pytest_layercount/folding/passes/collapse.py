@@ -47,11 +47,11 @@ class Collapse:
         """Merge what can be merged; branches that nothing reads any more are gone."""
         edit = self.edit
         merges: list[Merge] = []
-        called = _called(edit)
+        called, maps = _called(edit), self._maps()
         for node in range(len(edit.inputs)):
             if not edit.inputs[node]:
                 continue
-            merge = _side_by_side(edit, self._maps(), node) or _in_a_row(edit, node)
+            merge = _side_by_side(edit, maps, node) or _in_a_row(edit, node)
             if merge is not None:
                 before, called = called, _called(edit)
                 merges.append(replace(merge, gone=tuple(sorted(before - called))))
