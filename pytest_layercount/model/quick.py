@@ -1,8 +1,9 @@
 """The switch for all that is done only because it is quicker.
 
 Each shortcut stands beside the plain way and gives what that gives, bit for bit. With them a
-fold takes a third of the time. They go deepest into Keras: where a new version breaks
-something, :func:`plainly` tells whether it is one of these.
+fold of ResNet50 takes 0.47 of its time, one of MobileNetV2 0.70 (Keras 3.15). They go deepest
+into Keras: where a new version breaks something, :func:`plainly` tells whether it is one of
+these.
 """
 
 from __future__ import annotations
