@@ -21,12 +21,12 @@ from pytest_layercount.model.graph import ModelGraph
 
 
 def is_function(candidate: object) -> bool:
-    """Tell whether ``candidate`` is what ``tf.function`` traces for arguments that are given."""
+    """Tell whether ``candidate`` is a ``tf.function`` traced for one signature."""
     return _is_a(candidate, "ConcreteFunction", "tensorflow.")
 
 
 def is_untraced(candidate: object) -> bool:
-    """Tell whether ``candidate`` is a ``tf.function``, which stands for any number of graphs."""
+    """Tell whether ``candidate`` is a ``tf.function`` itself: it may have any number of graphs."""
     return _is_a(candidate, "Function", "polymorphic_function")
 
 
@@ -36,7 +36,7 @@ def _is_a(candidate: object, name: str, module: str) -> bool:
 
 
 def read_function(function: Any) -> ModelGraph:
-    """The structure of a concrete function.
+    """The structure of a concrete function, as a graph of layers.
 
     Raises:
         ModelError: its graph holds what TensorFlow cannot describe.

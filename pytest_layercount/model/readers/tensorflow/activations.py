@@ -12,6 +12,7 @@ def recognise_activations(steps: Steps) -> None:
     """Find swish and the hard functions, written out."""
     for step in steps.typed("Mul"):
         _silu(steps, step)
+    # hard_silu is a product with a hard_sigmoid, which has to be known before it.
     for step in steps.typed("RealDiv", "Mul"):
         _hard_sigmoid(steps, step)
     for step in steps.typed("Maximum"):
@@ -63,7 +64,10 @@ def _hard_silu(steps: Steps, product: Step) -> None:
 
 
 def _gates(steps: Steps, product: Step, *types: str) -> Iterator[tuple[Step, Ref]]:
-    """Each factor of two that is made for the product only, and the other factor."""
+    """Both ways to read a product of two: the gate, and the data that it gates.
+
+    A gate is a step of which only the product takes the result; ``types`` restrict it.
+    """
     for slot, data in enumerate(reversed(product.reads)):
         gate = steps.before(product, *types, slot=slot)
         if gate is not None and len(product.reads) == 2:
@@ -71,7 +75,10 @@ def _gates(steps: Steps, product: Step, *types: str) -> Iterator[tuple[Step, Ref
 
 
 def _chain(steps: Steps, last: Step, *types: tuple[str, float | None]) -> list[Step]:
-    """The steps that lead to ``last``, the nearest first, if of these types and constants."""
+    """The steps that lead to ``last``, the nearest first; empty unless they are as ``types`` say.
+
+    ``types`` are pairs of an operation and the constant that it computes with, None for any.
+    """
     chain = [last]
     for type_, constant in types:
         step = steps.before(chain[-1], type_)
@@ -82,6 +89,6 @@ def _chain(steps: Steps, last: Step, *types: tuple[str, float | None]) -> list[S
 
 
 def computes_with(steps: Steps, step: Step, constant: float) -> bool:
-    """Tell whether a step computes with a number, which may be rounded."""
+    """Tell whether a step computes with ``constant``, which may be rounded (1/6 is)."""
     number = steps.number(step.core)
     return number is not None and abs(number - constant) < 1e-4

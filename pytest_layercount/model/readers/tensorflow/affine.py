@@ -1,4 +1,11 @@
-"""Maps per channel: batch normalization in each form it is traced to, and preprocessing."""
+"""Maps per channel: batch normalization in each form it is traced to, and preprocessing.
+
+At inference every form computes, for each channel ::
+
+    y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
+
+so that what tells a normalization from other scales and shifts is the square root of a weight.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +59,7 @@ def _written_out(steps: Steps, first: Step) -> None:
     root = next((root for root in roots if root is not None), None)
     if root is None:
         return
+    # Normalization divides by max(sqrt(variance), epsilon): there is no epsilon below the root.
     axis = _axis(steps, scales[0])
     bound = _bound(steps, scales[0]) if len(scales) == 1 else None
     if bound:
@@ -70,7 +78,11 @@ def _written_out(steps: Steps, first: Step) -> None:
 
 
 def _normalization(steps: Steps, first: Step) -> list[Step]:
-    """The maps from ``first`` on that are one normalization: a shift, scales, a shift at most."""
+    """The maps from ``first`` on that can be one normalization.
+
+    In this order: at most one shift (mean), one or more scales (deviation, gamma), at most one
+    shift (beta). Two shifts one after the other before any scale are two layers.
+    """
     row: list[Step] = []
     scaled = shifted = False
     step: Step | None = first
@@ -79,6 +91,7 @@ def _normalization(steps: Steps, first: Step) -> list[Step]:
         if shift and row and not scaled:
             break
         row.append(step)
+        # A shift after a scale is the beta, with which a normalization ends.
         shifted = shift and scaled
         scaled |= not shift
         step = steps.after(step)
@@ -86,7 +99,7 @@ def _normalization(steps: Steps, first: Step) -> list[Step]:
 
 
 def _is_map(steps: Steps, step: Step) -> bool:
-    """Tell whether a step computes with data and weights, data first where the order counts."""
+    """Tell whether a step is ``x * w``, ``x + w``, ``x - w`` or ``x / w``, not ``w - x``."""
     type_ = steps.op(step).type
     if type_ not in _SHIFTS + _SCALES or len(step.reads) != 1 or not _factor(steps, step).weights:
         return False
@@ -94,20 +107,24 @@ def _is_map(steps: Steps, step: Step) -> bool:
 
 
 def _factor(steps: Steps, step: Step) -> Operand:
-    """What data is scaled by or shifted by, without weights where it is none or several."""
+    """What data is scaled or shifted by; an operand without weights where there is none."""
     operands = [steps.operand(step, slot) for slot in (1, 0)]
     return next(filter(None, operands), Operand({}))
 
 
 def _bound(steps: Steps, division: Step) -> float | None:
-    """What a deviation is kept above before data is divided by it."""
+    """The least deviation that data is divided by, None where the divisor has no lower bound."""
     divisor = steps.op(division).inputs[1][0]
     bounded = steps.op(division).type in ("Div", "RealDiv") and steps.ops[divisor].type == "Maximum"
     return steps.number(divisor) if bounded else None
 
 
 def _axis(steps: Steps, scale: Step) -> int:
-    """The axis along which a scale has one number each."""
+    """The axis along which a scale has its numbers, the last where that cannot be told.
+
+    A scale of shape (1, 4, 1, 1) belongs to axis 1; one of shape (4,), broadcast from the right,
+    to the last axis.
+    """
     rank = len(steps.output_shape(scale) or (None,) * 4)
     shape = steps.operand_shape(scale, 1 if steps.operand(scale, 1) is not None else 0)
     long = [place for place, size in enumerate(shape or ()) if size != 1]
@@ -122,6 +139,7 @@ def _rescaling(steps: Steps, scale: Step) -> None:
     numbers = [_factor(steps, step).value for step in (scale, offset)]
     if None in numbers or len(scale.reads) != 1 or len(offset.reads) != 1:
         return
+    # Any third operation in the scope says that the layer is another.
     whole = [step for step in steps.leaves()[scale.scope] if steps.op(step).type != "Cast"]
     if len(whole) == 2:
         config = {"data_format": "channels_last", "offset": numbers[1], "scale": numbers[0]}

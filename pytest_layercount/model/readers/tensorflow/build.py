@@ -18,6 +18,9 @@ from pytest_layercount.model.readers.tensorflow.scopes import gather_scopes
 from pytest_layercount.model.readers.tensorflow.singles import recognise_singles
 from pytest_layercount.model.readers.tensorflow.steps import Step, Steps
 
+# The order counts: layers with weights are found first, since activations and merges are told by
+# what is left, and an operation that is a layer by itself only after all that it may be a part of.
+# Scopes are last: they go by which steps have a name.
 _PASSES: tuple[Callable[[Steps], None], ...] = (
     recognise_kernels,
     recognise_maps,
@@ -79,6 +82,8 @@ class _Building:
             Node(
                 layer=layer,
                 args=self._arguments(step),
+                # A layer has one result here, whatever its last operation has: FusedBatchNormV3
+                # returns statistics too.
                 shapes=op.shapes[: 1 if step.type else None],
                 dtypes=op.dtypes[: 1 if step.type else None],
                 training=step.training,
@@ -90,6 +95,7 @@ class _Building:
         if step.type or step.size > 1 or step.weights:
             return tuple(map(self._value, step.reads))
         arguments: list[Any] = []
+        # Constants stand where the operation has them, so that x - 1 and 1 - x differ.
         for ref in self.steps.op(step).inputs:
             if self.steps.is_data(ref[0]):
                 arguments.append(self._value(self.steps.resolved(ref)))
@@ -99,6 +105,9 @@ class _Building:
 
     def _layer(self, step: Step) -> int:
         """The number of the layer that a step calls: the one with the same weights."""
+        # Steps without weights are layers of their own: a trace does not tell which object was
+        # called. Those of another type with the same weights are other layers: a tied embedding and
+        # its Dense.
         key = (step.type, *sorted(step.weights)) if step.weights else ("", step.last)
         if key not in self.numbers:
             self.numbers[key] = len(self.layers)
@@ -110,12 +119,15 @@ class _Building:
 
     def _described(self, step: Step, weights: dict[str, int]) -> Layer:
         op = self.steps.op(step)
+        # Operations with weights that nothing recognised were made by a layer of the user's own.
         own = bool(step.config.get("own")) or (not step.type and bool(step.weights))
         operation = None
         kind: Kind = "layer"
         if step.type == "InputLayer":
             kind = "input"
         elif not step.type and not own:
+            # Where there is no other name for it, canonical_operation() gives the name in lower
+            # case: snake case reads better.
             known = canonical_operation(op.type)
             operation = snake(op.type) if known == op.type.lower() else known
             # An operation that is all that a scope holds was made by a layer of that name.
@@ -139,7 +151,10 @@ def _alone(values: list[Value]) -> Any:
 
 
 def _names(function: Function, steps: Steps) -> dict[int, str]:
-    """A path for each step: its scope where the scope is its own, else its operation's name."""
+    """A path for each step: its scope if no other step is in it, else the name of its operation.
+
+    A first part that all paths have is the model's own name, and is left out.
+    """
     scopes = [step.scope for number, step in steps.steps.items() if number not in steps.entries]
     roots = {scope.partition("/")[0] for scope in scopes}
     root = f"{roots.pop()}/" if len(roots) == 1 else ""

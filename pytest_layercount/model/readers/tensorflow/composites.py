@@ -32,6 +32,7 @@ def recognise_composites(steps: Steps) -> None:
         _whole_scope(steps, members)
     for step in steps.typed(*_MERGES):
         _merge(steps, step)
+    # An average is an Add that is divided, so that sums come first.
     for step in steps.typed("Mul", "RealDiv"):
         _average(steps, step)
     for step in steps.typed("Cast"):
@@ -42,20 +43,24 @@ def _attention(steps: Steps, scope: str) -> None:
     # query, key, value (EinsumDense each) -> Einsum -> softmax -> Einsum -> attention_output
     # (EinsumDense): MultiHeadAttention of both Keras, whose scope holds layers of these names.
     inside = [step for step in steps.steps.values() if step.scope.startswith(f"{scope}/")]
+    # Keras numbers names that are taken: query, query_1, query_1_1.
     parts = {re.sub(r"(_\d+)+$", "", step.scope.removeprefix(f"{scope}/")): step for step in inside}
     kernels = {name: step for name, step in parts.items() if step.weighted}
     if not scope or set(kernels) != _ATTENTION or not set(parts) <= _ATTENTION | {"softmax"}:
         return
     last = kernels["attention_output"]
+    # Projections give (batch, ..., heads, size per head).
     *_, heads, value_dim = steps.output_shape(kernels["value"]) or (None, None)
     key_dim = (steps.output_shape(kernels["query"]) or (None,))[-1]
     config = {"use_bias": last.config["use_bias"], "num_heads": heads}
     config |= {"key_dim": key_dim, "value_dim": value_dim}
     reads = [kernels[name].reads[0] for name in ("query", "value", "key")]
+    # Scaling, scores and softmax of the attention itself, which stand in its own scope.
     between = [step for step in steps.steps.values() if step.scope == scope]
     steps.become(last, [*inside, *between], "MultiHeadAttention", config)
     # Keras takes the value for the key where none is given.
     steps.rewire(last, reads if reads[2] != reads[1] else reads[:2])
+    # The last projection stands one scope deeper than the layer that it has become.
     last.scope = scope
 
 
@@ -73,6 +78,7 @@ def _gelu(steps: Steps, members: list[Step]) -> None:
 
 def _whole_scope(steps: Steps, members: list[Step]) -> None:
     """Say which layer all the operations of a scope are, if none of them is one yet."""
+    # The groups were listed before the first was joined, so that a step may be gone.
     if len(members) < 2 or any(step.type or step.last not in steps.steps for step in members):
         return
     for pattern in (_layer_norm, _old_layer_norm, _prelu, _repeats):
@@ -95,6 +101,7 @@ def _layer_norm(steps: Steps, members: list[Step]) -> Recognised:
     rms = types.keys() - {"AddV2"} == _RMS_NORM
     if not rms and not {"Mean", "Rsqrt", "SquaredDifference"} <= types.keys() <= _LAYER_NORM:
         return None
+    # types has the first step of each type, and epsilon stands before the first Rsqrt.
     axes = steps.value(types["Mean"], 1) or (-1,)
     config = {
         "axis": axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes,
@@ -102,6 +109,8 @@ def _layer_norm(steps: Steps, members: list[Step]) -> Recognised:
     }
     if rms:
         return "RMSNormalization", config
+    # Weights of a scale stand at a Mul; of a shift at AddV2 in Keras 3, at Sub where it is beta -
+    # mean * scale, as in Keras 2.
     weighted = {steps.op(step).type for step in members if step.weights}
     config |= {"center": bool(weighted & {"AddV2", "Sub"}), "scale": "Mul" in weighted}
     return "LayerNormalization", config

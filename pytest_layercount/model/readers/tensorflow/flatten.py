@@ -22,9 +22,11 @@ MOST_VALUES = 1 << 16
 
 
 class Flattening:
-    """Puts together the graph behind some tensors, function calls replaced by their bodies.
+    """Puts together the graph behind some tensors, with function calls replaced by their bodies.
 
-    TensorFlow can do that too, but privately and by other names in each version.
+    TensorFlow can inline calls too, but only through private functions, which have other
+    names in each version. ``names`` are those taken in the new graph, ``definitions`` is an
+    empty graph that is asked what outputs an operation has.
     """
 
     def __init__(self, functions: Iterable[Any]) -> None:
@@ -49,10 +51,15 @@ class Flattening:
         prefix: str,
         depth: int,
     ) -> list[str]:
-        """Add the nodes that ``ends`` need; ``arguments`` are the tensors given to a function."""
+        """Add the nodes that ``ends`` need, and return the tensors that the ends have become.
+
+        ``arguments`` maps the parameters of a function to the tensors that its call was given;
+        ``prefix`` is put before the names of the new nodes.
+        """
         if depth > DEEPEST:
             raise ModelError("its functions call one another without end")
         known = {node.name: node for node in nodes}
+        # For each node in order, the names of the new tensors that its outputs have become.
         outputs: dict[str, list[str]] = {}
 
         def tensor(reference: str) -> str:
@@ -62,6 +69,8 @@ class Flattening:
         for name in _ordered(known, ends, arguments):
             node = known[name]
             inputs = [tensor(reference) for reference in _data(node)]
+            # A function is called by one of two operations that name it in an attribute, or, in
+            # older graphs, by an operation that has its name.
             if node.op in CALLS:
                 outputs[name] = self._call(node.attr["f"].func.name, inputs, prefix + name, depth)
             elif node.op in self.functions:
@@ -86,6 +95,7 @@ class Flattening:
     def _add(self, node: Any, inputs: list[str], prefix: str) -> list[str]:
         if len(self.names) > MOST_OPERATIONS:
             raise ModelError(f"it has more than {MOST_OPERATIONS:,} operations")
+        # Two calls of one function by nodes of the outermost call have the same prefix, "".
         name = _unused(prefix + node.name, self.names)
         self.names.add(name)
         new = self.graph_def.node.add()
@@ -101,11 +111,16 @@ class Flattening:
         return [f"{name}:{index}" for index in range(sum(self._widths(node).values()))]
 
     def _index(self, node: Any, rest: str) -> int:
-        """``"output:0"``, as inside functions, or ``"0"`` as which of a node's outputs."""
+        """Which output of ``node`` the end of a reference means.
+
+        In a graph it is a number over all outputs (``node:1``). In a function it is the name of
+        an output and a number within it (``split:output:1``), since an output may be a list.
+        """
         output, _, index = rest.rpartition(":")
         number = int(index) if index else 0
         if not output:
             return number
+        # Calls have one output, a list of all results, so that the number is the place already.
         if node.op in self.functions or node.op in CALLS:
             return number
         for name, width in self._widths(node).items():
@@ -126,6 +141,8 @@ class Flattening:
         widths = {}
         for output in definition.output_arg:
             width = 1
+            # An attribute says how long a list of one type is (number_attr), or which types a list
+            # has.
             if output.number_attr:
                 width = int(node.attr[output.number_attr].i)
             elif output.type_list_attr:
@@ -139,6 +156,7 @@ class Flattening:
         if self.keeps_functions:
             self.graph_def.library.function.extend(self.functions.values())
         graph = tf.Graph()
+        # Importing runs shape inference for every operation: that is what the round trip is for.
         with graph.as_default():
             try:
                 tf.graph_util.import_graph_def(self.graph_def, name="")
@@ -197,12 +215,13 @@ def _shape(tensor: Any) -> tuple[int | None, ...] | None:
 
 
 def _attributes(node: Any) -> dict[str, Any]:
+    # Names with an underscore are notes of TensorFlow's own: _output_shapes, _class ...
     plain = {name: _plain(value) for name, value in node.attr.items() if name[:1] != "_"}
     return {name: value for name, value in plain.items() if value is not None}
 
 
 def _plain(attribute: Any) -> Any:
-    """An attribute as Python's own, None where it is a function, a type or a tensor."""
+    """An attribute as a plain Python value, None where it is a function, a type or a tensor."""
     kind = attribute.WhichOneof("value")
     if kind in ("b", "f", "i"):
         return getattr(attribute, kind)

@@ -28,6 +28,9 @@ def traced_function(function: Any) -> Function:
     name = plain_name(function.name)
     graph = function.graph
     described = graph.as_graph_def()
+    # A captured tensor of the graph is fed from outside: a variable's handle or a constant. Only
+    # handles are turned into variables; captured constants stay placeholders, which ``Op.variable``
+    # names.
     captured = {inner.op.name: outer for outer, inner in graph.captures}
     variables = {id(variable.handle): variable for variable in function.variables}
     trainable: set[str] = set()
@@ -37,6 +40,7 @@ def traced_function(function: Any) -> Function:
             _become_variable(node, variable)
             if variable.trainable:
                 trainable.add(node.name)
+    # graph.inputs lists what the user passes first and then everything captured.
     inputs = [tensor.name for tensor in graph.inputs if tensor.op.name not in captured]
     try:
         return _function(
@@ -64,7 +68,8 @@ def _function(
     variables: Mapping[str, str],
     trainable: Iterable[str],
 ) -> Function:
-    """Flatten what lies between inputs and outputs, which are tensors by name."""
+    """Flatten what lies between ``inputs`` and ``outputs``: their names and tensors (``x:0``)."""
+    # The inputs are asked for as ends too: one that no output needs is still an input.
     ends = flat.add_graph(nodes, [*inputs.values(), *outputs.values()])
     ops = tuple(flat.ops(variables))
     places = {op.name: place for place, op in enumerate(ops)}
@@ -73,6 +78,7 @@ def _function(
         name=name,
         version=version,
         ops=ops,
+        # refs has the inputs first and then the outputs, as the ends were given.
         inputs={name: place for name, (place, _) in zip(inputs, refs, strict=False)},
         outputs=dict(zip(outputs, refs[len(inputs) :], strict=True)),
         trainable=frozenset(trainable),
@@ -80,7 +86,11 @@ def _function(
 
 
 def _become_variable(node: Any, variable: Any) -> None:
-    """Let a placeholder for a resource say what variable it is, so that shapes can be found."""
+    """Turn the placeholder of a captured variable into the variable's own operation.
+
+    A placeholder of a resource says nothing of what it holds, so TensorFlow could not infer
+    the shape of what is read from it.
+    """
     node.op = "VarHandleOp"
     node.attr.clear()
     node.attr["dtype"].type = variable.dtype.as_datatype_enum
@@ -119,6 +129,7 @@ def _saved(path: Path) -> Function:
         raise ModelError(f"{SAVED_MODEL} is damaged: it is no protocol buffer") from error
     if not message.meta_graphs:
         raise ModelError(f"{SAVED_MODEL} holds no graph, so it is not a saved model")
+    # A SavedModel may hold several graphs; one tagged "serve" is the one for inference.
     serving = (graph for graph in message.meta_graphs if "serve" in graph.meta_info_def.tags)
     saved = next(serving, message.meta_graphs[0])
     name, signature = _signature(saved.signature_def)
@@ -130,6 +141,8 @@ def _saved(path: Path) -> Function:
         version=saved.meta_info_def.tensorflow_version,
         inputs=_named(signature.inputs),
         outputs=_named(signature.outputs),
+        # Constants of the outer graph are what the exported function captured, so they are handed
+        # to it by name as variables are.
         variables={node.name: node.name for node in nodes if node.op in ("Const", "VarHandleOp")},
         trainable=_trainable(saved),
     )
@@ -162,7 +175,11 @@ def _signature(signatures: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _named(tensors: Mapping[str, Any]) -> dict[str, str]:
-    """Tensors by name, in the order of the numbers at the ends of the names."""
+    """Map names to tensors, sorted by the numbers that the names end in.
+
+    A signature is an unordered map, whose entries are numbered (``output_2``, ``output_10``): plain
+    sorting would put the tenth before the second.
+    """
 
     def turn(name: str) -> tuple[str, int]:
         start, number = re.fullmatch(r"(.*?)(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -172,7 +189,14 @@ def _named(tensors: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _trainable(saved: Any) -> set[str]:
-    """The names of the variables that training changes, as far as calls bind them."""
+    """The names of the variables that training changes, as far as calls bind them.
+
+    Only the object graph knows which variable is trainable, and only by its place there. A call
+    in the outer graph says which operation stands for which place::
+
+        object_graph.concrete_functions[f].bound_inputs = [7, 9]
+        StatefulPartitionedCall(x, kernel, bias), of f      -> kernel is 7, bias is 9
+    """
     objects = saved.object_graph_def
     calls: dict[str, list[Any]] = {}
     for node in saved.graph_def.node:

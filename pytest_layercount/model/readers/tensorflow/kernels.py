@@ -30,6 +30,9 @@ _ANY_BIAS = ("DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense")
 
 def recognise_kernels(steps: Steps) -> None:
     """Find the convolutions, poolings and dense layers, each with its bias."""
+    # The order counts. Tensordot comes before plain products, since its MatMul would be a Dense by
+    # itself. Biases come after all kernels, by which they are told; separable convolutions after
+    # the biases, since a depthwise convolution with a bias of its own is a layer of its own.
     for step in steps.typed(*_CONVOLUTIONS, *_POOLS):
         _windowed(steps, step)
     for step in steps.typed("Reshape"):
@@ -53,17 +56,23 @@ def _windowed(steps: Steps, core: Step) -> None:
     # Without a kernel it is a convolution of data with data, which is no layer.
     if op.type in _CONVOLUTIONS and (kernel is None or steps.operand(core, 1) is None):
         return
+    # In one dimension TensorFlow puts the dilation around both others, in two around the core:
+    #     SpaceToBatchND -> ExpandDims -> Conv2D -> Squeeze -> BatchToSpaceND
+    #     SpaceToBatchND -> Conv2D -> BatchToSpaceND
     inner, dilation = _unwrapped(steps, core, "SpaceToBatchND", "BatchToSpaceND")
     step, axis = _unwrapped(steps, inner, "ExpandDims", "Squeeze")
     rank = 1 if step is not inner else 3 if "3D" in op.type else 2
     if dilation is None:
         step, dilation = _unwrapped(steps, step, "SpaceToBatchND", "BatchToSpaceND")
+    # An axis expanded after the layer's own (2) leaves the layer the first of the two; one expanded
+    # before it (1) the last.
     step.config = _window(op, rank, first=axis in (2, -2))
     if kernel is None:
         step.type = _POOLS[op.type].format(rank)
         return
     step.type = _CONVOLUTIONS[op.type].format(rank)
     step.config |= _kernel(steps, step, kernel, rank)
+    # Where the operation itself is dilated, _window() has read its attribute "dilations".
     if dilation:
         step.config["padding"] = _dilated_padding(steps, step)
         step.config["dilation_rate"] = ((1,) * rank + tuple(dilation))[-rank:]
@@ -82,9 +91,11 @@ def _dilated_padding(steps: Steps, step: Step) -> str | None:
 
 
 def _window(op: Op, rank: int, *, first: bool) -> dict[str, Any]:
-    """What an operation says of every axis, for the spatial ones.
+    """The settings that an operation has for every axis, as a layer has them for the spatial ones.
 
-    One-dimensional layers have one more, of size one, before theirs or after (``first``).
+    TensorFlow writes strides as (1, 2, 2, 1) where a layer has (2, 2). ``rank`` is the number of
+    the layer's spatial axes. A one-dimensional layer runs a two-dimensional operation, of whose
+    spatial axes the ``first`` or else the last is the layer's, the other one expanded.
     """
     channels_first = str(op.attributes.get("data_format", "NHWC")).startswith("NC")
     config: dict[str, Any] = {
@@ -100,7 +111,11 @@ def _window(op: Op, rank: int, *, first: bool) -> dict[str, Any]:
 
 
 def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[Step, Any]:
-    """Join a step with the operations around it, if these; return what the first computes with."""
+    """Join ``step`` with ``opening`` before it and ``closing`` after it, if both are there.
+
+    Returns the step it has become, and the constant that the opening computes with (the dilation
+    or the expanded axis); the step itself and None where they are not there.
+    """
     before, after = steps.before(step, opening), steps.after(step, closing)
     if before is None or after is None:
         return step, None
@@ -109,7 +124,11 @@ def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[St
 
 
 def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int) -> dict[str, Any]:
-    """What the shape of a kernel tells."""
+    """What the shape of a kernel tells: filters, groups and the window.
+
+    Kernels are (*window, in, out); of transposed convolutions (*window, out, in), of depthwise
+    ones (*window, in, multiplier). Of grouped ones "in" is the channels of one group only.
+    """
     *sizes, inner, outer = kernel
     config = {"activation": "linear", "kernel_size": tuple(sizes)[-rank:], "use_bias": False}
     if step.type.startswith("Depthwise"):
@@ -125,6 +144,8 @@ def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int)
 def _causal(steps: Steps, step: Step) -> None:
     # Pad (left only) -> ExpandDims -> Conv2D -> Squeeze: Conv1D(padding="causal").
     pad = steps.before(step, "Pad", "PadV2")
+    # Only a layer's own scope says that the padding belongs to the convolution: Pad and Conv1D that
+    # a user calls outside of any layer stay two.
     if step.type != "Conv1D" or pad is None or not step.scope:
         return
     padding = steps.value(pad, 1)
@@ -183,8 +204,18 @@ def _become_einsum(steps: Steps, last: Step, parts: list[Step], equation: str | 
 
 
 def _equation(steps: Steps, product: Step, first: Step, last: Step) -> str | None:
-    """What is multiplied and summed, with letters in the order in which axes appear."""
+    """The equation of a product that was reshaped into a matrix product.
+
+    Summed axes are the last of the data and the first of the kernel, so that only their number
+    is open. Each stands in both, and in the result no more::
+
+        result = data + kernel - 2 * summed        (numbers of axes)
+        (b, t, c) x (c, h, d) -> (b, t, h, d)      4 = 3 + 3 - 2 * 1     "abc,cde->abde"
+
+    Letters follow the axes in the order in which they appear. None where a rank is not known.
+    """
     kernel = steps.ops[steps.op(product).inputs[1][0]]
+    # The kernel as the layer has it, before it was laid flat for the product.
     while kernel.type == "Reshape" and kernel.inputs:
         kernel = steps.ops[kernel.inputs[0][0]]
     taken, result = steps.input_shape(first), steps.output_shape(last)
@@ -205,8 +236,11 @@ def _bias(steps: Steps, step: Step) -> None:
     shape = steps.operand_shape(step, 0 if steps.operand(step, 0) is not None else 1)
     if shape is None or not step.weights:
         return
+    # EinsumDense and depthwise layers have neither: their channels are the last axis.
     channels = kernel.config.get("filters") or kernel.config.get("units")
     channels = channels or (steps.output_shape(step) or (0,))[-1]
+    # What is added by one number for each channel, or a single one, is a bias; any other shape is
+    # an addition of its own, such as an embedding of positions after a Dense.
     long = [size for size in shape if size != 1]
     if long in ([], [channels]) or kernel.type in _ANY_BIAS:
         steps.join(step, [kernel], like=kernel)
@@ -214,7 +248,8 @@ def _bias(steps: Steps, step: Step) -> None:
 
 
 def _separable(steps: Steps, step: Step) -> None:
-    # DepthwiseConv2dNative -> Conv2D (1x1), by the same layer: SeparableConv1D or 2D.
+    # DepthwiseConv2dNative -> Conv2D (1x1), by the same layer: SeparableConv2D. SeparableConv1D is
+    # the same between ExpandDims and Squeeze, which stay operations of their own.
     if not step.type.startswith("Conv") or set(step.config.get("kernel_size", ())) != {1}:
         return
     depthwise = steps.before(step)

@@ -1,4 +1,4 @@
-"""A traced function as plain data: its operations in order, nothing of TensorFlow left."""
+"""A traced function as plain data: its operations in order, free of TensorFlow's classes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ _NOT_LAYERS = re.compile(
     r"(Conv[123]D|Gelu|(Avg|Max)Pool[123][Dd]|Repeat|Tensordot|batchnorm|clip_by_value|convolution|"
     r"depthwise|einsum|moments|resize)(_\d+)?"
 )
+# tf.nn.separable_conv2d names its first half "<layer>/separable_conv2d/depthwise" and its second
+# "<layer>/separable_conv2d". Only before "depthwise" is the word no layer: a user may call a layer
+# so.
 _SEPARABLE = re.compile(r"separable_conv(1d|2d)?(_\d+)?")
 
 
 @dataclass(frozen=True)
 class Op:
-    """One operation. ``value`` is that of a constant, as far as it is small.
+    """One operation. ``shapes`` and ``dtypes`` are those of its outputs.
 
-    ``variable`` is the name of the variable or captured constant that it stands for.
+    ``value`` is that of a small constant, else None. ``variable`` is the name of the variable or
+    captured constant that it stands for, None for all others.
     """
 
     name: str
@@ -39,12 +43,16 @@ class Op:
 
     @property
     def path(self) -> str:
-        """The name without the function calls that it stands in."""
+        """The name without the parts that flattened function calls put into it."""
         return "/".join(part for part in self.name.split("/") if not _CALL.fullmatch(part))
 
     @property
     def scope(self) -> str:
-        """The scope of the layer that made it, empty for one made outside of any."""
+        """The scope of the layer that made it, empty where no scope was open.
+
+        That of ``net/conv/Conv1D/ExpandDims`` is ``net/conv``: Keras opens a scope for each call of
+        a layer, and functions of TensorFlow open another inside it, which is left out.
+        """
         *parts, last = self.path.split("/")
         inside = _SEPARABLE if last == "depthwise" else _NOT_LAYERS
         return "/".join(parts[:-1] if parts and inside.fullmatch(parts[-1]) else parts)

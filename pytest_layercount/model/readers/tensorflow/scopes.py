@@ -9,6 +9,8 @@ def gather_scopes(steps: Steps) -> None:
     """Join what a layer's own scope holds."""
     for members in steps.leaves().values():
         kernels = [step for step in members if step.weighted]
+        # Kernels with the same weights in one scope are calls of one layer; different ones are
+        # layers that were made in one scope, which say nothing about whose the activation is.
         if len({frozenset(step.weights) for step in kernels}) == 1:
             for kernel in kernels:  # of one layer, called several times
                 _fuse(steps, kernel)
@@ -41,7 +43,9 @@ def _keep_together(steps: Steps, members: list[Step]) -> None:
     if any(step.type == "BatchNormalization" for step in members):
         return
     inside = {step.last for step in members}
+    # Only where the last step alone is read from outside: a layer has one result here.
     leaving = [step for step in members if not set(steps.readers.get(step.last, ())) <= inside]
     if leaving == members[-1:]:
+        # The types in order stand for the class, which a trace does not name: "Mean+Sub+Mul".
         kinds = dict.fromkeys(step.type or steps.op(step).type for step in members)
         steps.become(members[-1], members, "+".join(kinds), {"own": True})

@@ -27,7 +27,7 @@ _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 def recognise_singles(steps: Steps) -> None:
-    """Say what layer each operation left is, where it is one."""
+    """Name the layer that each operation left over is, where it is one."""
     for step in steps.steps.values():
         layer = None if step.type else _layer(steps, step)
         if layer is not None:
@@ -51,6 +51,7 @@ def _layer_scale(steps: Steps, step: Step) -> Recognised:
 
 
 def _concatenate(steps: Steps, step: Step) -> Recognised:
+    # The axis is the last input of ConcatV2.
     axis = steps.value(step, -1)
     return ("Concatenate", {"axis": axis}) if isinstance(axis, int) else None
 
@@ -61,6 +62,8 @@ def _globally(kind: str, steps: Steps, step: Step) -> Recognised:
     if shape is None or axes is None or not 3 <= len(shape) <= 5:
         return None
     rank = len(shape)
+    # All axes between batch and channels, which are the last ([1 .. rank-2]) or the first after the
+    # batch ([2 .. rank-1]).
     over = sorted(axis % rank for axis in (axes if isinstance(axes, tuple) else (axes,)))
     if over not in ([*range(1, rank - 1)], [*range(2, rank)]):
         return None
@@ -73,6 +76,7 @@ def _pad(steps: Steps, step: Step) -> Recognised:
     # Pad (zeros to spatial axes only).
     pads = steps.value(step, 1)
     value = steps.value(step, 2) if steps.op(step).type == "PadV2" else 0
+    # pads holds a pair (before, after) for each axis.
     if not pads or value != 0 or any(pads[0]) or not 3 <= len(pads) <= 5:
         return None
     if not any(pads[-1]):
@@ -89,6 +93,7 @@ def _reshape(steps: Steps, step: Step) -> Recognised:
     before, after = steps.input_shape(step), steps.output_shape(step)
     if before is None or after is None or not _keeps_batch(before, after):
         return None
+    # Of a reshape to (batch, n) the trace does not tell whether Flatten or Reshape made it.
     if len(after) == 2:
         return "Flatten", {"data_format": "channels_last"}
     # What TensorFlow does not know of the result is what Keras leaves to be found out.
@@ -99,7 +104,11 @@ def _reshape(steps: Steps, step: Step) -> Recognised:
 
 
 def _keeps_batch(before: tuple[int | None, ...], after: tuple[int | None, ...]) -> bool:
-    """Tell whether both begin with the same number, or with one not known while the rest fits."""
+    """Tell whether a reshape leaves the batch alone.
+
+    Where neither batch size is known, it does if the other sizes have the same product, or if
+    one of them is not known, so that nothing speaks against it.
+    """
     if before[0] is not None or after[0] is not None:
         return before[0] == after[0]
     sizes, others = [[size or 1 for size in shape[1:]] for shape in (before, after)]
@@ -132,6 +141,8 @@ def _gather(steps: Steps, step: Step) -> Recognised:
 def _crop(steps: Steps, step: Step) -> Recognised:
     # StridedSlice that keeps batch and channels, in a scope of its own: Cropping of both Keras.
     before, after = steps.input_shape(step), steps.output_shape(step)
+    # StridedSlice takes (data, begin, end, strides). What it leaves out at the end follows from the
+    # shapes, so that the masks of "end", which mean "to the end", need not be read.
     begin, strides = steps.value(step, 1), steps.value(step, 3)
     if before is None or after is None or not isinstance(begin, tuple) or set(strides or ()) != {1}:
         return None
@@ -147,7 +158,7 @@ def _crop(steps: Steps, step: Step) -> Recognised:
 
 
 def _cut(size: int | None, left: int | None, begin: int) -> tuple[int, int] | None:
-    """How much a slice leaves out of an axis at its start and end."""
+    """How much a slice leaves out of an axis at its start and end, None where it does not fit."""
     if size is None or left is None:
         return None
     start = begin if begin >= 0 else size + begin
