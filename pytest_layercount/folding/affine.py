@@ -27,7 +27,9 @@ class Affine:
 
     ``scale`` and ``shift`` are float64 arrays of shape ``(channels,)``, or
     ``None`` where the map is symbolic. A fact is True, False or, for a
-    symbolic map, ``None``: it depends on weights that were not read.
+    symbolic map, ``None``: it depends on weights that were not read. The facts of a map that
+    is not ``trusted`` are given, not read off: its statistics are those of a layer that was
+    never trained, and the next training step changes them.
     """
 
     axis: int | None
@@ -72,11 +74,12 @@ class Affine:
         )
 
     def held_by(self, own: Affine) -> Affine:
-        """This map as that of the layer whose map was ``own``: its statistics decide on trust."""
+        """This map as that of the layer whose map was ``own``, and trusted if that was."""
         return replace(self, trusted=own.trusted)._with_facts()
 
     def along(self, axis: int, channels: int) -> Affine:
         """The map along ``axis``; one that maps every element alike is spread over it."""
+        # The axis is no part of the token: ``equals`` compares it beside the token.
         if self.axis is not None:
             return replace(self, axis=axis)
         spread = replace(self, axis=axis, channels=channels, token=("along", self.token, channels))
@@ -95,6 +98,7 @@ class Affine:
 
     def scale_only(self) -> Affine:
         """The same scale with no shift."""
+        # A map without shift equals its own scale, so that branches which get either agree.
         token = self.token if self.zero_shift is True else ("scale", self.token)
         shift = None if self.shift is None else np.zeros_like(self.shift)
         return replace(self, token=token, shift=shift, zero_shift=True)
@@ -102,6 +106,7 @@ class Affine:
     def shift_times(self, factor: float) -> Affine:
         """The same scale with the shift multiplied by ``factor``."""
         shift = None if self.shift is None else self.shift * factor
+        # No factor is zero, so what is known of the shift stays known.
         return replace(self, token=("shift", self.token, factor), shift=shift)
 
     def plus_shift(self, other: Affine, factor: float = 1.0) -> Affine:
@@ -123,6 +128,7 @@ class Affine:
         scale = shift = None
         if not (self.symbolic or other.symbolic):
             (a, b), (c, d) = self.arrays(), other.arrays()
+            # c (a x + b) + d
             scale, shift = c * a, c * b + d
         both = replace(
             self,
@@ -176,6 +182,8 @@ def identity(axis: int, channels: int) -> Affine:
 
 
 def _all(*facts: bool | None) -> bool | None:
+    # True needs all, False one: two shifts may cancel, but a symbolic map cannot count on it. Of a
+    # numeric map the facts are read off its arrays anyway.
     if all(fact is True for fact in facts):
         return True
     return None if all(fact is not False for fact in facts) else False

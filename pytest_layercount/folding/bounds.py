@@ -37,9 +37,10 @@ def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
 
 
 def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> float:
-    """No new weight is larger; infinite or not a number where that is not known."""
+    """A bound on the size of every new weight; infinite or NaN where none is known."""
     if not isinstance(rule, Weighted):
         return np.inf
+    # Whether these fit depends on single channels as well, see ``half.vanishes``.
     if in_half(live, rule.weights):
         return np.inf
     variables = [variable(live, name) for name in rule.weights]
@@ -54,6 +55,13 @@ def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> 
     for affine in (affine for absorption in absorptions for affine in absorption.maps.values()):
         if affine.symbolic:
             return np.inf
+        # With n = count, B = bound, M = most, the larger of
+        #
+        #     after    |s w| <= M B                    |s b + t| <= M B + M
+        #     before   |w s| <= M B                    |b + K t| <= B + n B M
+        #
+        # is below ``(n B + 1) M + B``. A separable layer's K is a product of two kernels, hence the
+        # power: ``n B`` for each. The result bounds what the next map meets.
         most = sum(float(np.abs(array).max(initial=0.0)) for array in affine.arrays())
         bound = (count * bound + 1) ** kernels * most + bound
     return float(bound)

@@ -39,6 +39,8 @@ def build_model(
     copies = Copies(opened, graph, sources, weights)
     with _deep_enough_for(len(graph.nodes)), _nothing_collected():
         model = _chained(copies) if _is_chain(graph) else _connected(copies)
+    # A chain is called by Keras as a whole, so its layers get their weights here. Settled twice, a
+    # layer is left alone.
     for number in range(len(graph.layers)):
         copies.settle(number)
     return model
@@ -59,6 +61,7 @@ def _connected(copies: Copies) -> Any:
             raise ModelError(uncopied(graph.layers[node.layer], error)) from error
         for index, tensor in enumerate(made):
             tensors[Value(number, index)] = tensor
+        # At once: the arrays of its new weights are let go of before the next layer is made.
         copies.settle(node.layer)
     inputs, outputs = _filled(graph.inputs, tensors), _filled(graph.outputs, tensors)
     return adapter.model(inputs, outputs, copies.opened.model)
@@ -105,6 +108,8 @@ def _is_chain(graph: ModelGraph) -> bool:
     """Whether the graph is a Sequential model: every call reads the one before it."""
     if not graph.sequential or len(graph.nodes) != len(graph.layers):
         return False
+    # ``number`` counts from 0 over the nodes from 1 on, so it is that of the node before. A
+    # Sequential model has no place for a ``training=True`` of one of its layers.
     return all(
         graph.layers[node.layer].kind == "layer"
         and node.args == (Value(number),)
@@ -128,16 +133,16 @@ def _own(leaf: Any) -> Any:
 
 
 MOST_SAID = 120
-"""How much of an error of Keras's is repeated, which may say a whole configuration."""
+"""How many characters of an error of Keras's are repeated: it may hold a whole configuration."""
 
 
 class Copies:
     """The layers of ``graph`` as new layers.
 
-    ``sources`` gives, for each layer of ``graph``, the number of the live layer
-    it is a copy of, each another; ``weights`` the new weights, by that number: they
-    are taken over. With ``dtype`` every floating-point layer computes in that type
-    instead of its own.
+    ``sources`` gives, for each layer of ``graph``, the number of the live layer that it is a
+    copy of; no number stands twice. ``weights`` are new weights by that number: their arrays
+    become the memory of variables. With ``dtype`` every floating-point layer computes in that
+    type instead of its own.
     """
 
     compared = True
@@ -193,7 +198,7 @@ class Copies:
         return self.live[number]
 
     def settle(self, number: int) -> bool:
-        """See that a layer that was called has its weights; whether it had others until now.
+        """Give a layer that was called its weights, and tell whether it had others until now.
 
         Raises:
             ModelError: the layer copied has weights that its configuration does not make.
@@ -222,6 +227,7 @@ def unique_names(graph: ModelGraph) -> list[str]:
     taken: set[str] = set()
     for layer in graph.layers:
         name = layer.name if own[layer.name] == 1 else layer.path.replace("/", "_")
+        # A path with its slashes replaced may be the name of another layer.
         base, copies = name, 1
         while name in taken:
             copies += 1
@@ -233,6 +239,7 @@ def unique_names(graph: ModelGraph) -> list[str]:
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that differ; those of a layer inside another as a mapping of their own."""
+    # A layer that the plan left alone keeps the very mapping that it was read with.
     if before is after:
         return {}
     return {

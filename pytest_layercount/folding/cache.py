@@ -29,7 +29,11 @@ from pytest_layercount.model.readers.live import OpenModel, open_model
 
 @dataclass
 class _Memory:
-    """What was found out about a model. It refers to layers weakly, and so to the model."""
+    """What was found out about a model.
+
+    It refers to the layers weakly: a layer leads to its model, which must be able to go.
+    ``weights`` are the checksums of those that ``plan`` was made by.
+    """
 
     graph: ModelGraph
     layers: tuple[weakref.ref[Any], ...]
@@ -71,6 +75,7 @@ def plan_of(model: Any) -> Plan:
     Raises:
         ModelError: as ``open_model``.
     """
+    # One snapshot for the checksums and the plan: both see the same numbers, read once.
     memory, look = _memory(model), Snapshot()
     weights = tuple(_checksum(look(weight)) for weight in variables_of(model))
     if memory.plan is None or memory.weights != weights:
@@ -84,12 +89,17 @@ def _memory(model: Any) -> _Memory:
     _, memory = _memories.get(key, (None, None))
     if memory is None or not memory.stands(model):
         memory = _Memory.of(model)
+        # An ``id`` may be given to another object once the model is gone; by then its entry is too.
         _memories[key] = weakref.ref(model, lambda _: _memories.pop(key, None)), memory
     return memory
 
 
 def _checksum(array: NDArray[Any]) -> float:
-    """Every bit counts; but of a kernel rules of our own ask only whether it is finite."""
+    """A number that changes with the array, and with NaN in it equals nothing, itself included.
+
+    Every bit counts, except in float32 kernels, of which our own rules ask only whether they are
+    finite: their squared length says that too. Users' rules may ask anything.
+    """
     if array.ndim > 1 and array.dtype == np.float32 and not callers:
         return float(np.dot(array.ravel(), array.ravel()))
     return zlib.crc32(array.tobytes())
@@ -114,6 +124,8 @@ class Fingerprint:
         parts = _parts(model)
         self._looks = [_look(part) for part in parts]
         self._print = self._now(parts)
+        # Of what lives on in the model the ``id`` is enough. Atoms may be replaced by others at the
+        # same address, unless they are kept alive.
         self._kept = [
             value
             for look, part in zip(self._looks, parts, strict=True)
@@ -132,16 +144,21 @@ class Fingerprint:
     def _now(self, parts: list[Any]) -> int:
         kept = [vars(part) for part in parts]
         seen = chain.from_iterable([look(own) for look, own in zip(self._looks, kept, strict=True)])
+        # The number of attributes tells of one that was added, at which no look was taken.
         return hash((*map(id, parts), *map(len, kept), *map(id, seen)))
 
 
 def _look(part: Any) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
-    """How to get what matters among the attributes: all, in a model or what is the user's."""
+    """A function that takes what matters out of the attributes of ``part``.
+
+    That is all of them in a model and in a layer of the user's own.
+    """
     own: dict[str, Any] = vars(part)
     cls: Any = type(part)
     kinds: Iterator[Any] = map(type, own.values())
     read = _read_of(cls)
     names = [name for name, kind in zip(own, kinds, strict=True) if name in read or _is_array(kind)]
+    # With a single name, ``itemgetter`` returns the value itself, not a tuple.
     return itemgetter(*(names if read and len(names) > 1 else own))
 
 

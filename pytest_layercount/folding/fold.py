@@ -43,8 +43,8 @@ class FoldResult:
     """A folded model and how it came about.
 
     ``model`` is a new Keras model that shares nothing with the one folded.
-    ``removed`` are the paths of layers that other passes took out, ``opened`` those
-    of layers made of layers that were replaced by what is in them, ``plan`` is what was
+    ``removed`` are the paths of layers that other passes took out, ``opened`` those of
+    composite layers that were replaced by the layers in them, and ``plan`` is what was
     carried out.
     """
 
@@ -98,7 +98,11 @@ def fold_opened(
     passes: tuple[str, ...] = PASSES,
     unshare: bool = False,
 ) -> FoldResult:
-    """The same for a model that is open, whose paths the result keeps."""
+    """Fold a model that is open; the result names layers by its paths.
+
+    Raises:
+        ModelError: as :func:`fold`, or ``outputs`` names none of the model's.
+    """
     _require_call_kept(whole)
     _require_flags_kept(whole)
     opened = whole if outputs is None else replace(whole, graph=keep_outputs(whole.graph, outputs))
@@ -110,6 +114,7 @@ def fold_opened(
         refusals=plan.refusals,
         removed=plan.removed,
         opened=whole.opened,
+        # Counted with composite layers closed, as the user's model has them.
         before=count_graph(whole.counted),
         after=count_graph(open_model(folded).graph),
         plan=plan,
@@ -189,6 +194,7 @@ def resolved(opened: Taught, *, passes: tuple[str, ...], unshare: bool = False) 
     them: then the plan is made again without it. With ``unshare`` the model may
     become one in which calls of a shared layer have copies of their own.
     """
+    # Numbers of layers stay valid over the turns: un-sharing appends copies behind the others.
     sealed: dict[int, str] = {}
 
     def plan_of(opened: Taught) -> Plan:
@@ -202,6 +208,7 @@ def resolved(opened: Taught, *, passes: tuple[str, ...], unshare: bool = False) 
         weights, unfit = folded_weights(opened, plan)
         if not unfit:
             return Resolved(opened, explained(plan, opened), weights)
+        # A sealed layer absorbs no more, so every turn seals another one and the turns end.
         sealed.update(unfit)
 
 
@@ -211,6 +218,8 @@ def resolved_plan(opened: Taught, look: Look) -> Plan:
     while True:
         read = weights_of(opened, look)
         plan = plan_graph(opened.graph, read, sealed=sealed, book=opened.book)
+        # The weights are computed only to see whether they fit their types, and then dropped. Where
+        # a bound says that they do there is nothing to see.
         sure = surely_finite(opened, plan, look) if quick() else set()
         doubtful = tuple(taken for taken in plan.absorptions if taken.layer not in sure)
         _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))

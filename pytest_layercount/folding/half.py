@@ -52,9 +52,11 @@ def vanishes(before: Array | None, after: Array, dtype: str) -> bool:
     smallest = SMALLEST.get(dtype, 0.0)
     if before is None or before.shape != after.shape or not smallest:
         return False
+    # The last two axes of a kernel are its input and output channels; a map scales along either.
     for axis in range(max(0, after.ndim - 2), after.ndim):
         others = tuple(place for place in range(after.ndim) if place != axis)
         old, new = (np.abs(array).max(axis=others, initial=0.0) for array in (before, after))
+        # A channel that was zero, or too small before, has lost nothing by the fold.
         if bool(((old >= smallest) & (new > 0) & (new < smallest)).any()):
             return True
     return False

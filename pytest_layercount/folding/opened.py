@@ -51,6 +51,7 @@ def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> Taught
     every = open_wide(whole)
     if not every.opened:
         return whole
+    # First as if every layer were open, to see in which of them something folds; then only these.
     plan = plan_graph(every.graph, passes=passes, book=every.book)
     needed = _touched(plan, every)
     if len(needed) == len(every.opened):
@@ -62,7 +63,10 @@ def open_to_fold(read: OpenModel, *, passes: tuple[str, ...] = PASSES) -> Taught
 
 
 def explained(plan: Plan, opened: Taught) -> Plan:
-    """Say of what is inside a layer that was followed what keeps it, not where it is."""
+    """Give the reason that keeps a normalization inside a layer that could have been opened.
+
+    ``inside-layer`` would tell the user to make the layer such that it can be.
+    """
     known = {no.layer: no for no in opened.refusals}
     inside = [no for no in plan.refusals if no.reason == "inside-layer" and no.layer in known]
     if not inside:
@@ -74,6 +78,7 @@ def explained(plan: Plan, opened: Taught) -> Plan:
 def open_wide(whole: Taught) -> Taught:
     """Open every composite layer of a model that users' rules do not answer for."""
     layers = enumerate(whole.graph.layers)
+    # A place of one number is a layer of the graph; longer ones are of layers in a wrapper.
     known = {layer.path for number, layer in layers if (number,) in whole.book.users}
     return _opened(whole, lambda path: path not in known)
 

@@ -11,7 +11,7 @@ from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.graph import ModelGraph, Value
 
 ReadWeights = Callable[[int, tuple[str, ...]], Weights | None]
-"""The weights with these names of the layer with this number, None if they are not known."""
+"""Called with a layer's number and names of weights: the weights, None if they are not known."""
 PASSES = ("affine", "identity")
 ALL_PASSES = (*PASSES, "activation", "padding", "collapse")
 
@@ -51,11 +51,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """What folding would do to a model: ``graph`` is the structure it leaves, of ``before``.
+    """What folding would do to a model: ``graph`` is the structure that is left of ``before``.
 
-    ``absorptions``, ``merges``, ``sources`` (the original number of each layer of
-    ``graph``), ``values`` (where each unchanged value went) and ``rules`` (for the layers
-    of ``before``) are for the rewriter.
+    The rest is for whoever carries it out. ``absorptions`` stand before the first merge;
+    ``merges`` are that merge and all that follows it, in order. ``sources`` are the original
+    numbers of the layers of ``graph``, ``values`` the place in it of each value that stays
+    what it was, and ``rules`` those for the layers of ``before``.
     """
 
     folds: tuple[Fold, ...]

@@ -42,12 +42,17 @@ def plan_graph(
     if unknown:
         raise ValueError(f"passes: there is no pass {unknown[0]!r}; there are {ALL_PASSES}")
     edit = FoldEdit(graph, sealed, book)
+    # ``Collapse`` asks this pass for the maps of affine layers, so it is made in any case.
     affine = AffinePass(edit, weights)
     results = tuple(_run(edit, affine, passes))
     removed = tuple(path for result in results for path in result.removed)
     steps = tuple(step for result in results for step in result.steps)
+    # Absorptions before the first merge only concern one layer each, and are computed layer by
+    # layer. After it a layer may absorb what only the merged kernel can: these are carried out in
+    # order, as merges.
     first = next((at for at, step in enumerate(steps) if isinstance(step, Merge)), len(steps))
     after, sources, values = edit.finished()
+    # A layer that was refused may have been taken out later, as a kernel beside others.
     refused = {no.layer: no for _, no in sorted(affine.refusals.items()) if no.layer not in removed}
     rules = [edit.rules[number] for number in sources]
     left = left_inside(after, rules, refused) if "affine" in passes else ()
@@ -78,6 +83,7 @@ def _run(edit: FoldEdit, affine: AffinePass, passes: Collection[str]) -> Iterato
         "collapse": Collapse(edit, affine),
         "activation": Activation(edit),
     }
+    # Identities first: passes that look at the very next layer then see past them.
     yield from (every[name].run() for name in ("identity", "affine") if name in passes)
     again = [name for name in ("padding", "collapse") if name in passes]
     if "collapse" in passes and "affine" in passes:
@@ -87,6 +93,8 @@ def _run(edit: FoldEdit, affine: AffinePass, passes: Collection[str]) -> Iterato
         yield from results
         if not any(result.removed or result.steps for result in results):
             break
+    # Last of all: an ``activation=`` inside a layer stops maps from the output side, and a layer
+    # with one is not merged into the next.
     if "activation" in passes:
         yield every["activation"].run()
 
@@ -101,6 +109,7 @@ def left_inside(
     for layer, rule in zip(graph.layers, rules, strict=True):
         if layer.path in refused:
             continue
+        # One with a rule is a map, and the affine pass has said what became of it.
         if _is_batch_norm(layer) and rule is None:
             yield _refusal(layer, "own-class", layer.path)
         for held in filter(_is_batch_norm, layer.held()):

@@ -18,6 +18,8 @@ _ALIGNMENT = 64  # bytes
 
 def scaled(kernel: Array, scale: Array) -> Array:
     """``kernel * scale`` as a new array of the type and shape of ``kernel``."""
+    # ``dtype`` has the product computed in float64 whatever ``out`` is, and ``same_kind`` allows it
+    # to be rounded to a smaller float.
     return np.multiply(
         kernel, scale, out=_empty_like(kernel), dtype=np.float64, casting="same_kind"
     )
@@ -26,5 +28,6 @@ def scaled(kernel: Array, scale: Array) -> Array:
 def _empty_like(array: Array) -> Array:
     size = math.prod(array.shape) * array.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
+    # The distance to the next multiple of the alignment.
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(array.dtype).reshape(array.shape)

@@ -63,6 +63,7 @@ class Site:
         Keras 2 passes an operation's settings with the call; Keras 3 keeps them in the layer.
         """
         node = self.node
+        # Without a place no positional argument may match, so it is looked for behind all of them.
         passed = node.argument(len(node.args) if place is None else place, *names)
         if passed is not None:
             return passed
@@ -110,6 +111,7 @@ class Route:
     needs: tuple[Need, ...] = ()
 
 
+# One fact may be needed for different reasons, and the user is told which.
 ZERO_SHIFT = Need("zero_shift", "shift-not-zero")
 NONNEGATIVE = Need("nonnegative", "scale-negative")
 NO_BIAS = Need("zero_shift", "no-bias")
@@ -125,9 +127,10 @@ class Rule:
     (without them: those of the Keras layer it is derived from). ``weights`` are
     the attributes of the live layer that absorbing reads and writes.
     ``training_matters`` says that a call with ``training=True`` computes something
-    else, ``shape_only`` that nothing but the shape of an input matters, ``several`` that
-    the rule looks at which of several inputs or outputs a map is on. Without it only maps
-    on the first input and the only output are absorbed, and several outputs pass none.
+    else, ``shape_only`` that nothing but the shape of an input matters. ``several`` says that
+    the rule minds which of several inputs or outputs a map is on. A rule without it absorbs
+    maps on the first input and on an only output, and lets no map through to or from
+    several outputs.
     """
 
     types: tuple[str, ...] = ()
@@ -158,11 +161,21 @@ class Rule:
         raise NotImplementedError
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        """The maps on the inputs, in order of preference, that equal ``affine`` on the output."""
+        """The ways to put maps on the inputs that equal ``affine`` on the output, best first.
+
+        There is at least one.
+
+        Raises:
+            Stop: there is none.
+        """
         raise Stop("nonlinear")
 
     def pass_down(self, site: Site, maps: Maps) -> Route:
-        """The map on the output, as slot 0, that equals ``maps`` on the inputs."""
+        """The map on each output that equals ``maps`` on the inputs; an only output is slot 0.
+
+        Raises:
+            Stop: there is none.
+        """
         raise Stop("nonlinear")
 
 
@@ -212,7 +225,11 @@ class Channelwise(Through):
 
 
 def moved(affine: Affine, start: int | None, end: int | None) -> Affine:
-    """A map that must run along axis ``start``, now along ``end``."""
+    """Turn a map along axis ``start`` into one along ``end``; None is an axis not known.
+
+    Raises:
+        Stop: the map runs along another axis.
+    """
     if affine.axis is None:
         return affine
     if start is None or end is None:
@@ -223,7 +240,11 @@ def moved(affine: Affine, start: int | None, end: int | None) -> Affine:
 
 
 def map_of(site: Site, scale: Array, shift: Array, axis: int | None) -> Affine:
-    """The map that a call is, if its numbers are finite."""
+    """The map that a call is.
+
+    Raises:
+        Stop: its numbers are not all finite.
+    """
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         raise Stop("non-finite")
     return Affine.of(scale, shift, axis, ("layer", site.layer.path))
@@ -237,7 +258,11 @@ def channel_axis(site: Site, shape: Shape) -> int | None:
 
 
 def aligned(affine: Affine, shape: Shape, axis: int | None) -> Affine:
-    """``affine`` along ``axis`` of ``shape``, which may be told from the end, if it runs there."""
+    """``affine`` as a map along ``axis`` of ``shape``, which may be negative.
+
+    Raises:
+        Stop: it runs along another axis, or has another number of channels.
+    """
     if shape is None or axis is None or shape[axis] is None:
         raise Stop("unknown-shape")
     axis %= len(shape)
@@ -257,6 +282,8 @@ def added_elsewhere(vector: Sequence[int], shape: Shape) -> bool:
     behind, or else of those in front, if there are as many. A (2, 1) is added to a
     (None, 2, 2) as if it were a (2,).
     """
+    # Its ``ops.add`` hands a second operand with one axis longer than 1 to ``tf.nn.bias_add`` if
+    # the last axis of the first operand has that size, or else if axis 1 has.
     meant = None if shape is None else only_axis(vector, len(shape))
     if shape is None or len(shape) < 2 or meant is None:
         return False
@@ -267,5 +294,6 @@ def added_elsewhere(vector: Sequence[int], shape: Shape) -> bool:
 
 def only_axis(shape: Sequence[int], rank: int) -> int | None:
     """The only axis of a value of rank ``rank`` along which an array of ``shape`` varies."""
+    # Shapes are aligned from the right, as for broadcasting. A scalar varies along none.
     long = [axis for axis, size in enumerate(shape) if size != 1]
     return long[0] + rank - len(shape) if len(long) == 1 and len(shape) <= rank else None

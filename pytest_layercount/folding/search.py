@@ -20,9 +20,10 @@ from pytest_layercount.model.graph import Layer, Node, Value
 
 @dataclass(frozen=True)
 class Absorption:
-    """A layer takes up maps on one side. ``site`` is its call as it stood then.
+    """One layer that takes up maps on its outputs or on its inputs.
 
-    ``maps`` are those on its outputs or inputs.
+    ``maps`` are these maps by output or input slot, ``site`` is the call as it stood when its
+    rule was asked, and ``answer`` what the rule said.
     """
 
     layer: int
@@ -34,7 +35,7 @@ class Absorption:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers whose weights are read: the one itself."""
+        """The layers whose weights are read, as ``Merge.layers``: a plan's merges hold both."""
         return (self.layer,)
 
     @property
@@ -51,7 +52,11 @@ class Absorption:
 
 @dataclass(frozen=True)
 class Way:
-    """A way for a map to go. ``altered`` values will differ from the original model's."""
+    """A complete way for a map: what absorbs it, and which values it changes.
+
+    ``altered`` are the values that will differ from the original model's; ``conditions`` are
+    needs that only weights decide.
+    """
 
     absorptions: tuple[Absorption, ...]
     altered: frozenset[Value]
@@ -67,7 +72,11 @@ class Blocked(NamedTuple):
 
 @dataclass
 class _Walk:
-    """What has been found so far; ``asked`` is the layer that a rule's ``Stop`` is about."""
+    """A walk that is under way.
+
+    ``demands`` are the maps that values still have to take on, and the uses that ask for them;
+    ``asked`` is the path of the layer whose rule was asked last: a ``Stop`` of a rule is about it.
+    """
 
     absorptions: list[Absorption] = field(default_factory=list)
     altered: set[Value] = field(default_factory=set)
@@ -92,6 +101,13 @@ class Search:
 
     def upstream(self, calls: Iterable[int], affine: Affine) -> Way | Blocked:
         """The layers before ``calls`` that can together absorb ``affine``."""
+        # A demand on a value says: be ``s v + t`` for this reader. A walk answers the demands one
+        # by one, by an absorption or by demands on the values before:
+        #
+        #     conv ──u──┐
+        #               Add ──w── BN(A)     A on w;  then A on u and (s, 0) on v
+        #     conv ──v──┘
+        #
         start = _Walk()
         for call in calls:
             self._demand(start, self.edit.inputs[call][0], affine, Use(call, 0))
@@ -133,6 +149,7 @@ class Search:
         node = value.node
         rule, site = self._ask(walk, node)
         self._require_floats(value)
+        # Such a rule speaks of the first output alone, and this may be another.
         if len(site.outputs) > 1 and not rule.several:
             raise Stop("nonlinear")
         # Absorbing ends the walk on this branch, so it is asked before passing.
@@ -144,7 +161,11 @@ class Search:
         routes = rule.pass_up(site, affine)
         possible = [route for route in routes if all(affine_may(n, affine) for n in route.needs)]
         if not possible:
+            # This raises, since a fact that the route needs is false. The reason told is that of
+            # the first, preferred, route.
             self._require(walk, site.layer.path, affine, routes[0].needs)
+        # The walks not taken are kept as they stand here. They are taken from the end of the list,
+        # so the route preferred least goes in first.
         for route in reversed(possible[1:]):
             alternatives.append(walk.copy())
             self._follow(alternatives[-1], node, route, affine)
@@ -182,9 +203,12 @@ class Search:
         if answer is not None:
             self._absorb(walk, Absorption(site.node.layer, node, "before", maps, site, answer))
             return
+        # Maps absorbed above leave every output as it was. One that passes has to reach all
+        # outputs.
         if len(site.outputs) > 1 and not rule.several:
             raise Stop("nonlinear")
         route = rule.pass_down(site, maps)
+        # A route is for all the maps together, and each of them has to fulfil its needs.
         for part in maps.values():
             self._require(walk, site.layer.path, part, route.needs)
         for index, part in route.maps.items():
@@ -198,6 +222,7 @@ class Search:
         affine: Affine,
     ) -> None:
         """Carry the map that ``value`` now lacks to everything that reads it."""
+        # Here ``value`` lacks the map for good, and the user would get it like that.
         if self.edit.is_output(value):
             raise Stop("model-output", self.edit.layer(value.node).path)
         walk.altered.add(value)
@@ -210,7 +235,10 @@ class Search:
                 raise Stop("integers", self.edit.layer(value.node).path)
 
     def _uses(self, value: Value) -> list[Use]:
-        """Where ``value`` enters a node to which more than its shape matters."""
+        """Where ``value`` enters a node that looks at more than its shape.
+
+        ``zeros_like(x)`` is the same whatever map is on ``x``, so it asks for none.
+        """
         uses = self.edit.uses(value)
         return [use for use in uses if not _shape_only(self.edit.rule(use.node))]
 
@@ -220,6 +248,7 @@ class Search:
         walk.asked = site.layer.path
         if rule is None:
             unknown = self.edit.unknown(node)
+            # The user can answer for a class of their own with a hook, for nothing of Keras's.
             if unknown.operation is None and not unknown.builtin:
                 raise Stop("unknown-layer", unknown.path)
             raise Stop("no-rule")
@@ -248,7 +277,11 @@ class Search:
                 walk.conditions.append(need)
 
     def _way(self, walk: _Walk) -> Way:
-        """The walk's end, if every call of every absorbing layer wants the same."""
+        """The way that the walk has found.
+
+        Raises:
+            Stop: an absorbing layer is called elsewhere too, or its calls need different weights.
+        """
         by_layer: dict[int, list[Absorption]] = {}
         for absorption in walk.absorptions:
             by_layer.setdefault(absorption.layer, []).append(absorption)
@@ -266,7 +299,7 @@ def _shape_only(rule: Rule | None) -> bool:
 
 
 def affine_may(need: Need, affine: Affine) -> bool:
-    """Whether ``need`` can still hold."""
+    """Whether ``affine`` fulfils ``need``, or may once its weights are known."""
     return affine.fact(need.fact) is not False
 
 
@@ -277,4 +310,6 @@ def in_training(site: Site) -> bool:
 
 def runs_in_training(layer: Layer, node: Node) -> bool:
     """The same, of this call of ``layer``."""
+    # Of Keras's layers only batch normalizations have ``trainable`` among the attributes that
+    # are read: with ``trainable=False`` they use the moving statistics, whatever the call says.
     return node.training is True and layer.config.get("trainable") is not False

@@ -25,19 +25,22 @@ Arrays = dict[str, Array]
 
 
 def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], dict[int, str]]:
-    """The weights of each absorbing layer in its own type, and those that must not absorb.
+    """The new weights of each layer that absorbs or is merged, and the layers that must not.
 
-    They are exact as in float64 and rounded once. The second dictionary maps a
-    layer's number to ``"non-finite"`` (its weights were so before) or
-    ``"overflow"`` (they do not fit the variable's type).
+    Weights are computed in float64 and rounded once, to the variable's type. The second
+    dictionary maps a layer's number to ``"non-finite"`` (its weights were so before) or
+    ``"overflow"`` (the new ones do not fit their type).
     """
     new: dict[int, Arrays] = {}
     unfit: dict[int, str] = {}
     merging = {layer for merge in plan.merges for layer in merge.layers}
+    # Read as they are stored, not as float64 copies. What is merged is summed up first and has to
+    # be float64 until then.
     narrow = scaled_once(plan) - merging if quick() else set()
 
     def read(layer: int, names: tuple[str, ...]) -> Arrays:
         if in_half(opened.layers[layer], names):
+            # ``fits`` has to see the product before it is rounded to the type.
             narrow.discard(layer)
         return (_in_place if layer in narrow else read_weights)(opened.layers[layer], names)
 
@@ -47,12 +50,15 @@ def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], di
         new[layer] = after if layer in merging else _cast(after, opened.layers[layer], kept)
         if not _finite({**before, **new[layer]}):
             unfit[layer] = "overflow" if _finite(before) else "non-finite"
+        # A merged layer is judged below, by the sum: on the way to it half precision does not
+        # matter.
         elif layer not in merging and not fits(before, after, opened.layers[layer]):
             unfit[layer] = "overflow"
     new |= merge_weights(plan, new, read)
     for layer in merging & new.keys():
         exact, live = new[layer], opened.layers[layer]
         new[layer] = _cast(exact, live)
+        # With no weights to hold the sum against, only too large ones count, not too small ones.
         if not _finite(new[layer]) or not fits({}, exact, live):
             unfit.setdefault(layer, "overflow")
     return new, unfit
@@ -71,6 +77,7 @@ def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> d
             known = dict(read(number, plan.rule(number).weights) or {})
         return known
 
+    # In order: a merged kernel may be merged again, and may absorb a map that no branch could.
     for merge in plan.merges:
         weights = {number: current(number) for number in merge.layers}
         if isinstance(merge, Merge):
@@ -91,10 +98,12 @@ def _in_place(live: Any, names: Iterable[str]) -> Arrays:
 
 
 def _cast(weights: Arrays, live: Any, read: Mapping[str, Array] | None = None) -> Arrays:
-    """The weights in the types of the variables, as new arrays.
+    """The weights in the types of the variables, as arrays that variables may take over.
 
-    Where ``read`` is given, an array that is none of these is new already.
+    Where ``read`` is given, only the arrays among these are shared with the model's own
+    variables; all others are new already and need no copy.
     """
+    # What overflows becomes infinite, which ``folded_weights`` looks for.
     with np.errstate(over="ignore"):
         return {
             name: array.astype(_dtype(live, name), copy=read is None or array is read.get(name))
@@ -111,6 +120,7 @@ def _dtype(live: Any, name: str) -> Any:
     # A weight that the fold adds has the type of the others, and of the layer if there are none.
     stored = next(iter(variables_of(live)), None) if stored is None else stored
     dtype = dtype_name(live.variable_dtype if stored is None else stored.dtype)
+    # NumPy has no bfloat16. These are cast when they are assigned.
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)
 
 
@@ -133,7 +143,7 @@ def absorbed_weights(plan: Plan, read: ReadWeights) -> dict[int, dict[str, Array
 def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
     """As :func:`absorbed_weights`, one layer after the other, the largest first.
 
-    What it takes to compute a layer's weights is in memory only while few others are.
+    So the most memory is needed for a computation while few results are kept.
     """
     taken = plan.by_layer()
     for layer in sorted(taken, key=lambda number: -taken[number][0].site.layer.parameters):
@@ -147,7 +157,9 @@ def absorb(plan: Plan, read: ReadWeights) -> Iterator[Absorbed]:
 def scaled_once(plan: Plan) -> set[int]:
     """The layers whose kernels are multiplied by one scale, and are not otherwise changed.
 
-    These are as exact if they are read in their own type, not in float64.
+    Read in their own type they come out as exactly as in float64: ``rounding.scaled``
+    multiplies in float64 and rounds once, which a second product would see. Their biases are
+    computed with scales and shifts, which are float64.
     """
     alone = {
         layer: absorptions[0]

@@ -72,6 +72,7 @@ def _can_take(edit: FoldEdit, taker: int, calls: tuple[int, ...], sources: list[
     return (
         isinstance(edit.rules[taker], Weighted)
         and layer.config.get("activation") == "linear"
+        # A layer has one ``activation=`` for all of its calls, so each of them has to go this way.
         and {source.node for source in sources} == set(edit.calls(taker))
         and all(
             edit.uses(source) == [Use(call, 0)]

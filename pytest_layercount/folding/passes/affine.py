@@ -76,6 +76,8 @@ class AffinePass:
     def _weights(self, layer: int, rule: Rule) -> Weights | None:
         """The weights of a layer that is a map; those of others are many and not asked for."""
         site = self.edit.site(self.edit.calls(layer)[0])
+        # Without weights our own rules answer None only where no weights would make a map. A user's
+        # may need them for any answer.
         if self.weights is None or (not site.layer.own and _map(rule, site, None) is None):
             return None
         return self.weights(layer, rule.weights)
@@ -124,10 +126,14 @@ class AffinePass:
         condition = self._condition(described.path, way)
         for absorption in way.absorptions:
             self._absorb(absorption)
+        # Before the bypass, which notes that the input of the map now equals what its output was:
+        # marked later, that would be forgotten.
         for value in way.altered:
             self.edit.alter(value)
         for call in self.edit.calls(layer):
             if condition:
+                # Should the condition not hold, this layer stays and stands between what is before
+                # and after it.
                 self._gaps.setdefault(self.edit.inputs[call][0], described.path)
             self.edit.bypass(call)
         into = tuple(self.edit.layers[one.layer].path for one in way.absorptions)
@@ -147,6 +153,7 @@ class AffinePass:
         own = " and ".join(_CONDITIONS[need.fact] for need in way.conditions)
         condition = own or (f"{before[0]} folds" if before else "")
         if condition:
+            # The first fold that was uncertain is the one that is named: all later ones follow it.
             self._assumed = {**dict.fromkeys(taken, path), **self._assumed}
         return condition
 
@@ -164,6 +171,7 @@ class AffinePass:
         # for its turn: from now on it is both.
         own = self.maps.get(number)
         if isinstance(own, Affine):
+            # To be composed both need one axis; a map of all elements alike has none.
             taken = _spread_like(absorption.affine, own)
             own = _spread_like(own, taken)
             after = absorption.side == "after"

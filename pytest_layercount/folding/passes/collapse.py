@@ -53,6 +53,7 @@ class Collapse:
                 continue
             merge = _side_by_side(edit, maps, node) or _in_a_row(edit, node)
             if merge is not None:
+                # What a merge bypasses may have been the only reader of layers before it.
                 before, called = called, _called(edit)
                 merges.append(replace(merge, gone=tuple(sorted(before - called))))
         gone = [edit.layers[number].path for merge in merges for number in merge.gone]
@@ -85,6 +86,7 @@ def _in_a_row(edit: FoldEdit, node: int) -> Merge | None:
     first, second = edit.site(source.node), edit.site(node)
     if first.config["activation"] != "linear" or not _row(first, second):
         return None
+    # Under another policy the first layer rounds its result to its own type.
     if edit.graph.dtype(source) != edit.graph.dtype(Value(node)):
         return None
     if _size(first, second) > first.layer.parameters + second.layer.parameters:
@@ -93,6 +95,7 @@ def _in_a_row(edit: FoldEdit, node: int) -> Merge | None:
     bias = bool(first.config["use_bias"] or second.config["use_bias"])
     if bias and (_adds_bias_elsewhere(edit, first) or _adds_bias_elsewhere(edit, second)):
         return None
+    # The first layer decides how the kernel moves over the input, the second on all else.
     moves = {name: first.config[name] for name in MOVES if name in first.config}
     config = {**second.config, **moves, "use_bias": bias}
     edit.layers[taker] = _resized(edit.layers[taker], config, _size(first, second))
@@ -111,6 +114,8 @@ def _row(first: Site, second: Site) -> bool:
     """Whether the second layer only mixes the channels that the first one makes."""
     if first.layer.type == second.layer.type == "Dense":
         return True
+    # A kernel of one pads nothing, so ``padding`` may differ. In the other order, 1x1 first, the
+    # zeros that the second layer pads would have to become ``b1``.
     return (
         first.layer.type in CONVOLUTIONS
         and first.layer.type == second.layer.type
@@ -134,6 +139,7 @@ def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merg
     site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
     values = edit.inputs[node]
+    # ``x + x`` reads one value twice: bypassing the Add would drop one of the two.
     if not added or len(values) < 2 or len(set(values)) != len(values):
         return None
     graph = edit.graph
@@ -157,6 +163,7 @@ def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merg
     edit.layers[number] = _resized(before.layer, config, before.layer.parameters + gained)
     assert edit.inputs[target][0] == start
     edit.alter(values[slot])
+    # Whoever read the sum reads the target; the other branches, read no more, are released.
     edit.bypass(node, slot)
     return Merge(number, tuple(term for term in terms if term is not None))
 

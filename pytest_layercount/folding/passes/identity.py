@@ -25,6 +25,7 @@ class Identity:
         gone: list[str] = []
         for number, layer in enumerate(edit.layers):
             rule = edit.rules[number]
+            # The rule of most layers never says yes; then no call need be described for it.
             if rule is None or type(rule).removable is Rule.removable:
                 continue
             calls = edit.calls(number)

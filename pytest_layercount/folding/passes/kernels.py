@@ -66,12 +66,19 @@ def merged_weights(merge: Merge, weights: Mapping[int, Mapping[str, Array]]) -> 
             added = weights[term.layer][name]
             shift = weights[term.layer].get("bias", np.zeros_like(bias))
         places = zip(term.offset, added.shape[: len(term.offset)], strict=True)
+        # Term by term, each where it meets the same input as the large kernel:
+        #
+        #     K K K     . . .     . . .
+        #     K K K  +  . k .  +  . 1 .        a 3x3 kernel, a 1x1 branch, the input itself
+        #     K K K     . . .     . . .
         kernel[tuple(slice(start, start + size) for start, size in places)] += added
         bias += shift
     return {name: kernel, "bias": bias}
 
 
 def _row_weights(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
+    # The second kernel is a matrix, of a Dense or 1x1: it mixes the ``inner`` channels, which are
+    # the last axis of the first kernel, so one product does it at all taps.
     *_, inner, out = second["kernel"].shape
     last = second["kernel"].reshape(inner, out)
     merged = {"kernel": first["kernel"] @ last}
@@ -87,9 +94,12 @@ def _identity_kernel(like: Array, affine: Affine | None, *, depthwise: bool) -> 
     scale, shift = (np.ones(size), np.zeros(size)) if affine is None else affine.arrays()
     kernel = np.zeros((*[1] * (like.ndim - 2), inside, out))
     if depthwise:
+        # As many channels leave as enter, so the depth multiplier is 1.
         kernel[..., 0] = scale
         return kernel, shift
     for channel in range(out):
+        # Of g groups each reads ``inside`` input channels. As many channels leave as enter, so
+        # output channel c belongs to group ``c // inside``, where input c is number ``c % inside``.
         kernel[..., channel % inside, channel] = scale[channel]
     return kernel, shift
 
@@ -108,13 +118,18 @@ def offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
     first = is_first(large.config)
     starts = [
         _start(_Axis(large, axis, size), None if small is None else _Axis(small, axis, size))
+        # Channels that come last are left over by ``zip``. A Dense has no such axis: its offset is
+        # ().
         for axis, size in zip(range(len(kernel)), large.input[2 if first else 1 :], strict=False)
     ]
     return None if None in starts else tuple(start for start in starts if start is not None)
 
 
 class _Axis:
-    """A convolution along one axis of its input."""
+    """A convolution along one axis of its input.
+
+    Output position p reads ``p * stride - before + tap * dilation`` for each tap of the kernel.
+    """
 
     def __init__(self, site: Site, axis: int, size: int | None) -> None:
         self.kernel, self.stride, self.dilation = (
@@ -140,11 +155,15 @@ class _Axis:
 
 def _start(large: _Axis, small: _Axis | None) -> int | None:
     """Where along the large kernel the small one begins (None: the kernel is one)."""
+    # A kernel of one begins where its output belongs, has one tap and loses no position.
     inner, short, lost = (0, 1, 0) if small is None else (small.before, small.kernel, small.lost)
+    # Where sizes are unknown the outputs of both may have different lengths though both shapes say
+    # None. Known ones have been compared.
     if large.before is None or inner is None or (large.size is None and lost != large.lost):
         return None
     if small is not None and short > 1 and small.dilation != large.dilation:
         return None
+    # In taps of the large kernel; what is left over would fall between two of them.
     start, between = divmod(large.before - inner, large.dilation)
     return start if not between and 0 <= start <= large.kernel - short else None
 

@@ -53,6 +53,7 @@ def _position(there: list[tuple[str, Any]], key: Any) -> int:
         return key % len(there)
     positions = [position for position, (path, _) in enumerate(there) if path == key]
     if not positions:
+        # Only then: a whole path or key goes before a part of one.
         positions = [place for place, (path, _) in enumerate(there) if _leads_to(path, key)]
     if len(positions) > 1:
         raise ModelError(

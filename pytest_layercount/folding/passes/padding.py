@@ -44,6 +44,8 @@ class Padding:
             (taker,) = takers
             pairs = [(call, reader) for call, reader in zip(calls, readers, strict=True) if reader]
             kinds = {_equal(edit.site(call), edit.site(reader)) for call, reader in pairs}
+            # The convolution gets one ``padding=`` for all of its calls, so each of them must come
+            # from a call of this layer and need the same one.
             if set(readers) == set(edit.calls(taker)) and len(kinds) == 1 and None not in kinds:
                 config = {**edit.layers[taker].config, "padding": kinds.pop()}
                 edit.layers[taker] = replace(edit.layers[taker], config=config)
@@ -66,12 +68,14 @@ def _equal(padding: Site, convolution: Site) -> str | None:
     layer, config = convolution.layer, convolution.config
     if not (layer.builtin and layer.type in CONVOLUTIONS and config["padding"] == "valid"):
         return None
+    # Both must agree which axes are padded.
     first = is_first(config)
     if first != is_first(padding.config) or layer.sealed:
         return None
     amounts = _amounts(padding.config["padding"])
     if amounts == [same_padding(*axis) for axis in spatial(convolution, padding.input)]:
         return "same"
+    # Keras 3 has ``causal`` for Conv1D alone.
     back = [((k - 1) * d, 0) for _, k, _, d in spatial(convolution, padding.input)]
     return "causal" if layer.type == "Conv1D" and not first and amounts == back else None
 

@@ -40,12 +40,14 @@ def unshare_where_it_helps(
         other = unshared(opened, candidate)
         better = replan(other)
         if _left(better) < _left(plan):
+            # With this one copied, a layer tried in vain before may help.
             opened, plan, tried = other, better, set()
 
 
 def _candidate(graph: ModelGraph, plan: Plan, tried: set[str]) -> int | None:
     """A layer whose sharing stands in the way of a fold."""
     wanted = {refusal.blocker for refusal in plan.refusals if refusal.reason == "shared-layer"}
+    # A shared normalization may have to be copied itself: its calls have different neighbours.
     wanted |= {refusal.layer for refusal in plan.refusals}
     for number, layer in enumerate(graph.layers):
         if layer.path in wanted - tried and len(graph.calls.get(number, ())) > 1:
@@ -54,7 +56,10 @@ def _candidate(graph: ModelGraph, plan: Plan, tried: set[str]) -> int | None:
 
 
 def _left(plan: Plan) -> int:
-    """How many calls of the refused layers are left."""
+    """How many calls of refused layers are left.
+
+    Calls and not layers: a copy that cannot fold either is one layer more and no call more.
+    """
     refused = {refusal.layer for refusal in plan.refusals}
     nodes = range(len(plan.graph.nodes))
     return sum(plan.graph.layer_of(node).path in refused for node in nodes)
