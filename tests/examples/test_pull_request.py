@@ -1,4 +1,4 @@
-"""A repository in three commits: clean, grown, accepted. The README shows what each shows."""
+"""A repository in three commits: clean, grown, accepted. The pages show what each shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_readme import COMMITS, matches
+from tests.test_docs import COMMITS, matches
 
 HERE = Path(__file__).parent / "pull_request"
 
@@ -51,9 +51,14 @@ def shown(tmp_path_factory):
     return {Path(commit).name: text for commit, text in zip(commits, printed, strict=True)}
 
 
-@pytest.mark.parametrize("commit", sorted(path.name for path in HERE.iterdir()))
-def test_a_commit_shows_what_the_readme_shows(shown, commit):
-    command, _, text = COMMITS[f"tests/examples/pull_request/{commit}"].partition("\n")
+@pytest.mark.parametrize(("commit", "block"), COMMITS)
+def test_a_commit_shows_what_a_page_shows(shown, commit, block):
+    command, _, text = block.partition("\n")
     assert command == "$ pytest"
-    lines = [line.rstrip() for line in shown[commit].splitlines()]
-    assert matches(text.splitlines(), lines), shown[commit]
+    printed = shown[Path(commit).name]
+    lines = [line.rstrip() for line in printed.splitlines()]
+    assert matches(text.splitlines(), lines), printed
+
+
+def test_every_commit_is_shown():
+    assert {Path(commit).name for commit, _ in COMMITS} == {path.name for path in HERE.iterdir()}

@@ -24,7 +24,15 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-COPIED = ("pytest_layercount", "tests", "pyproject.toml", "README.rst", "CHANGELOG.rst", "tox.ini")
+COPIED = (
+    "pytest_layercount",
+    "tests",
+    "docs",
+    "pyproject.toml",
+    "README.rst",
+    "CHANGELOG.rst",
+    "tox.ini",
+)
 PLUGINS = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly")
 
 
