@@ -23,7 +23,10 @@ class Unseen(ModelError):
 
 
 class Call(NamedTuple):
-    """One call as Keras recorded it, symbolic tensors still Keras's own."""
+    """One call as Keras recorded it, with Keras's own symbolic tensors in its arguments.
+
+    ``training`` is taken out of ``kwargs``; None where the call was given no flag.
+    """
 
     layer: Any
     args: tuple[Any, ...]
@@ -36,7 +39,7 @@ class Adapter(Protocol):
     """All that is asked of one Keras generation: reading its models, following calls, making."""
 
     def functional(self, model: Any) -> Any | None:
-        """The functional graph ``model`` runs, or None where its ``call`` is its own."""
+        """The functional graph that ``model`` runs, or None where it has a ``call`` of its own."""
 
     def is_tensor(self, leaf: Any) -> bool:
         """Whether ``leaf`` is a symbolic tensor of this Keras."""
@@ -63,7 +66,7 @@ class Adapter(Protocol):
         """Whether ``model.layers`` lists this object."""
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
-        """The flag in force for a call inside a model that was itself called with one."""
+        """The flag in force for a call with ``own`` inside a model called with ``outer``."""
 
     def built_with(self, model: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """New symbolic arguments like those a subclassed model was first called with."""
@@ -72,7 +75,7 @@ class Adapter(Protocol):
         """A new symbolic input like a symbolic tensor, of this shape."""
 
     def following(self) -> AbstractContextManager[None]:
-        """While a call is followed on symbolic inputs."""
+        """Whatever this Keras needs while a call is followed on symbolic inputs."""
 
     def join(self, inputs: Any, outputs: Any) -> Any:
         """The functional graph between symbolic tensors."""
@@ -89,7 +92,7 @@ class Adapter(Protocol):
         """The output tensors of calling ``layer``, in order."""
 
     def connect(self, layer: Any, node: Node, args: Any, kwargs: Any) -> list[Any]:
-        """The symbolic output tensors, whose shapes and data types ``node`` knows."""
+        """As ``call`` on symbolic tensors, faster: ``node`` knows the output's shape and type."""
 
     def model(self, inputs: Any, outputs: Any, old: Any) -> Any:
         """A functional model between these tensors."""
@@ -103,6 +106,7 @@ def generation(candidate: object) -> int | None:
     library = library_of(candidate)
     if library is None:
         return None
+    # A Keras that does not say its version is taken for the older generation.
     major = version_of(library).partition(".")[0]
     return int(major) if major.isdecimal() else 2
 
@@ -152,6 +156,7 @@ def snake(name: str) -> str:
 
 def snake_in_files(name: str) -> str:
     """``Conv2DTranspose`` as ``conv2d_transpose``: how Keras writes a class in its files."""
+    # The substitutions of Keras's own to_snake_case: files name layers by them.
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 

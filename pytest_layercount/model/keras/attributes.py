@@ -19,6 +19,7 @@ def attributes_of(layer: Any) -> dict[str, Any]:
     for name in row.attributes:
         value = own[name] if name in own else attribute(layer, name)
         attributes[name] = value if type(value) in _PLAIN else normalise(value)
+    # Settings of the library as a whole, such as image_data_format(), where a layer has none.
     if row.asks:
         library = sys.modules.get(type(layer).__module__.partition(".")[0])
         for name, setting in row.asks:
@@ -34,6 +35,7 @@ def normalise(value: Any) -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    # Keras 2 wraps lists that are attributes of layers in a ListWrapper.
     if isinstance(value, (list, tuple)) or type(value).__name__ == "ListWrapper":
         return tuple([item if type(item) in _PLAIN else normalise(item) for item in value])
     if type(value).__module__ == "numpy" and hasattr(value, "ndim"):

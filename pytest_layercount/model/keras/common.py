@@ -62,12 +62,16 @@ def with_mask(tensor: Any, mask: Any) -> Any:
 
 @contextmanager
 def leaving_no_trace(model: Any) -> Iterator[None]:
-    """Take back the nodes that symbolic calls add to the layers of ``model``."""
+    """Take back the nodes that symbolic calls add to the layers of ``model``.
+
+    A layer would keep each of these calls, and with them all tensors between.
+    """
     layers = list(parts(model))
     before = [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in layers]
     try:
         yield
     finally:
+        # Calls append to these lists, so that what was there before is still in front.
         for layer, (inbound, outbound) in zip(layers, before, strict=True):
             for nodes, number in (
                 (layer._inbound_nodes, inbound),
@@ -78,7 +82,7 @@ def leaving_no_trace(model: Any) -> Iterator[None]:
 
 
 def variables_of(layer: Any) -> list[Any]:
-    """The variables of a layer or model: Keras 2 lists a vocabulary among the weights, too."""
+    """The variables of a layer or model, without the tables that Keras 2 lists among weights."""
     return [weight for weight in getattr(layer, "weights", ()) if hasattr(weight, "shape")]
 
 
@@ -100,7 +104,8 @@ def size_of(variable: Any) -> tuple[int, ...]:
 def shape_and_dtype(variable: Any) -> tuple[tuple[int, ...], str]:
     """What ``size_of`` and ``dtype_name`` say of a variable.
 
-    Of Keras 3, up to 3.15, read from where its properties do: these take ten times as long.
+    For Keras 3, up to 3.15, this reads the private fields behind the properties, which take ten
+    times as long.
     """
     shape, dtype = getattr(variable, "_shape", None), getattr(variable, "_dtype", None)
     if type(shape) is tuple and type(dtype) is str:
@@ -119,6 +124,7 @@ def item_size(dtype: str) -> int:
     """The bytes of one scalar: 2 for ``bfloat16``, 1 for ``float8_e4m3fn``, 4 where unknown."""
     if dtype == "bool":
         return 1
+    # The first number in a name is that of the bits: float8_e4m3fn has 8.
     bits = re.search(r"\d+", dtype)
     return max(int(bits[0]) // 8, 1) if bits else 4
 
@@ -129,6 +135,7 @@ def attribute(layer: Any, name: str) -> Any:
     None if the layer has neither: an attention layer's ``query_dense`` is ``_query_dense``,
     where Keras 3 gives it no property.
     """
+    # None may be the value: a layer without a bias has "bias", which is None.
     value = getattr(layer, name, _MISSING)
     return getattr(layer, f"_{name}", None) if value is _MISSING else value
 

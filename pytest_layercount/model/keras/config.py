@@ -14,7 +14,10 @@ from pytest_layercount.model.keras.likeness import is_function, looks_at, same_f
 from pytest_layercount.model.keras.origin import is_own
 
 _FUSED = "_could_use_gpu_kernel"
-"""Keras 2 asks for the activations when a layer is made, and not for what they are set to later."""
+"""Keras 2 looks at the activations when it makes a layer, not at what they are set to later.
+
+Where they are the usual ones, it runs another implementation, in which they are fixed.
+"""
 
 _FORGOTTEN = {
     "BaseConvTranspose": ("output_padding",),
@@ -44,6 +47,7 @@ def with_dtype(config: Any, dtype: str) -> Any:
 
 
 def _is_float(dtype: Any) -> bool:
+    # Integers stay: those of a lookup or of a counter mean something else.
     if isinstance(dtype, Mapping):  # a serialised policy
         dtype = dtype.get("config", {}).get("name")
     return str(getattr(dtype, "name", dtype)) in FLOATS
@@ -69,7 +73,10 @@ def set_numbers(layer: Any, changes: Mapping[str, Any]) -> None:
 
 
 def custom_objects(layer: Any) -> dict[str, Any]:
-    """Functions and classes that the configuration of ``layer`` may name without a module."""
+    """Functions and classes of the user's that the configuration of ``layer`` may name.
+
+    Found in the attributes of the layer, of the layers and objects in these, and so on.
+    """
     objects: dict[str, Any] = {}
     pending, seen = [layer], set()
     while pending:
@@ -89,8 +96,8 @@ def custom_objects(layer: Any) -> dict[str, Any]:
 def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
     """What ``make`` makes of the configuration of ``live``.
 
-    Where that cannot be, as no configuration holds a lambda, without functions: a copy is
-    given them by :func:`keep_functions`.
+    Where that fails, since no configuration holds a lambda, it is made without its functions,
+    which :func:`keep_functions` hands over later.
     """
     functions = [value for part in parts(live) for _, value in functions_of(part)]
     try:
@@ -115,6 +122,7 @@ def _functions_set_aside(live: Any) -> Iterator[None]:
     aside: list[tuple[dict[str, Any], str, Any]] = []
     for part in parts(live):
         for name, value in functions_of(part):
+            # Keras's own activations have names that a configuration can hold.
             if "activations" not in str(getattr(value, "__module__", "")):
                 aside.append((vars(part), name, value))
     own = next(filter(is_own, type(live).__mro__))
@@ -142,9 +150,10 @@ def functions_of(part: Any) -> list[tuple[str, Any]]:
 
 
 def keep_functions(old: Any, new: Any, changed: frozenset[str]) -> bool:
-    """Give a copy the functions themselves, not what has their names; whether any was another.
+    """Give a copy the functions of its original; return whether any had to be handed over.
 
-    What a layer makes for itself of the same lines stays its own: it may look at that layer.
+    A function that both made for themselves of the same lines stays, since it may look at the
+    layer that made it; one that looks at the original is never handed over.
     """
     kept = False
     for source, target in zip(parts(old), parts(new), strict=False):

@@ -28,10 +28,13 @@ def set_initial(layer: Any, expected: Mapping[str, Any]) -> dict[int, Any]:
     def add_weight(*args: Any, **kwargs: Any) -> Any:
         name = str(kwargs.get("name"))
         value = read.get(name)
+        # Another shape than expected, or arguments by place: then what is known of the variable may
+        # be wrong, and Keras makes it as it would. settle() of State assigns it later.
         if args or value is None or tuple(kwargs.get("shape") or ()) != tuple(value.shape):
             return make(*args, **kwargs)
         kwargs["initializer"] = lambda shape, dtype=None, **_: tensor_of(value, dtype)
         made = make(**kwargs)
+        # The source, not what was read of it: State.settle() compares by identity.
         begun[id(made)] = expected[name]
         return made
 

@@ -37,6 +37,7 @@ class Keras2(Making):
         if replaces_call(model):
             return None
         if isinstance(model, self.keras.Sequential):
+            # Without an input shape a Sequential has no graph before its first call.
             own = type(model).call is self.keras.Sequential.call
             return model if own and model._graph_initialized else None
         if functional is not None and type(model).call is functional.call:
@@ -48,6 +49,7 @@ class Keras2(Making):
         known = getattr(model, "_nested_inputs", None)
         if known is not None:
             return (nest.map_structure(self.entry, known),), {}
+        # TensorSpecs of all arguments of the first call, with the batch size left open.
         spec = model.save_spec(dynamic_batch=True)
         if spec is None:
             return None
@@ -79,6 +81,7 @@ class Keras2(Making):
 
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
+        # Depth counts from the outputs, so that the greatest is farthest up.
         for depth in sorted(by_depth, reverse=True):
             for node in by_depth[depth]:
                 args, kwargs = _by_name(node)
@@ -134,6 +137,7 @@ def _by_name(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = _with_slices(args), _with_slices(kwargs)
     spec = node.layer._call_spec
     names = spec.arg_names[1:]
+    # Of call(self, *args) the further arguments have no names.
     if spec.full_argspec.varargs is not None or len(args) > 1 + len(names):
         return args, kwargs
     return args[:1], {**dict(zip(names, args[1:], strict=False)), **kwargs}

@@ -36,6 +36,8 @@ class Keras3(Making):
         if replaces_call(model):
             return None
         if isinstance(model, keras.Sequential):
+            # A subclass with a call() of its own may do anything; its graph is what was built from
+            # its layers, not what it computes.
             own = type(model).call is keras.Sequential.call
             return model._functional if own else None
         if isinstance(model, Functional) and type(model).call is Functional.call:
@@ -48,6 +50,8 @@ class Keras3(Making):
         if known is not None:
             return (tree.map_structure(self.entry, known),), {}
         shapes = getattr(model, "_build_shapes_dict", None)
+        # Notes of build(): {"x_shape": ...} for each argument of call(), "input_shape" where
+        # build() names none.
         if not model.built or not shapes:
             return None
 
@@ -58,6 +62,7 @@ class Keras3(Making):
             name.removesuffix("_shape"): _map_shapes(shape, entry, name.removesuffix("_shape"))
             for name, shape in shapes.items()
         }
+        # "input" is the name in Model.build(), not that of an argument of call().
         if list(arguments) == ["input"]:
             return (arguments["input"],), {}
         return (), arguments
@@ -91,6 +96,7 @@ class Keras3(Making):
 
     def calls(self, functional: Any) -> Iterator[Call]:
         by_depth = functional._nodes_by_depth
+        # Depth counts from the outputs, so that the greatest is farthest up.
         for depth in sorted(by_depth, reverse=True):
             for node in by_depth[depth]:
                 kwargs = dict(node.arguments.kwargs)

@@ -48,6 +48,7 @@ def difference(old: Any, new: Any, changed: frozenset[str], loosely: bool) -> st
     here, there = (list(_layers(layer)) for layer in (old, new))
     if len(here) != len(there):
         return f"it holds {len(there) - 1} layers, not {len(here) - 1}"
+    # Parts are compared in the order in which Keras tracks them.
     compare = _Comparison(old, new, loosely)
     for source, target in zip(here, there, strict=True):
         unlike = compare.parts(source, target, changed)
@@ -96,6 +97,8 @@ def same_function(one: Any, other: Any, depth: int = 0) -> bool:
     code = getattr(one, "__code__", None)
     if one is other or code is None:
         return one is other
+    # A layer that defines a function in its constructor has one code object for all instances, and
+    # what it closes over tells them apart.
     return code is getattr(other, "__code__", None) and all(
         _same_in_closure(mine, theirs, depth)
         for mine, theirs in zip(closure(one), closure(other), strict=False)
@@ -111,6 +114,7 @@ def _same_in_closure(mine: Any, theirs: Any, depth: int) -> bool:
 def looks_at(function: Any, layer: Any) -> bool:
     """Whether a function knows a layer, so that no other layer may have it."""
     known = [function, *closure(function), *_held_by(function)]
+    # Bound methods know their layer by __self__, closures by a cell.
     own = {id(layer), *map(id, parts(layer)), *map(id, variables_of(layer))}
     return any(id(getattr(value, "__self__", value)) in own for value in known)
 
@@ -144,6 +148,7 @@ class _Comparison:
                 continue  # a mask may be called a constraint, but no number trains
             if not _counts(kind, name):
                 continue
+            # What the original has itself, a copy may have from its class.
             there = vars(target).get(name, getattr(type(target), name, _MISSING))
             if there is _MISSING:
                 if self._is_data(value) and _reads(kind, name):
@@ -156,6 +161,8 @@ class _Comparison:
         """Whether both can be compared and are not the same."""
         if one is other or depth > _DEEP:
             return False
+        # Tables before objects and mappings: a table has attributes too, but its words are what
+        # counts.
         tables = _table(one), _table(other)
         if None not in tables:
             return tables[0] != tables[1]
@@ -172,6 +179,8 @@ class _Comparison:
         return not self._equal(one, other)
 
     def _mappings(self, one: Mapping[Any, Any], other: Mapping[Any, Any], depth: int) -> bool:
+        # Of groups that hold variables or other things that cannot be compared, another size is no
+        # difference.
         if one.keys() != other.keys():
             return self._is_data(one) and self._is_data(other)
         return any(self.differ(one[key], other[key], depth + 1) for key in one)
@@ -278,6 +287,8 @@ def _bookkeeping(cls: type) -> frozenset[str]:
     bases = cls.__mro__
     root = next((n for n, base in enumerate(bases) if base.__name__ == "Layer"), 0)
     names = {"name", "built", "call", "_obj_reference_counts_dict", *_COUNTS}
+    # Of Layer and what it derives from (root and beyond), and of Keras's models, all that is set is
+    # bookkeeping; of the layer's own classes only what call() sets: results of the last call.
     for number, base in enumerate(bases):
         if number >= root or (is_model(base) and _is_framework(base)):
             names |= _stored(base)
@@ -310,6 +321,7 @@ def _reads(cls: type, name: str) -> bool:
         for code in _codes(base):
             if name in code.co_names:
                 return True
+            # A name may then be put together while the code runs.
             if not _is_framework(base) and {"getattr", "vars", "__dict__"} & set(code.co_names):
                 return True
     return False

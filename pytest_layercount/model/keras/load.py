@@ -52,6 +52,7 @@ def load_model(path: Path, guard: Guard) -> Any:
         raise ModelError(f"{path}: expected a model saved as {', '.join(SUFFIXES)}")
     if not path.exists():
         raise ModelError(f"{path}: no such file")
+    # Opening a pipe or a device could wait for ever.
     held = irregular(path) if path.is_dir() else None if path.is_file() else path
     if held is not None:
         raise ModelError(f"{held}: {NOT_REGULAR}, so it is not opened")
@@ -74,5 +75,6 @@ def _installed(path: Path) -> list[Any]:
     names = [name for name in LIBRARIES if importlib.util.find_spec(name)]
     if not names:
         raise ModelError(needs_tensorflow(f"{path}: loading a model"))
+    # The sort is stable: of two that are imported, or two that are not, keras comes first.
     names.sort(key=lambda name: name not in sys.modules)
     return [importlib.import_module(name) for name in names]

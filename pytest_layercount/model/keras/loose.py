@@ -31,6 +31,8 @@ def loose_layers(layer: Any, *, builtin: bool) -> Iterator[Any]:
         own = {name: value for name, value in vars(layer).items() if name not in _NODES}
         roots = [*own.values(), *_methods(type(layer))]
     seen = {id(layer)}
+    # likeness.py compares those of a layer and its copy one by one, so the order has to depend on
+    # the attributes alone. Objects may refer to one another, hence ``seen``.
     waiting = [(root, 0) for root in reversed(roots)]
     while waiting:
         value, depth = waiting.pop()
@@ -99,6 +101,7 @@ def _used_by(function: FunctionType) -> list[Any]:
     if str(function.__module__).partition(".")[0] in _FRAMEWORKS:
         return []
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    # Globals lead anywhere; of these only layers and functions that may use some are looked at.
     named = map(function.__globals__.get, _global_names(function.__code__))
     return [
         *closure(function),

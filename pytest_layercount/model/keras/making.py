@@ -50,6 +50,7 @@ class Making(ABC):
     ) -> Any:
         if layer.operation is not None:
             return self.copy_operation(live, name)
+        # Exactly a Lambda: a subclass of the user's may take other arguments.
         if type(live) is self.keras.layers.Lambda:
             return type(live)(**lambda_arguments(live, name, dtype or live.dtype_policy))
 
@@ -59,8 +60,10 @@ class Making(ABC):
                 config = with_dtype(config, dtype)
             return _from_config(live, config)
 
+        # Of its own, the configuration finds only what the user has registered.
         with self.keras.saving.custom_object_scope(custom_objects(live)):
             new = made_again(live, make)
+        # After construction, since a configuration has lists where a layer needs an array.
         set_numbers(new, changes)
         return new
 

@@ -16,7 +16,7 @@ LIBRARIES = ("keras", "tf_keras")
 
 
 def is_own(thing: Any) -> bool:
-    """Whether a class, a function or what a module of this name defines is Keras's own."""
+    """Whether a class or function, or what a module of this name defines, is Keras's own."""
     return _root(thing) in LIBRARIES
 
 
@@ -26,7 +26,11 @@ def is_framework(thing: Any) -> bool:
 
 
 def is_own_function(value: Any) -> bool:
-    """Whether ``value`` is what Keras or TensorFlow itself defines under its name."""
+    """Whether ``value`` is what Keras or TensorFlow itself defines under its name.
+
+    Names alone do not tell: ``functools.wraps`` gives a user's wrapper around Keras's ``relu`` the
+    name and the module of what it wraps.
+    """
     name, module = getattr(value, "__name__", ""), str(getattr(value, "__module__", ""))
     if not is_framework(module):
         return False
@@ -34,12 +38,16 @@ def is_own_function(value: Any) -> bool:
 
 
 def is_model(cls: type) -> bool:
-    """Whether a class is one of models."""
+    """Whether a class is that of a model."""
     return any(base.__name__ == "Model" for base in cls.__mro__)
 
 
 def bases_of(cls: type) -> tuple[str, ...]:
-    """The layer classes that a class derives from, up to Keras's first one and what that is."""
+    """The layer classes that a class derives from: the user's, then Keras's nearest and its bases.
+
+    The bases of Keras's own classes come from our table and not from ``__mro__``: versions of Keras
+    derive one class from different ones.
+    """
     if is_own(cls):
         return row_of(cls.__name__).bases
     names: list[str] = []
@@ -62,6 +70,7 @@ def library_of(candidate: object) -> str | None:
 
 def imported() -> list[ModuleType]:
     """Every Keras that is imported."""
+    # sys.modules holds None for a module whose import is blocked.
     return [sys.modules[library] for library in LIBRARIES if sys.modules.get(library)]
 
 

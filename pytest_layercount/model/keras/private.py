@@ -96,6 +96,7 @@ def check(library: str, version: str, label: str) -> None:
         lacks = f"it has no {missing.names[0]}, needed for {missing.use}"
     else:
         lacks = "it reads models of Keras 2 and 3"
+    # A generation not known is measured by the nearest one: Keras 4 is too new, Keras 1 too old.
     nearest = major if major in _OLDEST else max(_OLDEST) if major > 3 else min(_OLDEST)
     oldest, newest = _OLDEST[nearest], NEWEST[nearest,]
     if (major, minor) < oldest:
@@ -140,10 +141,13 @@ def _find(path: str) -> Any:
 
 def _names_in(owner: Any) -> Iterator[str]:
     """The attributes of a class or module, and the names that its code mentions."""
+    # A class has what its bases define; a module stands for itself. None, of what has moved, has no
+    # names.
     scopes = getattr(owner, "__mro__", (owner,)) if owner is not None else ()
     for scope in scopes:
         yield from vars(scope)
         for member in list(vars(scope).values()):
+            # Properties hold their code in fget and fset, class methods in __func__.
             for function in (member, getattr(member, "fget", None), getattr(member, "fset", None)):
                 yield from _mentioned_by(getattr(function, "__func__", function))
 

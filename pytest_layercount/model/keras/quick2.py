@@ -16,10 +16,12 @@ from pytest_layercount.model.quick import quick
 
 @contextmanager
 def inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterator[None]:
-    """Spare a layer finding out what it returns by running it in a graph of its own.
+    """Spare a layer from finding out what it returns by running in a scratch graph.
 
-    Only layers of Keras's own, whose parts, losses and masks do not depend on being run.
+    Does so for layers of Keras's own without parts, losses and masks, and nothing for others.
     """
+    # Tensors of other kinds (ragged, sparse) and integers need the real run: of an int32 vector
+    # Keras follows the values too, as they may be a shape.
     tensors = [leaf for leaf in nest.flatten((args, kwargs)) if hasattr(leaf, "_keras_history")]
     kinds = {type(tensor) for tensor in tensors}
     if (
@@ -37,6 +39,8 @@ def inferring_nothing(layer: Any, node: Node, args: Any, kwargs: Any) -> Iterato
     (kind,) = kinds
 
     def known(inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
+        # What Keras does here, without the call itself: variables are named by the scope, and
+        # saving needs the specification of the inputs.
         with name_scope(layer._name_scope()):
             layer._maybe_build(inputs)
         layer._set_save_spec(inputs, args, kwargs)

@@ -36,11 +36,16 @@ def is_certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
 
 
 def output_as_known(layer: Any, node: Node, args: Any) -> Any:
-    """The output of a call about which all is certain."""
+    """The output of a call about which all is certain.
+
+    This does the part of ``Layer.__call__`` that has an effect then: build, and record the call.
+    """
     if not layer.built:
         layer.build(tree.map_structure(lambda tensor: tuple(tensor.shape), args[0]))
     layer._called = True  # as __call__ does up to 3.15; a later Keras may not ask
     output = keras.KerasTensor(node.shapes[0], node.dtypes[0])
+    # symbolic_call() asks the layer for its output and records a node; on the instance the answer
+    # hides the method, which would run the layer's code on stand-ins.
     vars(layer)["compute_output_spec"] = lambda *_, **__: output
     try:
         return keras.Operation.symbolic_call(layer, *args)

@@ -47,8 +47,10 @@ class State:
         self.compared = True
         self.carried: list[tuple[Any, Any]] = []
         self.told = [type(part) for part in parts(new)]
+        # Tables come first: a call needs them.
         if learns_table(old):
             copy_tables(old, new)
+        # Only where there are no parts: a name may stand for a variable of each.
         elif len(self.told) == 1 and quick():
             self.begun = set_initial(new, self._expected())
 
@@ -116,6 +118,7 @@ class State:
         Raises:
             Unlike: one of them has no counterpart.
         """
+        # Two ways, the surer one first: part by part, then all variables by name.
         pairs = list(self._part_by_part())
         if self._covered(pairs, targeted):
             return pairs
@@ -135,6 +138,7 @@ class State:
         if len(old) != len(new):
             return
         for source, target in zip(old, new, strict=True):
+            # A user may have set the flag of a part, and no configuration need hold it.
             if source.trainable != target.trainable:
                 target.trainable = source.trainable
             yield from _alike(_own(source), _own(target))
@@ -162,6 +166,8 @@ def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
     here, there = (
         {short_name(variable): variable for variable in some} for some in (sources, targets)
     )
+    # By name, unless both have as many variables under other names: those pair by order. Other
+    # numbers are no fault, since a fold adds a bias.
     named = len(here) == len(sources) and len(there) == len(targets)
     if named and (here.keys() == there.keys() or len(here) != len(there)):
         pairs = [(here[name], there[name]) for name in here if name in there]

@@ -44,6 +44,8 @@ def learn_derived(old: Any, new: Any) -> None:
             )
             if derived is None or learned is None:
                 continue
+            # The mean that is computed with is broadcast against the data, (1, ..., n); the learned
+            # one has (n,).
             wanted = np.reshape(np.asarray(derived, np.float64), tuple(learned.shape))
             if not np.allclose(wanted, np.asarray(learned, np.float64), rtol=1e-2):
                 getattr(target, f"adapt_{name}").assign(wanted)
@@ -72,6 +74,7 @@ def _copy_vocabulary(source: Any, target: Any) -> None:
     if source.output_mode != "tf_idf":
         target.set_vocabulary(source.get_vocabulary(include_special_tokens=False))
         return
+    # With the special tokens: to those left out, Keras gives the average of the weights.
     vocabulary = source.get_vocabulary()
     # What pads the weights to max_tokens is added again.
     weights = source.idf_weights.numpy()[: len(vocabulary)]

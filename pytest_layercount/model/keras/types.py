@@ -20,12 +20,14 @@ _MODELS = ("Functional", "Model", "Sequential")
 
 def is_type(name: str, count: Count = "layers") -> bool:
     """Whether a class of layers, or of what else ``count`` counts, is called ``name``."""
+    # Models are opened, so that no layer is one; at top level they count themselves.
     if name in KNOWN and (name not in _MODELS or count == "top"):
         return True
     if any(_why_unlimited(cls, count) is None for cls in _classes(name)):
         return True
     if count != "nodes":
         return False
+    # The names of TensorFlow's raw operations, which nodes of traced functions have.
     operations = getattr(sys.modules.get("tensorflow"), "raw_ops", None)
     if hasattr(operations, name):
         return True

@@ -22,7 +22,10 @@ def as_it_was(layer: Any) -> Iterator[None]:
     """
     held = list(parts(layer))
     before = [_State(part) for part in held]
+    # Statistics, states and seeds, which a call may assign. Weights that train are many to copy,
+    # and no layer of Keras's assigns them.
     fixed = [(variable, array_of(variable).copy()) for variable in _untrained(layer)]
+    # After the state was noted, so that the stand-ins are taken away like any other change.
     stand_ins = [(part, _instead(part)) for part in held]
     for part, attributes in stand_ins:
         vars(part).update(attributes)
@@ -85,10 +88,13 @@ class _State:
         for key, containers in self.contents.items():
             refilled = [_refilled(held, contents) for held, contents in containers]
             changed.update([key] if any(refilled) else ())
+        # Keras's own layers may change as they like: what they keep is put back.
         return self.own and not changed - set(expected) <= _bookkeeping(self.cls)
 
     def _differs(self, key: str) -> bool:
         missing = object()
+        # By identity: a comparison of tensors gives a tensor. What is in containers is put back
+        # apart from this.
         return vars(self.layer).get(key, missing) is not self.attributes.get(key, missing)
 
 

@@ -22,6 +22,7 @@ def variable(layer: Any, name: str) -> Any | None:
     *owners, last = name.split(".")
     for owner in owners:
         layer = attribute(layer, owner)
+    # A weight may have another name in the layer than in the rules (WEIGHTS_OTHERWISE).
     value = getattr(layer, last, None)
     return getattr(layer, WEIGHTS_OTHERWISE.get(last, last), None) if value is None else value
 
@@ -52,7 +53,10 @@ def array_of(value: Any) -> NDArray[Any]:
 
 
 class Snapshot:
-    """The values of variables as they were when they were first asked for."""
+    """The values of variables as they were when first asked for.
+
+    Each variable is kept with its values: its id would be used again if it were gone.
+    """
 
     def __init__(self) -> None:
         self._read: dict[int, tuple[Any, NDArray[Any]]] = {}
