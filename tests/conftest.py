@@ -49,6 +49,7 @@ if has_keras():
         "report",
         "baselines/test_suite.py",
         "test_auto.py",
+        "test_golden.py",
         "test_named.py",
         "test_upgrade.py",
     ]

@@ -1,0 +1,1 @@
+"""Everything that users read, in files: a change of the code that moves a word shows here."""
