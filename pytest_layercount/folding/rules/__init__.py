@@ -63,6 +63,8 @@ _FAMILIES = (
 def _rules_in(family: ModuleType) -> Iterator[Rule]:
     """One of each rule in a file that says for which types or operations it is."""
     for kind in vars(family).values():
+        # Classes imported from other families are theirs. Abstract ones, such as ``Weighted``, name
+        # no type; nor do those that other rules make themselves, such as ``Inherited``.
         own = isinstance(kind, type) and kind.__module__ == family.__name__
         if own and issubclass(kind, Rule) and {"types", "operations"} & vars(kind).keys():
             yield kind()
@@ -91,6 +93,7 @@ class RuleBook:
         """The rule for exactly this layer at ``place``, or None: nothing is known about it."""
         if not layer.builtin and place in self.users:
             return self.users[place]
+        # Keras 2 wraps operations in layers of its own types (TFOpLambda): the operation counts.
         if layer.operation is not None:
             return _BY_OPERATION.get(layer.operation)
         if not layer.builtin:

@@ -41,6 +41,8 @@ def _function(site: Site) -> str:
     if kind in ("ReLU", "relu"):
         # Keras 2 calls relu(x, alpha, max_value, threshold).
         return _relu(site.setting(2, "max_value"), site.setting(3, "threshold"))
+    # A PReLU learns a slope for each element. Each is two straight lines by itself, whatever its
+    # slope, and a map has one scale for all the elements of a channel.
     return "leaky_relu" if kind in ("LeakyReLU", "PReLU") else kind
 
 

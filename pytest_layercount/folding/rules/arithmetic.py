@@ -38,6 +38,7 @@ class Divide(Through):
         return (ZERO_SHIFT,)
 
     def up(self, site: Site, affine: Affine) -> Affine:
+        # In ``c / x`` the value is what is divided by, which is not linear.
         if not isinstance(operands(site)[0], Value):
             raise Stop("nonlinear")
         if constants(site):
@@ -56,6 +57,7 @@ class Negative(Through):
         return Affine.of(-np.ones(1), np.zeros(1), None, ("layer", site.layer.path))
 
     def up(self, site: Site, affine: Affine) -> Affine:
+        # s (-x) + t = -(s x - t)
         return affine.shift_times(-1.0)
 
 
@@ -82,6 +84,7 @@ def spans(site: Site, shape: Shape, affine: Affine) -> bool:
 def constant_map(site: Site) -> Affine | None:
     """The map of an operation between one value and one constant."""
     both = operands(site)
+    # A constant with more axes, or longer ones, would broadcast the value: that is no map of it.
     if len(both) != 2 or len(constants(site)) != 1 or site.output != site.input:
         return None
     first = isinstance(both[0], Value)
@@ -92,6 +95,7 @@ def constant_map(site: Site) -> Affine | None:
     if axis is None and constant.size != 1:
         return None
     kind = site.layer.operation or site.layer.type.lower()
+    # Subtraction, multiplication and division broadcast as NumPy does.
     if kind == "add" and added_elsewhere(constant.shape, site.output):
         raise Stop("ambiguous-axis")
     scale_and_shift = _scale_and_shift(kind, constant.ravel(), first)
@@ -109,6 +113,7 @@ def _scale_and_shift(kind: str, constant: Array, first: bool) -> tuple[Array, Ar
     if kind == "subtract":
         return (ones, -constant) if first else (-ones, constant)
     if kind == "divide" and first:
+        # 1 / 0 is infinite, and ``map_of`` refuses it.
         with np.errstate(divide="ignore"):
             return 1 / constant, zeros
     return None
@@ -122,5 +127,6 @@ def _as_array(constant: Any) -> Array | None:
         plain, (int, float, list, tuple, np.ndarray, np.generic)
     ):
         return None
+    # Complex numbers, truth values and objects are no scale.
     array = np.asarray(plain)
     return array.astype(np.float64) if array.dtype.kind in "iuf" else None

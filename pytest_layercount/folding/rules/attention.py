@@ -47,6 +47,7 @@ class Attention(Rule):
             if slot not in known:
                 raise Stop("nonlinear")
             aligned(affine, site.shape(side, slot), -1)
+        # A bias is not switched on, unlike in other layers: it would be one of every projection.
         return Absorbs(() if site.config["use_bias"] else (NO_BIAS,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
@@ -55,6 +56,8 @@ class Attention(Rule):
             if side == "after":
                 _scale(new, "output_dense", affine)
                 continue
+            # Each input has its slot, also where one tensor is query, key and value at once: then
+            # every slot has the map, and each projection takes it up once.
             for name in _projections(roles, slot):
                 _project(new, f"{name}_dense", affine)
         return new
@@ -70,6 +73,7 @@ def _roles(site: Site) -> dict[int, str]:
 
 def _projections(roles: Mapping[int, str], slot: int) -> tuple[str, ...]:
     if roles[slot] == "query":
+        # With ``use_gate`` (Keras 3.15) the gate is made of the query, too.
         return ("query", "gate")
     alone = "key" not in roles.values()
     return ("value", "key") if roles[slot] == "value" and alone else (roles[slot],)
@@ -77,6 +81,7 @@ def _projections(roles: Mapping[int, str], slot: int) -> tuple[str, ...]:
 
 def _scale(weights: dict[str, Array], name: str, affine: Affine) -> None:
     """Put ``affine`` on the output of a projection into its kernel and bias."""
+    # The kernel is (heads, width, out), the bias (out,).
     scale, shift = affine.arrays()
     weights[f"{name}.kernel"] = weights[f"{name}.kernel"] * scale
     if f"{name}.bias" in weights:
@@ -88,6 +93,7 @@ def _project(weights: dict[str, Array], name: str, affine: Affine) -> None:
     kernel = weights.get(f"{name}.kernel")
     if kernel is None:
         return
+    # The kernel is (in, heads, width), the bias (heads, width).
     scale, shift = affine.along(0, kernel.shape[0]).arrays()
     weights[f"{name}.kernel"] = kernel * scale.reshape(-1, *[1] * (kernel.ndim - 1))
     if f"{name}.bias" in weights:

@@ -42,6 +42,7 @@ class BatchNormalization(Rule):
         axis = normalised_axis(site)
         if axis is None or site.input is None or site.input[axis] is None:
             raise Stop("unknown-shape")
+        # s = gamma / sqrt(v + epsilon) has the sign of gamma, which is 1 where there is none.
         positive = None if site.config["scale"] else True
         if weights is None:
             channels, token = int(site.input[axis] or 0), ("layer", site.layer.path)
@@ -50,6 +51,8 @@ class BatchNormalization(Rule):
             )
         affine = map_of(site, *scale_and_shift(site, weights), axis)
         if untrained(weights):
+            # gamma may become negative in training, so it is taken to be, as a shift is taken to be
+            # there.
             return affine.untrusted(zero_shift=False, nonnegative=bool(positive))
         return affine
 
@@ -67,7 +70,10 @@ class BatchNormalization(Rule):
         if side == "after":
             beta = scale * beta + shift
         else:
-            # s (a x + b) + t with the statistics kept: gamma' = a gamma, beta' makes up the rest.
+            # With the statistics kept and d = sqrt(v + epsilon), of the map a x + b before it:
+            #
+            #     gamma (a x + b - m) / d + beta
+            #         = (a gamma) (x - m) / d + beta + gamma (a m + b - m) / d
             deviation = np.sqrt(variance + site.config["epsilon"])
             beta = beta + gamma * (scale * mean + shift - mean) / deviation
         return {
@@ -90,6 +96,7 @@ class Inherited(BatchNormalization):
 
 def normalised_axis(site: Site) -> int | None:
     """The axis of the normalization as a position, None where that cannot be said."""
+    # Keras 2 keeps a list of axes, Keras 3 one number.
     axis = site.config["axis"]
     if isinstance(axis, tuple):
         axis = axis[0]
@@ -101,6 +108,7 @@ def scale_and_shift(site: Site, weights: Weights) -> tuple[Array, Array]:
     gamma, beta = _gamma_beta(weights)
     mean = weights["moving_mean"]
     with np.errstate(all="ignore"):
+        # What is not finite here, as of a negative variance, ``map_of`` refuses.
         scale = gamma / np.sqrt(weights["moving_variance"] + site.config["epsilon"])
         return scale, beta - scale * mean
 
@@ -111,7 +119,7 @@ def untrained(weights: Weights) -> bool:
 
 
 def _one_axis(site: Site) -> bool:
-    """Whether statistics run along one axis; Keras 2 knows others, with and without batches."""
+    """Whether statistics run along one axis, over whole batches; Keras 2 has other settings."""
     axis = site.config["axis"]
     several = isinstance(axis, tuple) and len(axis) != 1
     return not several and site.config.get("virtual_batch_size") is None

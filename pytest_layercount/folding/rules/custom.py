@@ -49,6 +49,7 @@ def _asked(users: dict[Place, Rule], layer: Layer, live: Any, *place: int | str)
     """Note the rule for a layer, and for those that it wraps; what the rules look at is in it."""
     if not layer.own:
         return layer
+    # One of Keras's wrappers: what it holds is the user's own.
     if layer.builtin:
         inner = {
             name: _asked(users, wrapped, getattr(live, name), *place, name)
@@ -67,6 +68,7 @@ def _asked(users: dict[Place, Rule], layer: Layer, live: Any, *place: int | str)
             "None"
         )
     users[place] = _adapted(rule)
+    # Rules see data, never a live layer, so what this one may look at is read here.
     names = rule.attributes or _inherited(live)
     return replace(layer, config={name: normalise(getattr(live, name, None)) for name in names})
 
@@ -102,6 +104,8 @@ def _absorb(rule: Any, site: Site, side: Side, maps: Maps) -> Absorbs | None:
     ask = getattr(rule, f"absorb_{side}", None)
     answer: Absorbs | None
     try:
+        # A method for one side knows one input and one output; without ``several`` no other is
+        # asked.
         answer = _raised(rule.absorb(site, side, maps) if ask is None else ask(site, maps[0]))
     except Stop as stop:
         if stop.reason != "fixed-weights":
@@ -124,6 +128,7 @@ def _computes_what_keras_does(live: Any) -> bool:
     A change of ``__init__`` shows in the attributes, which are read.
     """
     base = next(cls for cls in type(live).__mro__ if is_own(cls))
+    # The user's classes among its bases. A name that Keras's class has as well overrides it.
     own = set(type(live).__mro__).difference(base.__mro__)
     named = {name for cls in own for name in vars(cls)} - _MAKING
     changed = {name for name in named if hasattr(base, name)}

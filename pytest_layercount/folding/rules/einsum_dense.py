@@ -49,6 +49,7 @@ class EinsumDense(Rule):
         here = _here(site, letters, side, affine)
         if side == "before" and affine.zero_shift is not True and _times(site, letters) is None:
             raise Stop("unknown-shape")
+        # Only a map without shift gets through an activation, so the bias need not grow for it.
         taken = affine.scale_only() if needs else affine
         axes = _axes(site, letters, side, here, taken)
         return replace(_absorbs(site, letters, axes), needs=needs)
@@ -63,10 +64,12 @@ class EinsumDense(Rule):
             return new
         bias = _full_bias(site, letters, weights)
         if side == "after":
+            # s (K x + b) + t = (s K) x + (s b + t), where s and t run along the letter ``here``
             bias = bias * _along(scale, here, letters.output) + _along(shift, here, letters.output)
         elif affine.zero_shift is not True:
             times = _times(site, letters)
             assert times is not None
+            # K (s x + t) + b = (K s) x + (b + K t)
             bias = bias + _summed(kernel * _along(shift, here, letters.kernel) * times, letters)
         return {**new, "bias": _laid_bias(site, letters, axes, bias)}
 
@@ -108,8 +111,11 @@ def _of(letters: Letters, side: Side) -> str:
 def _axes(site: Site, letters: Letters, side: Side, here: str, affine: Affine) -> str:
     """The letters of the bias once it has taken up a map along ``here``."""
     own = site.config["bias_axes"] or ""
+    # Before the layer a scale leaves the bias alone. After it a scale multiplies the bias, which
+    # then varies along the letter as well, unless there is none.
     if affine.zero_shift is True and (side == "before" or not own):
         return own
+    # The response to a shift varies along whatever is left of the kernel in the output.
     kept = [letter for letter in letters.output if letter in letters.kernel]
     varies = here if side == "after" else kept
     return own + "".join(letter for letter in varies if letter not in own)
@@ -117,6 +123,7 @@ def _axes(site: Site, letters: Letters, side: Side, here: str, affine: Affine) -
 
 def _absorbs(site: Site, letters: Letters, axes: str) -> Absorbs:
     own = site.config["bias_axes"] or ""
+    # As the bias is now and as it would be: a wrong axis today must not become right by a fold.
     if any(added_elsewhere(_bias_shape(site, letters, some), site.output) for some in (own, axes)):
         raise Stop("ambiguous-axis")
     if axes == own:
@@ -151,6 +158,8 @@ def _along(array: Array, letter: str, letters: str) -> Array:
 def _summed(response: Array, letters: Letters) -> Array:
     """The response over the axes of the output, 1 where the kernel has none."""
     gone = tuple(axis for axis, letter in enumerate(letters.kernel) if letter not in letters.output)
+    # Summed over the letters that the output lacks, brought into its order, and given axes of size
+    # 1 where the kernel has no letter: ``ab,bdc->adc`` leaves ``dc``, of shape ``(1, d, c)``.
     left = [letter for letter in letters.kernel if letter in letters.output]
     summed: Array = response.sum(axis=gone)
     ordered = summed.transpose([left.index(letter) for letter in letters.output if letter in left])
@@ -180,6 +189,7 @@ def _bias_shape(site: Site, letters: Letters, axes: str) -> tuple[int, ...]:
     sizes = {letter: _size(site, letters, letter) for letter in axes}
     first = min(letters.output.index(letter) for letter in axes)
     assert site.output is not None
+    # The equation ``ab...,bc->ac...`` has axes behind its letters that it does not name.
     behind = 0 if letters.left else len(site.output) - len(letters.output)
     return _shape(letters, axes, sizes)[first:] + (1,) * behind
 

@@ -49,6 +49,8 @@ class Add(Merge):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
+        # The shift to any one branch. Last an equal share to each: where branches are calls of one
+        # layer, they must all ask it for the same.
         whole = tuple(Route({**dict.fromkeys(slots, scale), to: affine}) for to in slots)
         share = affine.shift_times(1 / len(slots))
         return whole if affine.zero_shift else (*whole, Route(dict.fromkeys(slots, share)))
@@ -79,6 +81,8 @@ class Average(Rule):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         _require_everywhere(site, affine)
         scale, slots = affine.scale_only(), range(len(site.inputs))
+        # The mean divides by the number of branches; a shift in one of them only has to be that
+        # much larger.
         whole = affine.shift_times(len(slots))
         alone = tuple(Route({**dict.fromkeys(slots, scale), to: whole}) for to in slots)
         return (Route(dict.fromkeys(slots, affine)), *(() if affine.zero_shift else alone))
@@ -97,6 +101,7 @@ class Multiply(Merge):
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         if constants(site):
             raise Stop("fixed-weights")
+        # Any one factor takes the scale, but not one that is broadcast: it has too few channels.
         slots = [slot for slot, shape in enumerate(site.inputs) if spans(site, shape, affine)]
         if not slots:
             raise Stop("channel-axis")
@@ -107,6 +112,7 @@ class Multiply(Merge):
             raise Stop("channel-axis")
         if len({affine.axis for affine in maps.values()}) > 1:
             raise Stop("channel-axis")
+        # (a x) (c y) = (a c) (x y): maps without shift in a row multiply their scales.
         return Route({0: reduce(Affine.then, [maps[slot] for slot in sorted(maps)])}, (ZERO_SHIFT,))
 
 
@@ -121,6 +127,7 @@ class Extremum(Rule):
         return (Route(dict.fromkeys(range(len(site.inputs)), affine), (NONNEGATIVE,)),)
 
     def pass_down(self, site: Site, maps: Maps) -> Route:
+        # max(s x + t, y) is no map of max(x, y): every input must have the very same map.
         first = next(iter(maps.values()))
         alike = all(affine.equals(first) for affine in maps.values())
         everywhere = len(maps) == len(site.inputs) and not constants(site)
@@ -139,6 +146,7 @@ class Concatenate(Rule):
         sizes = _sizes(site)
         if sizes is None:
             raise Stop("unknown-shape")
+        # Along another axis every part has all the channels.
         if affine.axis != _axis(site):
             return (Route(dict.fromkeys(range(len(sizes)), affine)),)
         starts = [sum(sizes[:slot]) for slot in range(len(sizes))]
@@ -150,6 +158,7 @@ class Concatenate(Rule):
         if sizes is None or axis is None:
             raise Stop("unknown-shape")
         first = next(iter(maps.values()))
+        # Along another axis the parts share their channels, so each must have the very same map.
         if first.axis not in (None, axis):
             alike = all(affine.equals(first) for affine in maps.values())
             if not alike or len(maps) != len(sizes):
@@ -158,6 +167,7 @@ class Concatenate(Rule):
         if any(affine.axis not in (None, axis) for affine in maps.values()):
             raise Stop("channel-axis")
         parts = [
+            # Inputs without a map keep their channels as they are.
             maps[slot].along(axis, size) if slot in maps else identity(axis, size)
             for slot, size in enumerate(sizes)
         ]
@@ -175,11 +185,14 @@ def _axis(site: Site) -> int | None:
 def _sizes(site: Site) -> list[int] | None:
     """The size of each input along that axis."""
     tensors = [operand for operand in operands(site) if isinstance(operand, Value)]
+    # Keras 2 passes an operation its axis, the first constant of the call; others are tensors
+    # beside those of the graph.
     numbers = constants(site) if site.layer.operation is None else constants(site)[1:]
     axis = _axis(site)
     if axis is None or numbers or None in site.inputs or len(tensors) != len(site.inputs):
         return None
     sizes = [shape[axis] for shape in site.inputs if shape is not None]
+    # They must make up the output: otherwise something is concatenated that is not seen here.
     known = [int(size or 0) for size in sizes]
     whole = site.output is not None and sum(known) == site.output[axis]
     return known if whole and None not in sizes else None
@@ -206,6 +219,9 @@ def _sum_down(site: Site, maps: Maps, factors: Mapping[int, float]) -> Route:
         raise Stop("channel-axis")
     if not all(spans(site, site.inputs[slot], affine) for slot, affine in maps.items()):
         raise Stop("channel-axis")
+    # f1 (s x + t1) + f2 (s y + t2) = s (f1 x + f2 y) + (f1 t1 + f2 t2)
+    #
+    # A term without a map has scale 1, and so must all others, then: hence the need below.
     scale = first.scale_only()
     total = scale
     for slot, affine in maps.items():

@@ -69,6 +69,9 @@ class Normalizing(Rule):
         assert axes is not None
         assert listed is not None
         assert site.output is not None
+        # The arithmetic is done with axes sorted, variables have ``kept_shape``. It differs where
+        # the axes are listed otherwise: Keras 2.15 and 3.3 leave ``[2, 1]`` as it is, and 3.15
+        # sorts ``[1, -1]`` to ``[-1, 1]``.
         shape = tuple(site.output[axis] or 0 for axis in axes)
         scale, shift = (_laid(array, affine.axis, axes) for array in affine.arrays())
         kept_shape = tuple(site.output[axis] or 0 for axis in listed)
@@ -88,6 +91,7 @@ class LayerNormalization(Normalizing):
     types = ("LayerNormalization",)
 
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs | None:
+        # With it Keras 3 leaves out beta whatever ``center`` says.
         if side == "after" and site.config.get("rms_scaling"):
             raise Stop("nonlinear")
         return super().absorb(site, side, maps)
@@ -109,6 +113,7 @@ class RMSNormalization(Rule):
         if side == "before":
             return None
         axis = site.config["axis"]
+        # Along another axis the statistics would be taken there and the weight laid along the last.
         listed = axis if isinstance(axis, tuple) else (axis,)
         if listed not in ((-1,), (len(site.output or ()) - 1,)):
             raise Stop("channel-axis")

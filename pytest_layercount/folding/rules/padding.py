@@ -47,6 +47,8 @@ def pads(site: Site) -> bool:
     config = site.config
     if config["padding"] == "valid" or math.prod(config["kernel_size"]) == 1:
         return False
+    # ``same`` pads nothing where strides divide the size and the kernel is no longer than they are.
+    # Of an unknown shape there is no axis to ask; ``causal`` always pads a kernel of two or more.
     nothing = all(same_padding(*axis) == (0, 0) for axis in spatial(site, site.input))
     return config["padding"] != "same" or site.input is None or not nothing
 
@@ -73,6 +75,7 @@ def same_padding(
     elif size is None:
         return None
     else:
+        # The double minus rounds up: ``-(-n // s)`` is ``ceil(n / s)``.
         total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     return total // 2, total - total // 2
 

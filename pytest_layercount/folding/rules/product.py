@@ -32,6 +32,7 @@ class Product(Rule):
             raise Stop("nonlinear")
         if any(affine.axis is not None for affine in maps.values()):
             raise Stop("channel-axis")
+        # (a x) (c y) = (a c) (x y). ``matmul(x, x)`` has the map on both slots.
         return Route({0: reduce(Affine.then, maps.values())}, (ZERO_SHIFT,))
 
 
@@ -39,6 +40,7 @@ def _plain(site: Site) -> bool:
     """Whether it only multiplies: Dot may normalize, and a constant is no tensor of the graph."""
     if site.layer.type == "Dot":
         return site.config.get("normalize") is False
+    # The equation of an einsum, the flags of a matmul.
     others = (str, bool, type(None))
     factors = [factor for factor in constants(site) if not isinstance(factor, others)]
     return not factors and len(site.inputs) >= 2

@@ -58,6 +58,7 @@ class Recurrent(Rule):
             return None
         affine, needs = maps[0], self.needs(site)
         aligned(affine, site.input, self.in_axis(site))
+        # A need (no padding) lets only maps without shift through, which no bias has to take up.
         if site.config["use_bias"] or affine.zero_shift is True or needs:
             return Absorbs(needs)
         return Absorbs((), {"use_bias": True}, math.prod(self.bias_shape(site)))
@@ -68,6 +69,7 @@ class Recurrent(Rule):
         new = {**weights, "cell.kernel": kernel * scale[:, None]}
         if site.config["use_bias"] or affine.zero_shift is not True:
             bias = weights.get("cell.bias", np.zeros(self.bias_shape(site))).copy()
+            # A view (row 0 is the input's): what is added below is added in ``bias``.
             of_input = bias[0] if bias.ndim == 2 else bias
             of_input += (kernel * shift[:, None]).sum(axis=tuple(range(kernel.ndim - 1)))
             new["cell.bias"] = bias
@@ -80,6 +82,7 @@ class ConvRecurrent(Recurrent):
     types = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
     def in_axis(self, site: Site) -> int:
+        # Axis 1 is the time.
         return 2 if site.config["data_format"] == "channels_first" else -1
 
     def needs(self, site: Site) -> tuple[Need, ...]:
@@ -109,6 +112,7 @@ class Bidirectional(Rule):
             answer = None if side == "after" else rule.absorb(_inner(site, name), side, maps)
             if answer is None:
                 return None
+            # ``answer.changes`` is ``use_bias=True``, needed for a shift alone.
             needs += (NO_BIAS,) if answer.changes else answer.needs
         return Absorbs(needs)
 

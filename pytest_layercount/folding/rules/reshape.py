@@ -48,17 +48,28 @@ def carried(
     if channels is None:
         raise Stop("unknown-shape")
     inner = _product(source[axis + 1 :])
+    # The two conditions of the module docstring, at the first axis where both hold:
+    #
+    #     (H, W, C) -> (H W, C)      I = 1, J = 1, C divides C: the axis of C, index 0 .. C - 1
+    #     (H, W, C) -> (H W C,)      I = 1, J = 1, C divides H W C: index 0 .. C - 1 over and over
+    #     (H, W, C) -> (H, W C)      likewise, over and over along W C
+    #     (H, W, C) -> (H W, c, d)   at d, C does not divide d; at c, J = d does not divide I = 1
+    #
     for place, length in enumerate(target):
         step = _product(target[place + 1 :])
         if not inner or not step or not length:
             continue  # unknown, or empty
         if inner % step == 0 and (length * step) % (channels * inner) == 0:
             return place, (np.arange(length) * step // inner) % channels
+    # For unknown sizes behind the channels. With the same batch, elements can be counted from the
+    # front: as many stand before the channels, so they start anew at the same places, and an axis
+    # as long as they are many is theirs.
     outer = _product(source[1:axis])
     for place in range(1, len(target)):
         whole = target[place] == channels and same_batch and axis > 0
         if whole and outer is not None and _product(target[1:place]) == outer:
             return place, np.arange(channels)
+    # Where all sizes are known, the channels are torn apart for certain.
     known = None not in (*source[axis:], *target[1:])
     raise Stop("channel-axis" if known else "unknown-shape")
 
@@ -141,10 +152,13 @@ def _reshaped(site: Site, affine: Affine, source: Shape, target: Shape) -> Affin
         raise Stop("unknown-shape")
     if source[affine.axis] not in (None, affine.channels):
         raise Stop("channel-axis")
+    # One channel is all elements there are, wherever they go.
     if affine.channels == 1:
         return affine.take([0], None)
+    # The layer keeps the batch to itself; the operation may spread it over other axes.
     same_batch = site.layer.operation is None
     axis, index = carried(source, affine.axis, target, same_batch=same_batch)
+    # The same map and token, so that it equals one which came another way.
     if np.array_equal(index, np.arange(affine.channels)):
         return affine.along(axis, affine.channels)
     return affine.take(index, axis)

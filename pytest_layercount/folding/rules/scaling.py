@@ -80,6 +80,7 @@ class Rescaling(Through):
         if affine.symbolic:
             return Absorbs()  # which numbers it will have is known when weights are read
         inner, outer = (own, affine) if side == "after" else (affine, own)
+        # c (a x + b) + d = (c a) x + (c b + d)
         (a, b), (c, d) = inner.arrays(), outer.arrays()
         scale, offset = c * a, c * b + d
         if not _fits(site, scale) or not _fits(site, offset) or _vanishes(site, a, scale):
@@ -113,6 +114,8 @@ class Normalization(Through):
         if weights is None:
             channels = 1 if axis is None else int(site.input[axis] or 0)
             token = ("layer", site.layer.path)
+            # A mean that was given may be zero, which weights tell; of one that ``adapt`` finds a
+            # shift is always expected.
             shift = None if fixed else False
             return Affine(
                 axis, channels, token, zero_shift=shift, nonnegative=True, unit_scale=False
@@ -130,6 +133,7 @@ class Normalization(Through):
             return None
         if affine.axis is not None and axes != [affine.axis]:
             raise Stop("channel-axis")
+        # A scale of zero would be divided by below; the need alone would let it through.
         if affine.scale is not None and not (affine.scale > 0).all():
             raise Stop("scale-negative")
         return Absorbs((NONNEGATIVE,))
@@ -190,6 +194,7 @@ def _normalising(site: Site, weights: Weights) -> tuple[Array, Array]:
 def _adapted(site: Site, weights: Weights, mean: Array, deviation: Array) -> dict[str, Array]:
     """The variables with which the layer computes these, infinite where none would do."""
     shape = weights["adapt_mean"].shape
+    # The layer would use ``epsilon`` instead. Infinite weights are refused as an overflow.
     deviation = np.where(deviation < site.config["epsilon"], np.inf, deviation)
     return {"adapt_mean": mean.reshape(shape), "adapt_variance": (deviation**2).reshape(shape)}
 
@@ -207,6 +212,7 @@ def _kept(site: Site) -> list[int] | None:
     places = sorted({int(axis) % len(shape) for axis in axes})
     if any(shape[axis] is None for axis in places):
         return None
+    # Along an axis of size 1 there is one number, which maps every element alike.
     return [axis for axis in places if shape[axis] != 1]
 
 
@@ -216,6 +222,7 @@ def _number(value: Any) -> Array | None:
     if not all(isinstance(number, (int, float, np.number)) for number in numbers):
         return None
     array = np.asarray(value, dtype=np.float64)
+    # ``type`` and not ``isinstance``: NumPy's float64 is a subclass of float, and keeps its digits.
     plain = any(type(number) is float for number in numbers)
     return array.astype(np.float32).astype(np.float64) if plain else array
 
@@ -226,6 +233,7 @@ def _vanishes(site: Site, before: Array, after: Array) -> bool:
 
 def _fits(site: Site, numbers: Array) -> bool:
     name = site.node.dtypes[0] if site.node.dtypes else ""
+    # bfloat16 reaches as far as float32.
     dtype = np.dtype(name) if name in ("float16", "float64") else np.dtype(np.float32)
     with np.errstate(over="ignore"):
         return bool(np.isfinite(numbers.astype(dtype)).all())

@@ -29,6 +29,7 @@ class GetItem(Through):
         if affine.axis is None:
             return affine
         axis, part = picked[affine.axis]
+        # A new axis has no channels, and of channels that were picked the others need the map too.
         if axis is None or part != _WHOLE:
             raise Stop("channel-axis")
         return moved(affine, affine.axis, axis)
@@ -41,6 +42,7 @@ class GetItem(Through):
             return affine
         for place, (axis, part) in enumerate(picked):
             if axis == affine.axis:
+                # Slicing the range gives the numbers of the channels that are picked.
                 return affine.take(range(affine.channels)[part], place)
         raise Stop("channel-axis")
 
@@ -61,6 +63,7 @@ class Split(Rule):
         affine, number = maps[0], len(site.outputs)
         if affine.axis != axis:
             return Route(dict.fromkeys(range(number), affine))
+        # Parts of 2 and 3 channels: ends 0, 2, 5, spans (0, 2) and (2, 5)
         ends = accumulate([shape[axis] or 0 for shape in site.outputs if shape], initial=0)
         return Route(dict(enumerate(affine.part(*span) for span in pairwise(ends))))
 
@@ -92,6 +95,7 @@ def _picked(site: Site) -> list[tuple[int | None, slice]] | None:
     used = sum(part is not None and part is not Ellipsis for part in key)
     if key.count(Ellipsis) > 1 or used > len(site.input):
         return None
+    # What the key does not speak of is whole: where the ellipsis stands, or else at the end.
     rest = [_WHOLE] * (len(site.input) - used)
     if Ellipsis in key:
         place = key.index(Ellipsis)
@@ -104,6 +108,7 @@ def _picked(site: Site) -> list[tuple[int | None, slice]] | None:
         if part is None:
             found.append((None, _WHOLE))
             continue
+        # An integer uses an axis up, so the result has none for it.
         if isinstance(part, slice):
             found.append((axis, part))
         axis += 1

@@ -118,6 +118,7 @@ class Convolution(Weighted):
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         kernel = weights["kernel"]
+        # sum over taps and inputs of K[tap, i, o] t[i]
         axes = tuple(range(kernel.ndim - 1))
         result: Array = (kernel * self._seen(site, weights, shift)).sum(axis=axes)
         return result
@@ -126,6 +127,7 @@ class Convolution(Weighted):
         """``channels`` as ``(in / groups, out)``: what each output channel reads."""
         out = weights["kernel"].shape[-1]
         groups = int(site.config.get("groups") or 1)
+        # (in,) to one row a group, to one column a group, to one column for each of its outputs.
         return np.repeat(channels.reshape(groups, -1).T, out // groups, axis=1)
 
 
@@ -175,6 +177,7 @@ class Separable(Weighted):
         }
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
+        # (in,) -> (in * depth_multiplier,) -> (out,)
         middle = depthwise_response(weights["depthwise_kernel"], shift)
         pointwise = weights["pointwise_kernel"]
         result: Array = middle @ pointwise.reshape(-1, pointwise.shape[-1])
@@ -194,6 +197,7 @@ class Transposed(Weighted):
 
     def pads(self, site: Site) -> bool:
         config = site.config
+        # A 1x1 kernel with strides leaves positions between those of the inputs: the bias alone.
         return bool(math.prod(config["kernel_size"]) * math.prod(config["strides"]) > 1)
 
     def scale_out(self, weights: Weights, scale: Array) -> dict[str, Array]:
@@ -204,6 +208,7 @@ class Transposed(Weighted):
 
     def response(self, site: Site, weights: Weights, shift: Array) -> Array:
         kernel = weights["kernel"]
+        # sum over taps and inputs of K[tap, o, i] t[i]
         result: Array = (kernel @ shift).sum(axis=tuple(range(kernel.ndim - 2)))
         return result
 
@@ -236,6 +241,7 @@ def through_activation(site: Site) -> tuple[Need, ...]:
 
 def depthwise_response(kernel: Array, shift: Array) -> Array:
     """What a depthwise kernel makes of an input that is ``shift`` everywhere."""
+    # t[i] times the sum over taps of K[tap, i, m], laid out as output channel i * multiplier + m
     taps = kernel.sum(axis=tuple(range(kernel.ndim - 2)), dtype=np.float64)
     result: Array = (taps * shift[:, None]).reshape(-1)
     return result

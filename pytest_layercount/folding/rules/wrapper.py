@@ -93,6 +93,7 @@ def _narrowed(affine: Affine) -> Affine:
 def _outward(affine: Affine) -> Affine:
     if affine.axis is None:
         return affine
+    # The inner axis 0 is the batch, which stays in front of the time.
     return affine.along(affine.axis + (affine.axis >= _TIME), affine.channels)
 
 
