@@ -22,7 +22,10 @@ class Malformed(Exception):
 
 @dataclass(frozen=True)
 class Reference:
-    """Output number ``tensor`` of a layer's call number ``call``, as Keras 3 remembers it."""
+    """Output number ``tensor`` of call number ``call`` of a layer, by the layer's name.
+
+    Keras 3 notes its shape and data type beside it; in files of Keras 2 they are unknown.
+    """
 
     layer: str
     call: int
@@ -42,10 +45,12 @@ class RawCall:
 
 def raw_call(node: Any, layer: SavedLayer) -> RawCall:
     """One entry of ``inbound_nodes``, in either generation's form."""
+    # Exactly these keys: an argument of Keras 2 may be a dictionary with any.
     if isinstance(node, Mapping) and set(node) == {"args", "kwargs"}:
         args, kwargs = _revived(node["args"]), _revived(node["kwargs"])
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise Malformed(f"a call of {layer.name!r} has no arguments")
+        # ``layer`` stands for "not there". Keras 3.3 records the mask that was not given.
         if kwargs.get("mask", layer) is None:
             del kwargs["mask"]
         training = flag_of(kwargs.pop("training", None))
@@ -74,7 +79,14 @@ def references_in(tree: Any) -> Iterator[Reference]:
 
 
 def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
-    """Keras 2's form: the first argument's leaves, each with all other arguments."""
+    """Keras 2's form: the leaves of the first argument, each with all other arguments.
+
+    ::
+
+        [["conv", 0, 0, {"training": false}]]                      conv(x, training=False)
+        [["a", 0, 0, {}], ["b", 1, 0, {}]]                         layer([a, b])
+        ["_CONSTANT_VALUE", -1, 2.0, {"y": ["a", 0, 0]}]           tf.multiply(2.0, a)
+    """
     kwargs: dict[str, Any] = {}
 
     def argument(tree: Any) -> Any:
@@ -91,6 +103,7 @@ def _nested_lists(node: Any, layer: SavedLayer) -> RawCall:
         raise Malformed(f"a call of {layer.name!r} has the argument {str(tree)[:40]!r}")
 
     first = argument(node)
+    # A single tensor stands in a list too. An operation may take a list of one: tf.concat([x], 0).
     if layer.operation is None and isinstance(first, list) and len(first) == 1:
         first = first[0]
     others = {name: _plain(value, name, layer) for name, value in kwargs.items()}
@@ -107,6 +120,7 @@ def _plain(value: Any, name: str, layer: SavedLayer) -> Any:
     if _is_leaf(value):
         return Reference(*value[:3])
     if isinstance(value, dict):
+        # Keras 2 writes a slice as {"start": 1, "stop": None, "step": None}.
         ends = [value.get(name) for name in ("start", "stop", "step")]
         if len(value) == len(ends) and all(end is None or type(end) is int for end in ends):
             return slice(*ends)
@@ -114,6 +128,8 @@ def _plain(value: Any, name: str, layer: SavedLayer) -> Any:
             return Ellipsis
         return {key: _plain(item, "", layer) for key, item in value.items()}
     if isinstance(value, list):
+        # Of arithmetic, a list is a constant array; elsewhere it is a list of settings, such as
+        # axes.
         if name in ("x", "y") and layer.operation in _BINARY:
             return _array(value)
         return [_plain(item, "", layer) for item in value]
@@ -149,6 +165,7 @@ def _object(kind: str, config: Mapping[str, Any]) -> Any:
 def _array(value: Any, dtype: str | None = None) -> Any:
     import numpy as np
 
+    # NumPy has no bfloat16: its numbers are read as what JSON has.
     known = dtype if dtype in _NUMBERS and dtype != "bfloat16" else None
     try:
         array = np.asarray(value, dtype=known)

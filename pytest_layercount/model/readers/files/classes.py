@@ -20,6 +20,7 @@ _KERAS2_OPERATIONS = (
     "SlicingOpLambda",
     "TFOpLambda",
 )
+# Aliases of Keras's classes, and names that they once had.
 _OTHER_NAMES = {
     "GroupQueryAttention": "GroupedQueryAttention",
     "Model": "Functional",
@@ -34,6 +35,7 @@ _OTHER_NAMES = {
     },
 }
 
+# Modules of Keras's whose objects stand in configurations of layers and are none.
 _NO_LAYERS = ("constraints", "dtype_policies", "initializers", "regularizers")
 
 
@@ -72,7 +74,10 @@ def _origin(
     settings: Mapping[str, Any],
     version: tuple[int, ...],
 ) -> tuple[bool, bool]:
-    """Whether a class is Keras's own, and whether it is an operation of Keras 3 and no layer."""
+    """Whether a class is Keras's own, and whether it is an operation of Keras 3 and no layer.
+
+    The module decides. Where none is noted, as in HDF5, names and settings do.
+    """
     if "module" not in entry:
         if not package and is_raw_operation(name, settings):
             return True, True
@@ -86,6 +91,7 @@ def _origin(
 
 def loaded_class(entry: Mapping[str, Any]) -> type | None:
     """The class of ``entry``, where it is registered with a Keras or its module is imported."""
+    # Looked up, never imported: importing would run what a file asks for.
     name = str(entry.get("registered_name") or entry.get("class_name"))
     for library in imported():
         look_up = getattr(getattr(library, "saving", None), "get_registered_object", None)
@@ -109,6 +115,7 @@ def describes_layer(entry: Any, generation: int) -> bool:
     if not isinstance(config, Mapping) or "/" in name.rpartition(">")[2]:
         return False
     own = class_of(entry, generation)
+    # A class of the user's may be anything; layers write "trainable", models their "layers".
     if not own.builtin:
         return "trainable" in config or "layers" in config
     if isinstance(module, str):

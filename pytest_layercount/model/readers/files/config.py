@@ -67,6 +67,7 @@ class Parser:
         """The layer that ``entry`` describes."""
         identity = entry.get("shared_object_id")
         key = (identity, entry.get("class_name"), entry.get("name"))
+        # A layer that stands twice in a file is one object: its weights count once.
         if identity is not None and key in self.shared:
             return self.shared[key]
         layer = self._layer(entry)
@@ -77,6 +78,7 @@ class Parser:
     def _layer(self, entry: Mapping[str, Any]) -> SavedLayer:
         own = class_of(entry, self.generation, self.version)
         config = entry.get("config")
+        # Of an old Sequential the configuration is the list of its layers.
         parts = config if isinstance(config, list) else None
         config = config if isinstance(config, dict) else {}
         name = entry.get("name") or config.get("name") or own.name.lower()
@@ -101,6 +103,7 @@ class Parser:
 
     def _look_inside(self, layer: SavedLayer, own: Class, parts: Any) -> None:
         config = layer.config
+        # Whatever the class, also a user's: these three settings make a functional graph.
         if all(isinstance(config.get(name), (list, dict)) for name in _FUNCTIONAL):
             layer.network = self._functional(config)
         elif own.name == "Sequential" and own.builtin and isinstance(parts, list):
@@ -135,6 +138,7 @@ class Parser:
         entry = layer.config.get("backward_layer")
         back = self._layer(entry or layer.config["layer"])
         if not entry and "go_backwards" in back.config:
+            # As Keras does: the copy for the way back has go_backwards turned round.
             turned = {**back.config, "go_backwards": not back.config["go_backwards"]}
             back = replace(back, config=turned)
         yield back if entry else replace(back, name=f"backward_{name}")
@@ -152,6 +156,9 @@ class Parser:
         entry = SavedLayer(
             f"{first.name}_input" if self.generation == 2 else "input_layer", "InputLayer", {}
         )
+        # Without an InputLayer, the shape comes from the first that knows it: the first layer
+        # (batch_input_shape), the note of build(), the entry of a model that stands first; or from
+        # the call.
         layer.pending = partial(chained, entry, parts)
         shape, dtype = entry_of(first)
         if shape is None:
@@ -171,6 +178,7 @@ class Parser:
             layers[layer.name] = layer
             nodes = entry.get("inbound_nodes") or []
             calls[layer.name] = [raw_call(node, layer) for node in nodes]
+            # Some files leave out the call that an InputLayer makes of itself.
             if layer.type == "InputLayer" and not nodes:
                 calls[layer.name] = [RawCall((), {}, None)]
         return Joining(layers, calls, config, self.generation, lists=self.keeps_lists).network()
@@ -198,6 +206,7 @@ def _generation(config: Mapping[str, Any], version: str) -> int:
         )
     if major.isdecimal():
         return 3
+    # No version in the file. Older Keras 2 noted no modules, later ones kept models in this one.
     module = str(config.get("module") or "")
     if module.startswith("keras.src.engine") or not module:
         return 2

@@ -23,13 +23,14 @@ MOST_BYTES = 1 << 27
 """A configuration of a thousand layers has about one million bytes."""
 MOST_MEMBERS = 10_000
 HIGHEST_RATIO = 200
-"""Configurations repeat themselves, and are compressed about thirty to one."""
+"""Of a member's size to its compressed size: configurations, which repeat themselves, have 30."""
 
 CONFIG, _METADATA = "config.json", "metadata.json"
 _PICKLED = "model.weights.npz"
 """What Keras before 3.9 unpickles. It writes HDF5, unless h5py is missing."""
 _PICKLED_SAID = f"its weights in {_PICKLED} may hold pickled objects"
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+# NotImplementedError: a compression that is not known. RuntimeError: an encrypted member.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
@@ -76,6 +77,8 @@ def configurations(path: Path) -> Iterator[Any]:
     Raises:
         ModelError: as :func:`read_configuration`.
     """
+    # h5py looks for HDF5 behind a block of the user's too, and zipfile for an archive's table at
+    # the end of the file, so that the first bytes do not tell.
     parts = []
     try:
         if path.is_file():
@@ -106,6 +109,7 @@ def pickled_weights(path: Path) -> str | None:
                 members = archive.infolist()
     except _DAMAGED as error:
         raise ModelError(f"{path}: the file is damaged ({first_line(error)})") from error
+    # Keras may unpack any member: not only the one with the weights has to be of a true size.
     for member in members:
         _check_ratio(path, member)
     return _PICKLED_SAID if any(one.filename == _PICKLED for one in members) else None
@@ -121,6 +125,7 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _from_stream(path: Path, stream: BinaryIO) -> Saved:
+    # By content: the suffix does not say which of the formats it is.
     start = stream.read(8)
     stream.seek(0)
     if start == _HDF5:
@@ -157,6 +162,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def _check_ratio(path: Path, info: zipfile.ZipInfo) -> None:
+    # A small member may well be compressed to nearly nothing, hence 4096 bytes at least.
     if info.file_size > HIGHEST_RATIO * max(info.compress_size, 1 << 12):
         raise ModelError(
             f"{path}: {info.filename} is compressed more than {HIGHEST_RATIO} to one, as in no "
@@ -191,6 +197,7 @@ def _from_hdf5(path: Path) -> Saved:
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise ModelError(f"{path}: holds weights without a model_config, so not a whole model")
+        # Attributes are bytes or text, depending on who wrote them.
         text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
     raw = text if isinstance(text, bytes) else str(text).encode()
     written = version.decode(errors="replace") if isinstance(version, bytes) else str(version)

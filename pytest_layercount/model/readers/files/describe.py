@@ -26,7 +26,7 @@ _NEW_NAMES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
 class SavedDescriber:
-    """Describes the layers of one saved model."""
+    """Describes the layers of one saved model. ``met`` are those that stand somewhere already."""
 
     def __init__(self) -> None:
         self.met: set[int] = set()
@@ -40,6 +40,7 @@ class SavedDescriber:
         self.met = set(map(id, listed))
         for layer, path in zip(listed, paths, strict=True):
             known = parameters(layer)
+            # Sizes in a file may be negative, and their products then are.
             if known and min(known) < 0:  # of sizes that no layer has
                 known = None
             total, trainable = known or (0, 0)
@@ -58,6 +59,8 @@ class SavedDescriber:
         layers: list[Layer] = []
         parts = layer.parts if layer.network is None else layer.network.layers
         for part in parts:
+            # A layer that is called in the graph too, or stands in two others, counts where it
+            # stood first.
             if id(part) in self.met:
                 continue
             self.met.add(id(part))
@@ -132,6 +135,7 @@ def _seal(config: Mapping[str, Any]) -> str | None:
 
 def _seals(tree: Any) -> Iterator[str]:
     if isinstance(tree, Mapping):
+        # The policy is a name ("int8_from_float32") or an object of a class (QuantizedDTypePolicy).
         policy = tree.get("dtype")
         name = policy.get("class_name", "") if isinstance(policy, Mapping) else policy
         if re.search(r"Quantized|GPTQ|AWQ|\bint8|float8", str(name)):
@@ -153,6 +157,7 @@ def _attributes(layer: SavedLayer) -> dict[str, Any]:
         defaults = {**defaults, "groups": 1}  # where a transposed convolution is a convolution
     attributes: dict[str, Any] = {}
     for name in (*row.attributes, *(name for name, _ in row.asks)):
+        # A setting may have another name in the configuration than the attribute has.
         value = layer.config.get(row.keys.get(name, name), defaults.get(name))
         attributes[name] = _function(value, layer) if name.endswith("activation") else _plain(value)
     if layer.type == "Normalization" and "axis" in attributes:

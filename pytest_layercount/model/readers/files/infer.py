@@ -28,6 +28,7 @@ _TRUTHS = names("""
     all any equal greater greater_equal is_finite is_inf is_nan isfinite isinf isnan less
     less_equal logical_and logical_not logical_or logical_xor not_equal reduce_all reduce_any
     """)
+# Their results are integers, of a type that depends on the library and not on what they take.
 _COUNTS = names("argmax argmin argsort count_nonzero rank shape size")
 
 
@@ -43,6 +44,7 @@ def shape_from(value: Any) -> Shape:
     """A shape as a file writes it, None where it is none."""
     if not isinstance(value, (list, tuple)):
         return None
+    # type() and not isinstance(): True is no size.
     known = all(size is None or (type(size) is int and 0 <= size < _LARGEST) for size in value)
     return tuple(value) if known else None
 
@@ -97,7 +99,9 @@ def _through(layer: SavedLayer, inputs: list[SavedTensor]) -> list[Output]:
     taken = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
     usual = tuple((tensor.shape, tensor.dtype) for tensor in network.entries)
     made = tensors_in(network.outputs)
+    # A model may be called on other sizes than it was built on, such as a backbone of free size.
     if taken != usual and len(taken) == len(usual):
+        # A small file may nest models that call one another on ever new shapes.
         if taken not in network.seen and len(network.seen) < _MOST_SHAPES:
             network.seen[taken] = _again(network, inputs)
         outputs = network.seen.get(taken)
@@ -112,6 +116,7 @@ def _again(network: Network, inputs: list[SavedTensor]) -> list[Output]:
         return instead.get(id(leaf), leaf)
 
     for call in network.calls:
+        # Skips the calls of the InputLayers, whose outputs are replaced already.
         if not all(id(tensor) in instead for tensor in call.outputs):
             args, kwargs = map_tree((call.args, call.kwargs), stand_in)
             outputs = outputs_of(call.layer, args, kwargs)
@@ -126,6 +131,7 @@ def _time_distributed(layer: SavedLayer, shape: Shape) -> list[Shape]:
     inner = layer.inner
     if inner is None or shape is None:
         return [None]
+    # Axis 1 is time: the layer inside sees (batch, ...) for each step.
     step = SavedTensor(inner, (shape[0], *shape[2:]), "float32")
     if not inner.built:
         inner.built = (step.shape,)
@@ -140,6 +146,8 @@ def _dtype(
     first = inputs[0].dtype
     if layer.operation is not None:
         return _of_operation(layer, args, kwargs, [tensor.dtype for tensor in inputs])
+    # "mixed_float16" computes in float16. A policy that was serialised has the name in its config;
+    # those of quantized layers end in what they were before: "int8_from_float32".
     policy = layer.config.get("dtype", "float32" if layer.builtin else "")
     if not policy:
         return ""

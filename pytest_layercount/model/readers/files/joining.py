@@ -29,7 +29,12 @@ Key = tuple[str, int]
 
 
 class Joining:
-    """Joins the calls of one functional graph."""
+    """Joins the calls of one functional graph.
+
+    ``calls`` are those of each layer by its name. ``lists`` says that the file writes a list of
+    inputs only where the model takes one. ``taken`` notes, for each call, which of its outputs
+    others refer to, and ``tensors`` what its outputs are, once it was joined.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Joining:
         self.starts, self.goals = (
             ends_of(config[name]) for name in ("input_layers", "output_layers")
         )
+        # A file with one end that is bare writes lists only where the model has them.
         single = isinstance(self.starts, Reference) or isinstance(self.goals, Reference)
         if not lists and not single:
             self.starts, self.goals = _unpacked(self.starts), _unpacked(self.goals)
@@ -65,6 +71,7 @@ class Joining:
         except Cycle as cycle:
             name, _ = cycle.args[0]
             raise Malformed(f"the layer {name} needs its own result") from None
+        # In an order in which each call comes after what it reads; the network has Keras's order.
         made = {key: self._made(key) for key in (*order, *more)}
         inputs = map_tree(self.starts, lambda leaf: self._tensor(leaf, end=True))
         outputs = map_tree(self.goals, lambda leaf: self._tensor(leaf, end=True))
@@ -91,6 +98,8 @@ class Joining:
         return layer is not None and (layer.network is not None or layer.sequential)
 
     def _key(self, reference: Reference, *, end: bool = False) -> Key:
+        # Numbers count the calls that Keras made, and the file has only those of this model: a
+        # nested model may have made one of itself when it was built, which then is number 0.
         name, number = reference.layer, reference.call
         if name not in self.layers:
             raise Malformed(f"a call refers to the layer {name!r}, which is not there")
@@ -99,6 +108,7 @@ class Joining:
             number -= self.first.get(name, 0)
         elif end and layer.network is not None and not layer.sequential:
             number -= 1  # as Keras 3 numbers the calls of functional models, at the ends only
+        # A layer with one call leaves no doubt, whatever the number.
         if not 0 <= number < count and count == 1:
             number = 0
         if not 0 <= number < count:
@@ -116,6 +126,8 @@ class Joining:
         if not 0 <= reference.tensor < len(tensors):
             if not 0 <= reference.tensor < 1000:
                 raise Malformed(f"{key[0]!r} has no output {reference.tensor}")
+            # An output that only code knows: a user's layer may return more than we can tell. The
+            # limit keeps a file from asking for a list without end.
             missing = range(len(tensors), reference.tensor + 1)
             tensors += [SavedTensor(self.layers[key[0]], None) for _ in missing]
         return tensors[reference.tensor]
@@ -124,6 +136,8 @@ class Joining:
         """The call, its arguments resolved and its outputs known as far as they can be."""
         layer, raw = self.layers[key[0]], self.calls[key[0]][key[1]]
         args, kwargs = map_tree((raw.args, raw.kwargs), self._tensor)
+        # What it was built with is the shape of its first call; of several, which is first is
+        # unknown.
         if len(self.calls[key[0]]) == 1:
             _fill_in(tensors_of_call(layer, args, kwargs), layer.noted)
         if layer.type == "InputLayer":
@@ -150,6 +164,7 @@ class Joining:
 def called(layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Output]:
     """The outputs of a call, which builds the layer if it is the first."""
     inputs = tensors_of_call(layer, args, kwargs)
+    # As in Keras, the first call builds the layer: later ones may be on other sizes.
     if not layer.built:
         layer.built = tuple(tensor.shape for tensor in inputs)
     if layer.network is None and layer.pending is not None and len(inputs) == 1:
@@ -207,11 +222,15 @@ def _in_keras_order(
     finished = needed(ends, parents.__getitem__)
     depths: dict[Key, int] = {}
     of_layers: dict[str, int] = {}
+    # The same as map_graph() of Keras: from the outputs up, so that each call's depth is final
+    # before it is handed on to what it reads.
     for key in reversed(finished):
         depth = max(depths.setdefault(key, 0), of_layers.get(key[0], 0))
         depths[key] = of_layers[key[0]] = depth
+        # A call is one deeper than the deepest that reads it.
         for parent in parents[key]:
             depths[parent] = max(depth + 1, depths.get(parent, 0))
+    # Inputs that no output needs: Keras gives them depth 0.
     for key in entries:
         depths.setdefault(key, 0)
     known = set(finished)
@@ -231,5 +250,6 @@ def _added(known: list[Key], parents: Mapping[Key, list[Key]]) -> list[Key]:
     depths = dict.fromkeys(known, 0)
     more = [key for key in needed(list(parents), parents.__getitem__) if key not in depths]
     for key in more:
+        # Here depth counts down the graph, away from the known calls.
         depths[key] = 1 + max((depths[parent] for parent in parents[key]), default=0)
     return sorted(more, key=lambda key: depths[key])

@@ -2,7 +2,10 @@
 
 ``keras_metadata.pb`` is a protocol buffer of two levels; before TensorFlow 2.5 its texts stood
 in ``saved_model.pb``, with the objects that they describe. Only the fields needed are
-picked out, so that neither TensorFlow nor a schema is needed.
+picked out, so that neither TensorFlow nor a schema is needed ::
+
+    file = (1: node) *                 for each object
+    node = 3: "root.layer-0", 5: {"class_name": ...}, as JSON, and other fields
 """
 
 from __future__ import annotations
@@ -90,6 +93,7 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
     """The fields of a message: their numbers, and what they hold."""
     place = 0
     while place < len(raw):
+        # A key is (number << 3) | kind.
         key, place = _varint(raw, place)
         kind = key & 7
         if kind == _VARINT:
@@ -102,6 +106,7 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
             size = 8 if kind == _EIGHT_BYTES else 4
         else:
             raise ValueError("not a protocol buffer")
+        # Slicing would give fewer bytes without a word.
         if place + size > len(raw):
             raise ValueError("a truncated protocol buffer")
         yield key >> 3, raw[place : place + size]
@@ -113,6 +118,7 @@ def _varint(raw: bytes, place: int) -> tuple[int, int]:
     while True:
         byte = raw[place]
         place += 1
+        # Seven bits a byte, the lowest first; the highest bit says that more follow.
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place

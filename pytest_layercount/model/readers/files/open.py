@@ -33,6 +33,7 @@ from pytest_layercount.model.readers.files.saved_layer import (
 from pytest_layercount.model.readers.files.weights import count_own_weights
 
 MOST_CALLS = 200_000
+# What a configuration with values of wrong types may raise anywhere below.
 _NOT_A_MODEL = (
     ArithmeticError,
     AttributeError,
@@ -115,6 +116,7 @@ def _opened(saved: Saved) -> OpenFile:
     parser = Parser(saved.config, saved.version)
     model = parser.model()
     assert model.network is not None
+    # Before the layers are described, which counts their parameters.
     count_own_weights(saved.path, model)
     builder = GraphBuilder(_FileSource(parser.generation))
     inputs, outputs = builder.add_graph(model.network)
@@ -164,6 +166,7 @@ class _FileSource:
             raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
         if call.layer.network is None:
             return None
+        # Models take all tensors in their first argument.
         argument = call.args[0] if call.args else next(iter(call.kwargs.values()))
         return Inner(call.layer.network, argument)
 
@@ -186,5 +189,7 @@ class _FileSource:
         return tensor.layer.name
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
+        # A Keras 3 model hands its flag to every call inside, over theirs; in Keras 2 a call obeys
+        # its own first.
         first, second = (outer, own) if self.generation == 3 else (own, outer)
         return second if first is None else first

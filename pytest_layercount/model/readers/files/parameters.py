@@ -12,6 +12,7 @@ from pytest_layercount.model.layers.base import Config, Scalars, Shapes, certain
 from pytest_layercount.model.readers.files.calls import Malformed
 from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
+# A file may give any size; the number has to fit an integer of 64 bits.
 MOST = 1 << 62
 _WRAPPERS = ("Bidirectional", "SpectralNormalization", "TimeDistributed")
 
@@ -50,6 +51,8 @@ def _frees_its_parts(layer: SavedLayer) -> bool:
 def _stored(layer: SavedLayer, total: int) -> Scalars:
     """As many as the file holds for the layer."""
     if layer.builtin and "BatchNormalization" in (layer.type, *row_of(layer.type).bases):
+        # Vectors of one length: gamma and beta if it has them, and always mean and variance. total
+        # = (trained + 2) * n, of which 2 * n do not train.
         trained = bool(layer.config.get("scale", True)) + bool(layer.config.get("center", True))
         fixed = 2 * total // (trained + 2)
         return Scalars(total - fixed, fixed)
@@ -61,10 +64,12 @@ def _computed(layer: SavedLayer, shapes: Shapes) -> Scalars:
     if layer.builtin and layer.type in _WRAPPERS and layer.inner:
         return _wrapped(layer, shapes)
     if layer.network is not None:
+        # A layer that is called twice weighs once, hence the set.
         return _total([_sizes(inner, inner.built) for inner in set(layer.network.layers)])
     if not layer.builtin:
         raise ValueError("only its class knows")
     row = row_of(layer.type)
+    # Such a layer has variables that the row of its type does not count.
     if any(not part.builtin or (_weighs(part) and not row.holds) for part in layer.parts):
         raise ValueError("a layer given as an activation is called on what it computes")
     if config.get("output_mode") == "tf_idf" and config.get("vocabulary") is None:
@@ -91,6 +96,7 @@ def _wrapped(layer: SavedLayer, shapes: Shapes) -> Scalars:
     if layer.type == "SpectralNormalization":
         wrapped = _sizes(inner, shapes)
         return Scalars(wrapped.trained, wrapped.fixed + _vector(inner, shapes))
+    # TimeDistributed: the layer inside sees one step, without axis 1.
     shape = known(shapes[0])
     return _sizes(inner, ((shape[0], *shape[2:]),))
 

@@ -14,7 +14,7 @@ from pytest_layercount.model.layers.base import Tensor, all_in
 
 
 class SavedTensor(Tensor):
-    """A tensor of a saved model, its mask and the layer that returns it."""
+    """A tensor of a saved model: the layer that returns it, and whether it carries a mask."""
 
     def __init__(
         self, layer: SavedLayer, shape: Shape, dtype: str = "", *, masked: bool = False
@@ -28,11 +28,12 @@ class SavedTensor(Tensor):
 class SavedLayer:
     """A layer, model or operation. ``config`` is what the file says of it, as it stands there.
 
-    ``built`` are the shapes that its first call takes. A model has a ``network``,
-    a wrapper an ``inner`` layer; ``parts`` are the layers that its configuration nests,
-    ``bases`` those of a class that is loaded, None where it is not known. ``noted`` is
-    what the file says of ``built``, ``stored`` how many weights it holds for one that
-    does not say it, None if unknown.
+    ``built`` are the shapes that its first call takes, empty before that. A model has a
+    ``network``, a wrapper an ``inner`` layer; ``pending`` makes the network of a Sequential that
+    was saved without an input shape, once it is called. ``parts`` are the layers that the
+    configuration nests. ``bases`` are those of the class if it is loaded, else None. ``noted`` is
+    the input shape that the file says it was built with. ``stored`` counts the weights in the
+    file, where the configuration does not tell how many there are; None if unknown.
     """
 
     name: str
@@ -91,7 +92,10 @@ def tensors_in(tree: Any) -> list[SavedTensor]:
 def tensors_of_call(
     layer: SavedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> list[SavedTensor]:
-    """The tensors that a call takes, in the order of its arguments; no masks of attention."""
+    """The tensors that a call takes, in the order of its arguments.
+
+    Of attention only query, value and key: a mask is no input that weights depend on.
+    """
     if layer.builtin and layer.type in PROJECTING:
         return tensors_in(attended(args, kwargs))
     return tensors_in((args, tuple(kwargs.values())))

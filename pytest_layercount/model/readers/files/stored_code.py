@@ -31,6 +31,7 @@ _COMPILED = ("compile_config", "training_config")
 _VOCABULARIES = ("vocabulary", "vocabulary_file")
 
 _CODE = ord("c")  # what marshal begins a code object with, a flag of it left out
+# "c", then three numbers of four bytes, which count the arguments of the function.
 _HEADER = 13
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
@@ -54,6 +55,7 @@ def check_stored_code(path: Path, trusted: bool) -> None:
     configs: list[Any] = []
     if (path / KERAS_METADATA).exists():
         configs += keras_metadata.configurations(path)
+    # A folder may be both, and Keras decides which it loads: all that there is is looked at.
     if not configs or (path / container.CONFIG).exists():
         configs += container.configurations(path)
     held = pickled or next(filter(None, map(stored_code, configs)), None)
@@ -71,6 +73,7 @@ def check_stored_code(path: Path, trusted: bool) -> None:
 def stored_code(config: Any) -> str | None:
     """What a configuration would run, as ``"layer 'scale' holds a Python lambda"``."""
     if isinstance(config, Mapping):
+        # Only at the top: deeper, a layer of the user's may have a setting of this name.
         config = {key: item for key, item in config.items() if key not in _COMPILED}
     return next(_code_in(config, "the model"), None)
 
@@ -135,6 +138,7 @@ def _run_by(entry: Mapping[str, Any], inner: Any) -> str:
         return "holds a Python lambda"
     if "TFSMLayer" in kinds:
         return "runs a SavedModel that lies elsewhere"
+    # A function is an entry whose class is "function" and whose config is its name.
     functions = _names(entry, "config", "registered_name") if "function" in kinds else kinds
     if any(_is_foreign(module, name, function="function" in kinds) for name in functions):
         return f"calls {module}.{functions[0]}"
@@ -188,6 +192,7 @@ def _is_bytecode(text: str) -> bool:
     A code object begins with numbers of four bytes that are small in any function. What
     is not base64, Keras passes over.
     """
+    # Keras decodes without strictness, which drops all other letters: so does this.
     text = _NOT_BASE64.sub("", text)
     try:
         start = base64.b64decode(text[: 4 * _HEADER], validate=False)[:_HEADER]
@@ -195,4 +200,5 @@ def _is_bytecode(text: str) -> bool:
         return False
     if len(start) < _HEADER or start[0] & 0x7F != _CODE:
         return False
+    # Little-endian, and below 256: three of the four bytes are zero.
     return all(start[place + 1 : place + 4] == bytes(3) for place in range(1, _HEADER, 4))

@@ -39,6 +39,8 @@ Read = Callable[[int, tuple[str, ...]], "Mapping[str, NDArray[np.float64]] | Non
 MOST_DATASETS = 100_000
 
 _WEIGHTS = "model.weights.h5"
+# A member's own header has 30 bytes, the last four of them the lengths of what follows: its name
+# and extra fields. The table of the archive does not tell the length of the latter.
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
@@ -68,6 +70,7 @@ def stored_weights(path: Path, opened: OpenFile) -> Read | None:
         import h5py
     except ModuleNotFoundError:
         return None
+    # Reversed, so that of a layer that stands twice the first place is kept.
     places = {id(layer): place for layer, place in reversed(list(_places_of(opened.model)))}
 
     def read(number: int, names: tuple[str, ...]) -> Mapping[str, NDArray[np.float64]] | None:
@@ -94,9 +97,11 @@ def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
 
     numbered, named = places
     outermost = named.partition("/")[0]  # which Keras 3 repeats before the layers of a model
+    # Keras 3 by number; HDF5 of both by name, below the outermost model once more in Keras 3.
     for place in (numbered, f"model_weights/{named}", f"model_weights/{outermost}/{named}"):
         if place in file:
             arrays = {
+                # "conv/kernel:0" is the kernel.
                 name.rpartition("/")[2].partition(":")[0]: np.asarray(item)
                 for name, item in _datasets(file[place])
             }
@@ -108,11 +113,12 @@ def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
 def _named(
     kind: str, config: Mapping[str, Any], names: tuple[str, ...], arrays: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]] | None:
-    """The arrays ``found`` in the file under ``names``; None if they are not what is expected."""
+    """The ``arrays`` of a file under ``names``, as float64; None if they are not as expected."""
     there = _expected(kind, config, names)
     floats = all(array.dtype.kind == "f" for array in arrays.values())
     if there is None or len(arrays) != len(there) or not floats:
         return None
+    # Keras 3 numbers them in the order of making; HDF5 files have names, some of them other ones.
     if all(name.isdecimal() for name in arrays):
         pairs = {name: arrays[str(place)] for place, name in enumerate(there)}
     else:
@@ -128,9 +134,11 @@ def _statistics(
 
     kinds = ("mean", "variance")
     if layer.config.get("mean") is not None:
+        # Numbers given to the constructor, one or as many as the axes have together: (n,) of each.
         shape, axes = layer.built[0], layer.config.get("axis", -1)
         axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
         size = math.prod(int((shape or ())[axis] or 0) for axis in axes)
+        # float32 first, since Keras rounds so.
         numbers = (np.ravel(np.float32(layer.config[kind])).astype(np.float64) for kind in kinds)
         return {
             kind: np.broadcast_to(each, size) for kind, each in zip(kinds, numbers, strict=True)
@@ -165,6 +173,7 @@ def _places_of(
     for layer in model.network.layers:
         if not layer.counted:
             continue
+        # As Keras numbers them: the second Dense among the layers of one model is "dense_1".
         kind = snake_in_files(layer.type)
         number = numbers[kind] = numbers.get(kind, -1) + 1
         here = (f"layers/{kind}_{number}" if number else f"layers/{kind}", layer.name)
@@ -197,6 +206,7 @@ def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
 
     seen: set[int] = set()
     pending = [("", group)]
+    # Groups may hold one another, so that visited ones are told by their addresses in the file.
     while pending:
         path, group = pending.pop(0)
         for name in group:
@@ -215,6 +225,8 @@ def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_plain(item: Any) -> bool:
     """Whether a dataset's numbers are all in this file, and not merely said to be many."""
+    # A dataset may say any shape and hold nothing, or lie in other files: reading it would fill the
+    # memory, or read what the user did not name.
     stored = max(item.id.get_storage_size(), 1 << 12)
     return not (item.external or item.is_virtual) and item.nbytes <= HIGHEST_RATIO * stored
 
