@@ -123,6 +123,7 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
     held = [Held(part.path, _names(part), layer.path) for layer in counted for part in layer.held()]
     bases = Counter(name for layer in counted for name in _names(layer))
     bases.update(name for part in held for name in part.types)
+    # model.layers lists no layers inside others.
     every = types + Counter(part.types[0] for part in held if count != "top")
     return LayerCount(
         total=sum(types.values()),
@@ -133,6 +134,7 @@ def count_graph(graph: ModelGraph, count: Count = "layers") -> LayerCount:
         by_base={**types, **bases},
         held=tuple(held),
         closed={
+            # What a closed layer inside another weighs is counted with the outer one: it may weigh.
             part.path: part is not layer or bool(layer.parameters) or not layer.weighed
             for layer in graph.layers
             for part in (layer, *layer.held())
@@ -212,6 +214,7 @@ def _numbers(
 
 def _depth(graph: ModelGraph) -> int:
     """The calls on the longest way from an input to an output."""
+    # Nodes stand after what they read, so that one walk is enough.
     deepest: list[int] = []
     for number, node in enumerate(graph.nodes):
         own = int(graph.layer_of(number).kind != "input")
@@ -252,6 +255,8 @@ def _shares(
 
 
 def _block(layer: Layer) -> str:
+    # "block_13_expand" is of block_13; a name that Keras made ("conv2d_3" of a Conv2D) says
+    # nothing.
     models, _, name = layer.path.rpartition("/")
     if models:
         return models.partition("/")[0]

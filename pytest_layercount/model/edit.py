@@ -29,7 +29,15 @@ class GraphEdit:
     """Who reads what, kept up to date as nodes are bypassed and layers change.
 
     ``graph`` stays what it was, and its numbers of nodes and layers hold until
-    :meth:`finished` gives new ones.
+    :meth:`finished` gives new ones::
+
+        conv -> bn -> relu          bypass(bn):      conv ------> relu
+                                    alias:           bn is conv
+
+    ``layers`` and ``inputs`` (what each node reads, empty for one that is gone) are the state;
+    ``outputs`` counts how often the model returns a value. ``alias`` leads from a value that is
+    gone to the one that is read instead. ``_equal`` says of which values of the original model
+    a value has the numbers, itself where nothing is noted.
     """
 
     def __init__(self, graph: ModelGraph) -> None:
@@ -40,6 +48,7 @@ class GraphEdit:
         self.entries: frozenset[Value] = frozenset(values_in(graph.inputs))
         self.alias: dict[Value, Value] = {}
         self._equal: dict[Value, set[Value]] = {}
+        # Nodes that no output needs read nothing, or they would count as readers of values.
         for number in set(range(len(self.inputs))).difference(self.alive()):
             self.inputs[number] = []
         self._uses: dict[Value, list[Use]] = {}
@@ -60,7 +69,7 @@ class GraphEdit:
         return self.layers[self.graph.nodes[node].layer]
 
     def calls(self, layer: int) -> tuple[int, ...]:
-        """The nodes that call ``layer``; only those that still stand."""
+        """The nodes that call ``layer`` and still stand; none for an input, which reads nothing."""
         return tuple([node for node in self.graph.calls.get(layer, ()) if self.inputs[node]])
 
     def keeps_dtype(self, node: int) -> bool:
@@ -72,7 +81,7 @@ class GraphEdit:
         return self.graph.is_masked(self.inputs[node][0]) == self.graph.is_masked(Value(node))
 
     def alter(self, value: Value) -> None:
-        """Note that ``value`` will not be what it was in the original model."""
+        """Note that ``value`` will not have the numbers that it had in the original model."""
         self._equal[value] = set()
 
     def bypass(self, node: int, slot: int = 0) -> None:
@@ -82,6 +91,7 @@ class GraphEdit:
         moved = self._uses.pop(gone, [])
         for use in moved:
             self.inputs[use.node][use.slot] = instead
+        # Sorted, so that what is planned does not depend on the order of the bypasses.
         self._uses[instead] = sorted([*self.uses(instead), *moved])
         self.outputs[instead] += self.outputs.pop(gone, 0)
         self._equal[instead] = self._same(instead) | self._same(gone)
@@ -95,6 +105,7 @@ class GraphEdit:
             values, self.inputs[node] = self.inputs[node], []
             for slot, value in enumerate(values):
                 self._uses[value] = [use for use in self._uses[value] if use != Use(node, slot)]
+            # A node goes if none of its outputs is read or returned any more.
             pending += {
                 value.node
                 for value in values
@@ -116,6 +127,7 @@ class GraphEdit:
         alive = self.alive()
         numbers = {old: new for new, old in enumerate(alive)}
         called = {self.graph.nodes[node].layer for node in alive}
+        # Layers keep their order; those that no node calls any more are left out.
         kept = tuple(number for number in range(len(self.layers)) if number in called)
         renumbered = {old: new for new, old in enumerate(kept)}
 
@@ -127,6 +139,7 @@ class GraphEdit:
 
         nodes = [self._moved_node(self.graph.nodes[n], moved, renumbered) for n in alive]
         layers = tuple(self.layers[number] for number in kept)
+        # As Keras lists model.layers: without raw operations, and for a Sequential without inputs.
         listed = {"layer"} if self.graph.sequential else {"layer", "input"}
         graph = replace(
             self.graph,
@@ -163,6 +176,7 @@ class GraphEdit:
     def alive(self) -> list[int]:
         """The nodes that an output still needs, and every input, in order."""
         ends = [self.resolved(value).node for value in values_in(self.graph.outputs)]
+        # A model keeps its inputs, even those that nothing reads any more.
         entries = [value.node for value in self.entries]
         reads = self.inputs
         return sorted(needed([*entries, *ends], lambda node: [v.node for v in reads[node]]))
@@ -178,7 +192,12 @@ def splice(graph: ModelGraph, inner: Mapping[int, ModelGraph]) -> ModelGraph:
 
 @dataclass
 class _Splice:
-    """A graph in which some layers are replaced by graphs."""
+    """A graph in which some layers are replaced by graphs.
+
+    ``numbers`` has the new number of a layer by where it comes from (-1 for the outer graph, else
+    the layer it was in) and its old number: two calls share the layers inside. ``known`` maps
+    values of the outer graph to new ones.
+    """
 
     outer: ModelGraph
     inner: Mapping[int, ModelGraph]
@@ -210,6 +229,7 @@ class _Splice:
         arguments = [self.known[value] for value in node.inputs]
         known = dict(zip(values_in(inner.inputs), arguments, strict=True))
         for place, call in enumerate(inner.nodes):
+            # An input of the inner graph, in whose place the argument stands.
             if Value(place) in known:
                 continue
             own = inner.layers[call.layer]

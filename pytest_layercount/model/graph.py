@@ -129,7 +129,7 @@ class Node:
         return tuple(values_in((self.args, tuple(self.kwargs.values()))))
 
     def argument(self, place: int, *names: str) -> Any:
-        """The argument at ``place`` or by the first of ``names`` that was given, else None."""
+        """The argument at ``place``, or by the first of ``names`` that was given, else None."""
         if place < len(self.args):
             return self.args[place]
         return next((self.kwargs[name] for name in names if name in self.kwargs), None)
@@ -213,6 +213,7 @@ def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
         items = [map_tree(item, leaf) for item in tree]
         if isinstance(tree, list):
             return items
+        # A named tuple takes its items as arguments.
         return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
     if isinstance(tree, Mapping):
         return {key: map_tree(item, leaf) for key, item in tree.items()}
@@ -238,6 +239,7 @@ def needed(ends: Iterable[Key], reads: Callable[[Key], Iterable[Key]]) -> list[K
     finished: dict[Key, None] = {}
     under_way: set[Key] = set()
     for end in ends:
+        # Each entry is a node and an iterator over what it still has to visit.
         stack = [] if end in finished else [(end, iter(reads(end)))]
         under_way.update(key for key, _ in stack)
         while stack:

@@ -35,6 +35,7 @@ def macs(graph: ModelGraph, node: Node) -> int:
     layer = graph.layers[node.layer]
     values: Sequence[Value] = node.inputs
     if layer.builtin and layer.type in PROJECTING:
+        # Without masks, so that query, value and key are at known places.
         values = list(values_in(attended(node.args, node.kwargs)))
     inputs = [graph.shape(value) for value in values]
     return _macs(layer, node, inputs, node.shapes[0] if node.shapes else None)
@@ -91,6 +92,7 @@ def _time_distributed(layer: Layer, node: Node, inputs: Sequence[Shape], output:
 def _operation(name: str, node: Node, inputs: Sequence[Shape], output: Shape) -> int:
     """A product of matrices or an einsum of two; other operations work element by element."""
     if name == "matmul":
+        # (..., m, k) x (..., k, n): m * n results, each a sum of k products.
         return math.prod(_known(output)) * _summed_by_matmul(node, inputs[0])
     if name == "einsum" and len(inputs) == 2 and isinstance(node.argument(0), str):
         products = multiplied(node.argument(0), *map(_known, inputs))

@@ -40,6 +40,8 @@ def stable_paths(graph: ModelGraph) -> Mapping[str, str]:
             if outer not in prefixes:
                 made = _MODEL.fullmatch(name)
                 new = path + (_next(made[1], path, numbers) if made else name)
+                # A layer that stays whole has a new path already, which its parts are to have as
+                # well.
                 prefixes[outer] = paths.get(outer[:-1], new) + "/"
             path = prefixes[outer]
         base = _generated(own, layer)
@@ -55,6 +57,7 @@ def _next(base: str, path: str, numbers: Counter[str]) -> str:
 
 def _generated(name: str, layer: Layer) -> str:
     """What Keras made ``name`` of, as ``re_lu`` in ``re_lu_3``; empty if a user chose it."""
+    # Names and classes are compared without underscores: "p_re_lu" is of PReLU.
     base = _NUMBER.sub("", name)
     if layer.operation is not None:
         return layer.operation

@@ -126,6 +126,7 @@ _AXES = ("axis", "axes")
 
 def plain_settings(type_: str, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
     """What ``config``, a layer's ``get_config()``, says besides what rows name."""
+    # A model that stays whole inside a layer.
     if isinstance(config.get("layers"), (list, tuple)) and "name" in config:
         return {"layers": tuple(_plain_layers(config))}
     return _settings(type_, config, _told(type_) if builtin else (), builtin=builtin)
@@ -174,6 +175,7 @@ def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> di
         own = vars(layer)
         values = tuple([own.get(attribute) for _, attribute in names])
         told = (cls.__name__, names, getattr(dtype_policy(layer), "name", None), *values)
+        # The cache looks up by hash.
         plain = not any(
             isinstance(value, (list, Mapping)) or type(value).__hash__ is None for value in values
         )
@@ -201,6 +203,7 @@ def _with_functions(
     told = {name: _plain(function) for name, function in functions.items()}
     if builtin and type(layer).__name__ == "Lambda":
         functions["function"] = getattr(layer, "function", None)
+    # Bytecode differs between versions of Python, so that digests compare within one only.
     codes = list(filter(None, map(_code, functions.values())))
     if codes:
         told[CODE] = f"{'-'.join(codes)} of Python {sys.version_info[0]}.{sys.version_info[1]}"
@@ -265,6 +268,8 @@ def _found_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
         held = next(
             (attribute for attribute in (key, f"_{key}") if _holds(layer, attribute, value)), None
         )
+        # One setting without an attribute of its own, and the whole class is asked for
+        # configurations.
         if held is None:
             return None
         names.append((key, held))
@@ -273,6 +278,8 @@ def _found_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
 
 def _told_where_set(layer: Any, known: Collection[str]) -> Iterator[tuple[str, str]]:
     """What a layer was made with and its configuration tells only where it is not as usual."""
+    # Constructors up to the base class, since a subclass hands its base what it does not name
+    # itself.
     own, type_ = vars(layer), type(layer).__name__
     for base in type(layer).__mro__:
         if "__init__" not in vars(base) or base.__name__ == "Layer":
@@ -292,6 +299,7 @@ def _holds(layer: Any, attribute: str, value: Any) -> bool:
     """Whether an attribute is plain and holds what the configuration says."""
     held = vars(layer).get(attribute, layer)
     simple = isinstance(held, (bool, int, float, str, tuple, type(None)))
+    # 1 == 1.0 == True, and they are not one setting.
     return simple and type(held) is type(value) and held == value
 
 
@@ -384,6 +392,7 @@ def _plain_mapping(value: Mapping[str, Any]) -> Any:
     name, config = value.get("class_name"), value.get("config")
     if not isinstance(name, str):
         return tuple(sorted(((str(key), _plain(item)) for key, item in value.items()), key=repr))
+    # Forms of serialize_keras_object(): {"class_name": ..., "config": ...}.
     if name == "__tuple__":
         return _plain(value.get("items"))
     if name in ("__numpy__", "__tensor__") and isinstance(config, Mapping):
@@ -438,6 +447,7 @@ def _references(tree: Any, places: Mapping[Any, int]) -> Iterator[Any]:
         for item in tree.values():
             yield from _references(item, places)
     elif isinstance(tree, (list, tuple)):
+        # [layer, call, tensor, arguments]: the number of the call depends on what was built before.
         if len(tree) > 2 and isinstance(tree[0], str) and tree[0] in places:
             yield f"layer {places[tree[0]]}", tree[2]
             yield from _references(list(tree[3:]), places)
@@ -466,6 +476,7 @@ def _doing(value: Any, seen: set[int]) -> Any:
     """What a function does, and what it holds: numbers, arrays, other functions, objects."""
     if id(value) in seen:
         return ()
+    # A copy, as what is met on one branch may be met again on another; only circles end.
     seen = {*seen, id(value)}
     if isinstance(value, (list, tuple, set, frozenset)):
         return tuple([_doing(item, seen) for item in value])
@@ -500,4 +511,5 @@ def _parts(code: CodeType) -> Iterator[str]:
         if isinstance(constant, CodeType):
             yield from _parts(constant)
         else:
+            # The order of a set of texts differs from process to process.
             yield repr(sorted(constant, key=repr) if isinstance(constant, frozenset) else constant)

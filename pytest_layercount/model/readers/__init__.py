@@ -68,6 +68,7 @@ def _read_file(path: Path) -> ModelGraph:
 
     try:
         return read_saved(path)
+    # Only where a Keras is imported already: loading a file is no reason to import one.
     except NotInFile as unseen:
         if not imported():
             raise

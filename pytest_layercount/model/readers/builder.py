@@ -19,7 +19,10 @@ Known = dict[int, Value]
 
 
 class Inner(NamedTuple):
-    """What a call opens: a graph, what it is fed with, and whether ``call()`` was followed."""
+    """What a call opens: a graph, the arguments it is fed with, and how it was found.
+
+    ``followed``: by calling the layer's ``call()`` on symbolic tensors, not from Keras's records.
+    """
 
     graph: Any
     given: Any
@@ -82,7 +85,11 @@ OUTSIDE = Scope()
 
 @dataclass
 class GraphBuilder:
-    """The graph so far. ``trained`` has the paths of layers that a ``call()`` always trains."""
+    """The graph so far. ``trained`` has the paths of layers that a ``call()`` always trains.
+
+    ``_places`` has the numbers of layers by id, ``_numbers`` how often an operation of a name was
+    recorded, ``_masks`` whether any value carries a mask so far.
+    """
 
     source: Source
     layers: list[Any] = field(default_factory=list)
@@ -105,6 +112,7 @@ class GraphBuilder:
         calls = list(self.source.calls(graph))
         fed = set(map(id, flat))
         for call in calls:
+            # Inputs first, in whatever depth Keras keeps their calls.
             if call.outputs and id(call.outputs[0]) in fed:
                 self.add_call(call, known)
         self._walk(calls, known, Scope(followed=followed, recorded=followed))
@@ -137,6 +145,7 @@ class GraphBuilder:
             training=training,
             masked=tuple([source.is_masked(tensor) for tensor in call.outputs]),
         )
+        # Asked only after the first mask: most models have none.
         if self._masks and self._reads_mask(node.inputs) and self._hands_on(call, node):
             node = replace(node, masked=(True, *node.masked[1:]))
         self._add(node, call.outputs, known)
@@ -172,12 +181,14 @@ class GraphBuilder:
         structure, outputs, flat = self.source.ends(inner.graph)
         inside = dict(self._matched(structure, flat, _valued(inner.given, known)))
         self._walk(self.source.calls(inner.graph), inside, scope)
+        # What the call returned in the outer graph is what the inner graph returns.
         for tensor, value in zip(call.outputs, leaves(outputs), strict=True):
             known[id(tensor)] = inside[id(value)]
 
     def _matched(self, structure: Any, flat: list[Any], values: Any) -> Iterator[tuple[int, Value]]:
         """Pair a nested model's input tensors with the values it was called with."""
         if isinstance(values, Mapping) and not isinstance(structure, Mapping):
+            # A model of several inputs may be called with a dictionary by the names of its inputs.
             named = {self.source.entry_name(tensor): tensor for tensor in flat}
             if set(values) <= set(named):
                 return ((id(named[key]), value) for key, value in values.items())
@@ -199,6 +210,7 @@ class GraphBuilder:
         return self._reads_mask(values) or any(map(self.source.is_masked, taken))
 
     def _reads_mask(self, values: Iterable[Value]) -> bool:
+        # A slice of one: masked is empty where nothing is known of masks.
         return any(any(self.nodes[value.node].masked[value.index :][:1]) for value in values)
 
     def _hands_on(self, call: Call, node: Node) -> bool:

@@ -32,6 +32,7 @@ def followed(adapter: Adapter, call: Call, training: bool | None, masked: bool) 
         Unseen: the call cannot be followed, or what is recorded may not be what it computes.
     """
     layer = call.layer
+    # First what needs no following, which takes long.
     _check_call(adapter, call, training, masked)
     with as_it_was(layer):
         graph = trace(adapter, layer, call.args, call.kwargs)
@@ -41,6 +42,8 @@ def followed(adapter: Adapter, call: Call, training: bool | None, masked: bool) 
             again = trace(adapter, layer, call.args, call.kwargs, training=flag, sized=sized)
             if _Recorded(adapter, layer, again).steps != recorded.steps:
                 raise Unseen("its call() does not do the same at every size and every time")
+    # A weight that neither layers nor operations use goes into the result unseen, through a
+    # function of TensorFlow for one.
     missing = [weight for weight in layer.weights if id(weight) not in recorded.weights]
     if missing:
         raise Unseen(f"its weight {missing[0].name} is not used by a layer or an operation")
@@ -64,6 +67,7 @@ def _check_call(adapter: Adapter, call: Call, training: bool | None, masked: boo
         raise Unseen("what it reads carries a mask")
     if getattr(layer, "quantization_mode", None):
         raise Unseen("it is quantized")
+    # __call__ casts inputs to the type that the layer computes in, before call() is run.
     for tensor in filter(adapter.is_tensor, leaves((call.args, call.kwargs))):
         dtype = dtype_name(tensor.dtype)
         if "float" in dtype and dtype != dtype_name(layer.compute_dtype):
@@ -96,10 +100,12 @@ class _Recorded:
         self.known: dict[int, Any] = {id(tensor): place for place, tensor in enumerate(flat)}
         self.steps: list[Any] = []
         for call in adapter.calls(graph):
+            # Not the calls of the inputs, which are numbered already.
             if not self.known.keys() >= set(map(id, call.outputs)):
                 self._add(call)
         self.outputs: list[Any] = []
         map_tree(outputs, self.outputs.append)
+        # The results are the last step, so that two graphs that return other values differ.
         self.steps.append(self._said(outputs))
 
     def _add(self, call: Call) -> None:
@@ -114,6 +120,7 @@ class _Recorded:
         """What tells a layer or operation from others; those made in ``call`` are new each time."""
         weights = list(getattr(layer, "weights", ()))
         self.weights.update(map(id, weights))
+        # By identity: the layer must be the same object every time, and not only be made alike.
         if id(layer) in self.parts:
             return id(layer)
         if weights:
@@ -154,6 +161,7 @@ class _Recorded:
             raise Unseen("it hands a function to an operation")
         if hasattr(leaf, "dtype"):
             array = array_of(leaf)
+            # By bytes: a constant drawn at random differs every time.
             return dtype_name(array.dtype), array.shape, array.tobytes()
         return type(leaf), repr(leaf)
 

@@ -43,7 +43,11 @@ class Traits(NamedTuple):
 
 @dataclass
 class Describer:
-    """Describes the layers of one model; a class is looked at once."""
+    """Describes the layers of one model; each class is looked at once.
+
+    ``trained`` has the ids of the variables that train, ``met`` those of the layers that stand in
+    the description already.
+    """
 
     adapter: Adapter
     known: dict[type, Traits] = field(default_factory=dict)
@@ -82,6 +86,7 @@ class Describer:
         self.trained = set(map(id, model.trainable_weights))
         variables = [_variables(layer) for layer in listed]
         owners = Counter(id(variable) for own in variables for variable in own)
+        # A variable of two layers: neither may be rewritten, and it counts for the first.
         shared = {variable for variable, number in owners.items() if number > 1}
         counted: set[int] = set()
         self.met = set(map(id, listed))
@@ -116,6 +121,7 @@ class Describer:
         settings = live_settings(layer, config, builtin=traits.builtin)
         for inner_name in row_of(name).inner if traits.configured else ():
             inner = getattr(layer, inner_name)
+            # No variables to count: those of the layer inside count for the wrapper.
             made = self._describe(inner, f"{path}/{inner.name}", [], tied)
             config[inner_name] = within(name, made)
         parameters = trainable = stored = 0
@@ -128,6 +134,8 @@ class Describer:
             path=path,
             type=name,
             kind=traits.kind,
+            # A layer whose call() was replaced on the instance computes something else. Operations
+            # of Keras 2 set it themselves.
             builtin=traits.builtin and (traits.operation or not replaces_call(layer)),
             config=config,
             operation=self.adapter.operation(layer) if traits.operation else None,

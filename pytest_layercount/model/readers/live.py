@@ -58,6 +58,7 @@ def open_model(model: Any, *, inside: Inside | None = None) -> OpenModel:
     subclassed = adapter.functional(model) is None
     closed: set[int] = set()
     with leaving_no_trace(model):
+        # Until no layer that was opened turns out closed; ``closed`` only grows, so it ends.
         while True:
             source = LiveSource(adapter, subclassed, inside or _nowhere, closed)
             builder = GraphBuilder(source)
@@ -144,11 +145,13 @@ class LiveSource:
         self, call: Call, path: str, training: bool | None, reads_mask: Callable[[], bool]
     ) -> Inner | None:
         layer = call.layer
+        # What its __call__ adds would be lost if call() alone were shown.
         if wraps_call(layer):
             return None
         if self.describer.traits(layer).model:
             functional = self.adapter.functional(layer)
             if functional is not None and self._fits(call, functional):
+                # Models take all tensors in their first argument.
                 first = call.args[0] if call.args else next(iter(call.kwargs.values()))
                 return Inner(functional, first)
         elif not is_composite(layer):
@@ -175,6 +178,7 @@ class LiveSource:
         """What is inside a composite layer that Keras counts as one."""
         from pytest_layercount.model.readers.composite import followed  # needs NumPy
 
+        # A layer that is called twice is opened at both calls or at none, and under one path.
         number = id(call.layer)
         path = self.opened.get(number, path)
         if number in self.closed or not self.wanted(path):

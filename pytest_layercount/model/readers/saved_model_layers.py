@@ -39,6 +39,7 @@ def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
     except ModelError:
         return None
     taken, returned = list(values_in(inner.inputs)), list(values_in(inner.outputs))
+    # splice() puts the one graph into every call, so each has to take and return as many values.
     fits = all(
         (len(call.inputs), len(call.shapes)) == (len(taken), len(returned)) for call in calls
     )
@@ -53,6 +54,8 @@ def _concrete(function: Any, graph: ModelGraph, call: Node) -> Any | None:
         return None
     import tensorflow as tf
 
+    # A tf.function has a graph for each kind of arguments; of a loaded one only those saved are
+    # there.
     specs = [tf.TensorSpec(graph.shape(v), graph.dtype(v) or "float32") for v in call.inputs]
     for flags in ({}, {"training": False}):
         try:

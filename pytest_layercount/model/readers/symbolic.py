@@ -59,6 +59,7 @@ def trace_root(adapter: Adapter, model: Any) -> Any:
     if inside is None:
         raise Unseen("it has not been called yet, so its inputs are unknown; call it once first")
     args, kwargs = inside
+    # Of a single argument the structure is kept, as a functional model takes it.
     lone = len(args) == 1 and not kwargs
     inputs = list(filter(adapter.is_tensor, leaves((args, *kwargs.values()))))
     return _join(adapter, model, args[0] if lone else inputs, inside)
@@ -69,9 +70,12 @@ def _join(
 ) -> Any:
     args, kwargs = inside
     if "training" in inspect.signature(layer.call).parameters:
+        # A flag in kwargs wins: the code around gave it.
         kwargs = {"training": training, **kwargs}
     try:
         with adapter.following():
+            # call() and not __call__: the latter would record one call of the layer and nothing
+            # inside.
             outputs = layer.call(*args, **kwargs)
         return adapter.join(inputs, outputs)
     except Exception as error:  # whatever a user's code does with tensors that hold no numbers

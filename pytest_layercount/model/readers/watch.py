@@ -99,7 +99,12 @@ def _state_kept(model: Any) -> Iterator[None]:
 
 
 class _Watch:
-    """What was seen of a call so far. ``depth`` is that inside a layer that stays whole."""
+    """What was seen of a call so far.
+
+    ``depth`` counts the layers that stay whole around the present call: nothing is recorded
+    within. ``inside`` are the layers that were opened, the innermost last. ``alive`` keeps all
+    tensors: their ids tell them apart, and would be used again.
+    """
 
     def __init__(self, adapter: Adapter, model: Any) -> None:
         self.adapter, self.model = adapter, model
@@ -121,6 +126,7 @@ class _Watch:
     def _input(self, leaf: Any) -> Any:
         if not _is_tensor(leaf):
             return leaf
+        # The batch size of the made-up input means nothing.
         shape = (None, *self.adapter.shape(leaf)[1:])  # type: ignore[index]
         self.alive.append(leaf)
         return self.builder.add_input(leaf, shape, str(leaf.dtype.name), self.known)
@@ -138,6 +144,7 @@ class _Watch:
 
         def watched(original: Any) -> Any:
             def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+                # Other threads of the test may call models too, while the classes are patched.
                 if threading.get_ident() != thread:
                     return original(layer, *args, **kwargs)
                 return self.call(original, layer, args, kwargs)
@@ -154,8 +161,10 @@ class _Watch:
 
     def call(self, original: Any, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a call and record it, or what is called inside."""
+        # Layer.__call__ of Keras 3 calls that of Operation, which is patched too.
         if self.depth or layer is self.inside[-1]:
             return original(layer, *args, **kwargs)
+        # Keras's own layers stay whole: what they are made of is no layer of the model.
         opens = is_model(type(layer)) or not is_own(type(layer))
         before = len(self.builder.nodes)
         self.inside.append(layer)
@@ -165,6 +174,7 @@ class _Watch:
         finally:
             self.depth -= not opens
             self.inside.pop()
+        # Nothing was recorded inside: it stays whole, or calls no layers.
         if len(self.builder.nodes) == before:
             self._record(layer, args, kwargs, result)
         return result
@@ -179,6 +189,7 @@ class _Watch:
         self.alive += [result, args, kwargs]
         prefix = "".join(f"{outer.name}/" for outer in self.inside[1:])
         plain = map_tree((args, others), self._plain)
+        # False is what everything runs with here, and says nothing of the model.
         call = Call(layer, plain[0], plain[1], outputs, flag_of(training) or None)
         self.builder.add_call(call, self.known, Scope(prefix), call.training)
 
@@ -192,6 +203,8 @@ class _Watch:
         nodes = self.builder.nodes
         read = {value for node in nodes for value in node.inputs}
         ends = [Value(n) for n in range(len(nodes)) if nodes[n].shapes and Value(n) not in read]
+        # What TensorFlow computes after the last layer breaks the chain: then all values that
+        # nothing reads stand for the outputs.
         if None in leaves(outputs) or set(ends) - set(values_in(outputs)):
             outputs = ends if len(ends) > 1 else ends[0]
         return ModelGraph(
