@@ -128,6 +128,8 @@ def check_fold(
     if not is_untrained(given):
         result = fold_opened(given)
         return FoldCheck(result, _compared(given, result, chosen, seed), randomised=False)
+    # The copy is held to the model before its statistics change: afterwards nothing could be. From
+    # then on the copy stands for the model, and is folded and compared in its place.
     copy = plain_copy(given)
     finding = held_to_copy(original, Original(open_model(copy)), chosen)
     randomise(given, copy, seed)
@@ -138,7 +140,10 @@ def check_fold(
 
 
 def _named_like(copy: Taught, original: OpenModel) -> Taught:
-    """A copy has no models inside; its layers are called by the paths of the original's."""
+    """Give the layers of ``copy`` the paths of the original's.
+
+    The copy is built flat, without models inside, so its names are those of ``unique_names``.
+    """
     graph = original.graph
     paths = {
         name: layer.path for name, layer in zip(unique_names(graph), graph.layers, strict=True)
@@ -191,6 +196,7 @@ def _compared(
         one = kept(whole, plan)
     two = open_to_fold(open_model(live_model(other)))
     _check_ends(one, two)
+    # Numbers of the whole model's inputs and outputs: fold(outputs=) may have kept only some.
     entries, exits = (_places(whole, what, plan) for what in ("inputs", "outputs"))
     inputs = [chosen.arrays[number] for number in entries]
     bench, start, measured = _measured(one, two, corresponding(one, two, plan), inputs, seed)
@@ -199,6 +205,7 @@ def _compared(
     equivalence = Equivalence(
         outputs, tuple(layers), bench.compared, bench.dtype or "its own type", seed
     )
+    # Where copies in float64 differ, the models do; running these can only add to what is known.
     if not equivalence.equivalent:
         return equivalence
     sides = Sides(Original(whole), Original(two), entries, exits, bench, start, measured)
@@ -212,6 +219,8 @@ def _outputs(
     gaps: dict[int, Gap] = {}
     for ends in measured:
         for place, gap in zip(bench.places, ends, strict=True):
+            # An output that ends in an activation is measured before and after it, and on integers
+            # twice.
             gaps[place] = worse(gaps[place], gap) if place in gaps else gap
     if not all(np.isfinite(gap.magnitude).all() for gap in gaps.values()):
         raise ModelError(
@@ -291,6 +300,7 @@ def _wide_ends(bench: Bench, one: OpenModel, inputs: list[Any], seed: int) -> li
 def _difference(name: str, gap: Gap) -> OutputDifference:
     """The numbers of the worst channel."""
     ratio, channel = worst_of(gap)
+    # NaN in one model alone is no number to show; ``worst_of`` makes it infinitely many limits.
     difference = float(gap.difference[channel]) if np.isfinite(ratio) else float("inf")
     return OutputDifference(
         name, difference, float(gap.limit[channel]), float(gap.magnitude[channel])

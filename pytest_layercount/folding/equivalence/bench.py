@@ -75,6 +75,8 @@ class Bench:
         self.one, self.two = (copies_of(opened, dtype=dtype) for opened in (one, two))
         self.ends: list[Pair] = []
         self.places: list[int] = []
+        # The last entry of a place is the output itself, also where it is compared before a last
+        # activation too.
         for place, (a, b) in enumerate(zip(self.one.ends, self.two.ends, strict=True)):
             if a.before is not None and b.before is not None and a.activation == b.activation:
                 self.ends.append((a.before, b.before))
@@ -82,6 +84,8 @@ class Bench:
             self.ends.append((a.value, b.value))
             self.places.append(place)
         entries = set(values_in(self.two.graph.inputs))
+        # What stands before a last activation is known to no plan, but it must agree as the ends
+        # do.
         pairs = {**pairs, **{t: first.get(o, o) for o, t in self.ends}}
         ordered = sorted(pairs.items(), key=_order)
         self.pairs = [(o, t) for t, o in ordered if t not in entries]
@@ -90,7 +94,10 @@ class Bench:
 
     @property
     def changed(self) -> list[Pair]:
-        """The pairs that are not made by the same layer, with the same weights, from pairs."""
+        """The pairs to be measured: those that no copy of a layer makes of values that are paired.
+
+        A copy with the same weights makes the same of the same.
+        """
         return [(o, t) for o, t in self.pairs if t not in self.copied]
 
     @property
@@ -101,6 +108,8 @@ class Bench:
 
     def start(self, inputs: Sequence[Any]) -> Start:
         """The first model's side of the measurement; raises whatever its layers raise."""
+        # A random tensor is made only of what a segment begins with: one for each value fills
+        # memory.
         read = self._read()
         seeds = {o: seed for seed, (o, _) in enumerate(self.pairs) if o in read}
         ends = {o for o, _ in self.ends}
@@ -121,6 +130,11 @@ class Bench:
         difference: a limit only grows with each draw.
         """
         (one, two), feeds = self._runners, fed(self.two, start.inputs)
+        # Both models see the same random tensor r wherever a segment begins:
+        #
+        #     one:   r ── conv ── BN ── o        two:   r ── conv' ── t        (o, t) is a pair
+        #
+        # so a fault shows at its own segment, and does not spread to the next.
         there = {t: start.random[o] for o, t in self.pairs if o in start.random}
         changed = self.changed
         outputs = dict(two.run(feeds, {t for _, t in self.ends}))
@@ -129,12 +143,14 @@ class Bench:
             (o, t): gap_of(start.outputs[o], outputs[t], self._channels(t)) for o, t in self.ends
         }
         parts: dict[Pair, Gap] = {}
+        # Values of the other model that should equal the same one.
         twins: dict[Value, list[Value]] = {}
         for o, t in changed:
             twins.setdefault(o, []).append(t)
         for o, tensor in one.run(fed(self.one, start.inputs), twins, start.random):
             for t in twins[o]:
                 parts[o, t] = gap_of(tensor, segments[t], self._channels(t))
+        # Of the two models the other is the one whose weights a fold has rounded.
         with movable(self.two, unit) as move:
             for draw in range(DRAWS):
                 left, parts_left = _open(gaps), _open(parts)
@@ -145,6 +161,8 @@ class Bench:
                 self._louder(parts, segments, two.run(feeds, parts_left, there))
         for pair in changed:
             if parts[pair].explained:
+                # Random inputs leave rows of a large table unseen, in which a fold may have gone
+                # wrong.
                 for gap in self._rows(pair, start, there, unit, parts[pair].noise):
                     parts[pair] = worse(parts[pair], gap)
         return Measurement(
@@ -178,6 +196,7 @@ class Bench:
         for first in range(0, table.rows, ROWS):
             rows = np.arange(first, min(first + ROWS, table.rows))
             theirs = two.run(rows)
+            # The noise of rows that were seen is mostly enough; else these rows are moved as well.
             gap = gap_of(table.run(rows), theirs, axis).louder(noise)
             with movable(self.two, unit) as move:
                 for draw in range(0 if gap.explained else DRAWS):
@@ -187,6 +206,7 @@ class Bench:
 
     def _read(self) -> set[Value]:
         """The values of the first model that segments begin with."""
+        # Where segments of either model begin: a fold may have put the beginning elsewhere.
         origin = {t: o for o, t in self.pairs}
         read = boundary(self.one.graph, [o for o, _ in self.changed], set(origin.values()))
         there = boundary(self.two.graph, [t for _, t in self.changed], set(origin))
@@ -198,6 +218,8 @@ class Bench:
         one, two = (opened.graph for opened in self.opened)
         a, b = one.nodes[pairs[there].node], two.nodes[there.node]
         layer, other = one.layers[a.layer], two.layers[b.layer]
+        # Made of the same values first of all; then type, settings and weights of the layers
+        # decide.
         if [pairs.get(value) for value in b.inputs] != [first.get(v, v) for v in a.inputs]:
             return False
         if (layer.type, layer.config) != (other.type, other.config):
@@ -207,7 +229,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class _Lookup:
-    """A segment of one model that looks up rows of one table, by the integers ``ids``."""
+    """A segment of one model that looks up rows of one table by the integers ``ids``.
+
+    ``feeds`` and ``forced`` are the tensors that it runs on, see :meth:`Runner.run`; ``wanted``
+    is the value in which it ends and ``rows`` the number of rows of the table.
+    """
 
     runner: Runner
     feeds: Tensors
@@ -225,10 +251,14 @@ class _Lookup:
         import tensorflow as tf
 
         present = self._present()
+        # As many samples as it takes to ask for all rows at once, of the shape that the table is
+        # asked in; the last sample is filled up with rows from the beginning.
         batch = -(-rows.size // max(1, math.prod(present.shape[1:])))
         ids = np.resize(rows, (batch, *present.shape[1:])).astype(present.dtype)
         forced: Tensors = {self.ids: tf.convert_to_tensor(ids)}
         known = self.feeds | self.forced
+        # Other values that the segment reads must have as many samples: theirs are repeated in
+        # turn.
         for value in boundary(self.runner.graph, [self.wanted], known.keys() | {self.ids}):
             if value != self.ids:
                 tensor = known[value]
@@ -269,6 +299,7 @@ def _replaced(tensor: Any, seed: int) -> Any:
     """A random tensor like this one; integers and the like stay as they are."""
     import tensorflow as tf
 
+    # Indices and truth values mean something, and a random one may be out of range.
     if not tensor.dtype.is_floating:
         return tensor
     replaced = tensor + tf.random.stateless_normal(tf.shape(tensor), (seed, 0), dtype=tensor.dtype)

@@ -56,7 +56,10 @@ RANDOM = (
 
 @dataclass(frozen=True)
 class Chosen:
-    """Inputs that a model can be run on, and what it returns; and the same for one sample."""
+    """Inputs that a model can be run on, and its outputs; ``lone`` is one sample alone.
+
+    It is None where the model cannot be run on one sample, or ``arrays`` are one.
+    """
 
     arrays: list[Any]
     outputs: list[Any]
@@ -66,7 +69,11 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the models themselves show: outputs by number, why, and the first layer to blame."""
+    """What the models themselves show where their copies agree.
+
+    ``outputs`` are the gaps by output number, ``cause`` a sentence for the user and ``layer``
+    the path and gap of the first layer to blame, None where that is not known.
+    """
 
     outputs: dict[int, Gap]
     cause: str
@@ -100,6 +107,7 @@ def chosen_inputs(
     made = candidate_inputs(specs, lambda: np.random.default_rng(seed), UNEQUAL_SIZES)
     tried = made if given is None else [_completed(original, given, specs, part, made[0])]
     error: Exception | None = None
+    # Rounded to the model's own types first, so that copies in float64 see the very same numbers.
     for arrays in map(original.in_its_types, tried):
         try:
             outputs = original(arrays)
@@ -129,6 +137,8 @@ def _completed(
     numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}
     left = [numbers[value] for value in values_in(part.graph.inputs)]
     arrays = fitted([specs[number] for number in left], part.graph.inputs, given)
+    # Inputs that were not given belong to outputs that are gone: their numbers do not matter, but
+    # the whole model is run and wants as many samples of each.
     batch = max((len(array) for array in arrays), default=1)
     full = [np.resize(array, (batch, *array.shape[1:])) for array in made]
     for number, array in zip(left, arrays, strict=True):
@@ -163,17 +173,23 @@ def held_together(sides: Sides, chosen: Chosen, *, is_copy: bool) -> Finding | N
 
     A model that is a copy of our own (``is_copy``) has no run to hold anything to.
     """
+    # First of all: numbers that are drawn anew would look like any of the other faults.
     random = _random_in_one(sides, chosen)
     if random is not None:
         return random
     original, two = sides.one, sides.two
     inputs = [chosen.arrays[number] for number in sides.inputs]
     ours, theirs = _kept(sides, chosen.outputs), _run(two, inputs)
+    # Of two ends at a place the later one wins: the output after its last activation.
     after = dict(zip(sides.bench.places, sides.bench.ends, strict=True)).values()
     copied = [np.asarray(sides.start.outputs[o]) for o, _ in after]
     copied_other = [np.asarray(sides.measured.outputs[t]) for _, t in after]
     again = (_Part(original, sides.outputs), chosen.arrays, ours), (two, inputs, theirs)
+    # With ``is_copy`` the outputs that were chosen are those of the user's model, before the copy
+    # got random statistics: another run of the copy cannot be held to them.
     noise = _Noise(_noise(sides, inputs, again[1:] if is_copy else again))
+    # Each model to its copy before both to each other: then the cause can be named. One that hands
+    # its own flag to all layers computes something else than copies that are called one by one.
     gaps = {} if two.overrides else _held(theirs, copied_other, two, noise)
     if gaps:
         return _unlike(two, inputs, gaps)
@@ -210,6 +226,7 @@ def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
     ):
         left = [kind for kind, _ in there]
         for kind, path in here:
+            # Each random call of one model has at most one like it in the other.
             if kind in left:
                 left.remove(kind)
                 continue
@@ -279,7 +296,7 @@ def _louder(gap: Gap, noise: Array) -> Gap:
 
 
 Rerun = tuple["Original | _Part", Sequence[Any], Sequence[Any]]
-"""A model, inputs, and what it makes of them."""
+"""A model, inputs, and the outputs of a run on them."""
 
 
 def _noise(sides: Sides, inputs: Sequence[Any], reruns: Sequence[Rerun]) -> Iterator[list[Array]]:
@@ -288,6 +305,8 @@ def _noise(sides: Sides, inputs: Sequence[Any], reruns: Sequence[Rerun]) -> Iter
     after = {place: number for number, place in enumerate(bench.places)}.values()
     unit = max(rounding_unit(opened.model) for opened in bench.opened)
     coarse = max(sides.one.unit, sides.two.unit)
+    # Measured on copies in float64, whose weights moved by ``unit``. In the models every operation
+    # rounds, to the type that they compute in.
     yield [sides.measured.ends[number].usual_noise * (coarse / unit) for number in after]
     yield from _own_noise(bench.opened[1], inputs, sides.two, reruns)
 

@@ -86,13 +86,19 @@ def _end(graph: ModelGraph, layers: list[Layer], value: Value) -> End:
         function = layer.operation or "softmax"
     elif function not in SATURATING:
         return End(value)
+    # Dense(softmax)  becomes  Dense(linear), whose outputs are two:
+    #
+    #     Value(n, 1)   K x + b                     compared before the activation
+    #     Value(n, 0)   softmax(K x + b)            made of it by ``finishes``
     elif isinstance(OURS.rule_for(layer), (Weighted, EinsumDense)):
         layers[node.layer] = replace(layer, config={**layer.config, "activation": "linear"})
         return End(value, Value(value.node, 1), (function, -1))
     elif layer.type != "Activation":
         return End(value)
+    # A softmax may be given a mask beside its input; what stands before it is not one value then.
     if len(node.inputs) != 1:
         return End(value)
+    # Softmaxes along different axes are different activations.
     axis = node.kwargs.get("axis", layer.config.get("axis", -1))
     return End(value, node.inputs[0], (function, axis))
 

@@ -47,7 +47,9 @@ def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> C
     if after is None:
         return Correspondence((_matched(one.graph, two.graph) or {}) | pairs, {})
     olds = sorted(plan.values, key=_place)
+    # Reversed: of several old values that became one, the first is set last, and stays.
     origin = {plan.values[old]: old for old in reversed(olds)}
+    # Values that a fold has altered equal none of the old ones, and are left out.
     moved = {there: origin[here] for there, here in after.items() if here in origin}
     return Correspondence(moved | pairs, {old: origin[plan.values[old]] for old in olds})
 
@@ -75,6 +77,7 @@ def _matched(one: ModelGraph, two: ModelGraph) -> dict[Value, Value] | None:
     """Each value of ``two`` with the value of ``one`` made by the same layers, if all have one."""
     known = dict(zip(values_in(two.inputs), values_in(one.inputs), strict=False))
     names, other_names = unique_names(one), unique_names(two)
+    # A layer that is called twice makes two values, told apart by what it is called on.
     made = {(names[node.layer], node.inputs): number for number, node in enumerate(one.nodes)}
     for number, node in enumerate(two.nodes):
         if Value(number) in known:

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.model.graph import ModelGraph, Value
 
-MARGIN = 4.0
+MARGIN = 4.0  # times the noise: a few random draws do not meet the worst case
 
 
 ROUNDING = 2.0**-40  # of a channel's largest value: what float64 itself may add, generously
@@ -40,9 +40,12 @@ class Gap(NamedTuple):
     def usual_noise(self) -> Array:
         """The noise of each channel, or that of half of the channels of about its size."""
         usual = self.noise.copy()
+        # Alike in size are magnitudes within a factor of 4: the exponent of 2, halved. Zeros are a
+        # group of their own.
         sizes = np.where(self.magnitude > 0, np.frexp(self.magnitude)[1] // 2, np.iinfo(int).min)
         for size in np.unique(sizes):
             alike = sizes == size
+            # The median: half of the channels must be as noisy before others are allowed as much.
             usual[alike] = np.maximum(usual[alike], np.median(self.noise[alike]))
         return usual
 
@@ -53,6 +56,7 @@ class Gap(NamedTuple):
 
     def louder(self, noise: Array) -> Gap:
         """The same with at least this noise."""
+        # ``fmax`` passes over NaN, which moved weights may make of a value.
         return self._replace(noise=np.fmax(self.noise, noise))
 
 
@@ -63,6 +67,7 @@ def worse(one: Gap, other: Gap) -> Gap:
 
 def worst_of(gap: Gap) -> tuple[float, int]:
     """How many limits the worst channel is off, and which it is."""
+    # A limit is never zero, so NaN is a difference from something that is no number.
     ratio = np.nan_to_num(gap.difference / gap.limit, nan=np.inf)
     channel = int(np.argmax(ratio)) if ratio.size else 0
     return float(ratio.max(initial=0.0)), channel
@@ -79,6 +84,7 @@ def gap_of(one: Any, two: Any, axis: int) -> Gap:
     """Measure how far two arrays are apart; between strings or truth values it is 0 or 1."""
     a, b = np.asarray(one), np.asarray(two)
     if a.shape != b.shape or is_number(a) != is_number(b):
+        # Nothing to subtract: one channel, infinitely far off.
         return Gap(np.array([np.inf]), np.zeros(1), np.ones(1))
     if not is_number(a):
         return Gap(np.array([float(np.any(a != b))]), np.zeros(1), np.ones(1))

@@ -63,6 +63,7 @@ def candidate_inputs(
     models take only one sample at a time.
     """
     unknown = any(None in spec.shape[1:] for spec in specs)
+    # Where no size is open, all would be the same.
     tried = [size for size in sizes if unknown or size is sizes[0]]
     made = [_make_all(random(), specs, size) for size in tried]
     alone = [_make_all(random(), specs, size, batch=1) for size in tried]
@@ -118,6 +119,7 @@ def fitted(specs: Sequence[InputSpec], structure: Any, inputs: Any) -> list[Any]
 def _flat(specs: Sequence[InputSpec], structure: Any, inputs: Any) -> list[Any]:
     if isinstance(inputs, Mapping):
         known = structure if isinstance(structure, Mapping) else [spec.name for spec in specs]
+        # By key, the order in which ``leaves`` reads a dictionary.
         names = sorted(known, key=str) if isinstance(structure, Mapping) else list(known)
         if set(inputs) != set(names):
             raise ModelError(
@@ -164,6 +166,7 @@ def _make_all(
     largest = max(sizes, default=0)
     if batch is None:
         batch = 2 if largest > SMALL else 16
+        # Enough samples to look up every row of a table, as long as they are small.
         rows = [
             -(-(spec.limit or 0) // max(1, size)) for spec, size in zip(specs, sizes, strict=True)
         ]
@@ -221,6 +224,7 @@ def _rows(random: Any, limit: int, shape: tuple[int, ...]) -> Any:
     """Numbers below ``limit``, each of them at least once if there is room for all."""
     drawn = random.integers(0, limit, shape).reshape(-1)
     if limit <= drawn.size:
+        # A random order of the places; the first ``limit`` of them get each number once.
         places = np.argsort(random.random((drawn.size,)), kind="stable")
         drawn[places[:limit]] = np.arange(limit)
     return drawn.reshape(shape)
@@ -229,9 +233,12 @@ def _rows(random: Any, limit: int, shape: tuple[int, ...]) -> Any:
 def _mask_some(random: Any, values: Any, mask: float) -> None:
     """Shorten every second sample, leave a step out within it, and use the value elsewhere too."""
     batch, steps = values.shape[:2]
+    # At least half of the steps are left, and at least one is cut off.
     lengths = random.integers(steps - steps // 2, steps, (batch,))
     for sample in range(1, batch, 2):
         values[sample, lengths[sample] :] = mask
         values[sample, lengths[sample] // 2] = mask
     if values.ndim > 2:
+        # A step counts as masked only where all of its features are the value: one alone masks
+        # nothing.
         values[..., 0][random.random(values.shape[:-1]) < 0.1] = mask

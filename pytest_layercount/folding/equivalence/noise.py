@@ -44,6 +44,7 @@ class Movable:
             weight.assign(value)
         if numbers:
             self.layer.scale, self.layer.offset = numbers
+        # A Normalization computes with tensors that it has made of its variables.
         derive(self.layer)
 
 
@@ -56,6 +57,7 @@ def movable(copies: Copies, unit: float) -> Iterator[Callable[[int], None]]:
     layers = {
         number: Movable(layer)
         for number, layer in enumerate(copies.live)
+        # Raw operations have no weights, and what is no copy is the user's.
         if hasattr(layer, "weights") and layer is not copies.original(number)
     }
 
@@ -74,6 +76,7 @@ def _moved(value: Any, unit: float, random: np.random.Generator) -> Any:
     value = np.asarray(value)
     if value.dtype.kind != "f":
         return value
+    # value * (1 + u) with u uniform in -unit .. unit, for which float32 is exact enough
     part = np.asarray(random.random(value.shape, np.float32))
     part -= np.float32(0.5)
     part *= np.float32(2 * unit)

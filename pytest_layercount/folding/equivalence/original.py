@@ -85,6 +85,7 @@ class Original:
         for value, array in zip(values_in(self.graph.inputs), inputs, strict=True):
             dtype, tensor = self.graph.dtype(value), tf.convert_to_tensor(array)
             tensors.append(tensor if dtype in ("string", "") else tf.cast(tensor, dtype))
+        # A compiled function has the model's flag in it.
         call = self._plainly if flag != self._flag else self._call
         return [np.asarray(tensor) for tensor in call(*tensors, flag=flag)]
 
@@ -93,6 +94,7 @@ class Original:
         """Half the spacing, relative to 1, of the coarsest type that the model computes in."""
         names = {str(getattr(layer, "compute_dtype", "")) for layer in self.opened.layers}
         units = [UNITS[name] for name in names if name in UNITS]
+        # TensorFloat-32 keeps ten bits of a number, as float16 does.
         return max([*units, UNITS["float16"] if _rounds_inputs() else 0.0], default=2.0**-24)
 
     def _plainly(self, *tensors: Any, flag: dict[str, bool]) -> list[Any]:
@@ -178,6 +180,7 @@ class _Beside(Runner):
         if self.found is None:
             node = self.opened.graph.nodes[number]
             layer = self.opened.graph.layers[node.layer]
+            # The copy leaves its last activation out; the model's own layer does not.
             finish = self.copies.finishes.get(node.layer)
             copied = tensors[0] if finish is None else finished(finish, tensors[0])
             gap = self._gap(number, args, kwargs, copied)
@@ -199,6 +202,7 @@ class _Beside(Runner):
         own = called()
         gap = gap_of(np.asarray(copied), own, axis)
         gap = gap.louder(unit * gap.magnitude)
+        # What the layer makes of inputs that have moved tells how much rounding is in it.
         for seed in range(0 if gap.explained else DRAWS):
             moved = called(unit, seed)
             gap = gap.louder(ARITHMETIC * gap_of(own, moved, axis).difference)
@@ -248,6 +252,7 @@ def _arguments(opened: OpenModel) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
         return lambda tensors: ((map_tree(graph.inputs, lambda leaf: tensors[numbers[leaf]]),), {})
 
     def filled(tensors: Sequence[Any]) -> tuple[Any, Any]:
+        # In the order of the tensors in the call with which Keras has built the model.
         left = iter(tensors)
         return map_tree(  # type: ignore[no-any-return]
             (args, kwargs), lambda leaf: next(left) if adapter.is_tensor(leaf) else leaf

@@ -59,6 +59,7 @@ def randomise(opened: OpenModel, copy: Any, seed: int) -> None:
     for name, live in zip(names, opened.layers, strict=True):
         if name not in copied:  # Keras does not list the InputLayer of a Sequential model
             continue
+        # A composite layer that stays whole has its normalizations inside; both list parts alike.
         for source, target in zip(parts(live), parts(copied[name]), strict=False):
             if target is not source:
                 _randomise_part(source, target, random)

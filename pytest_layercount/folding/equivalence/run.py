@@ -53,6 +53,7 @@ class Runner:
         forced, made = forced or {}, dict(feeds)
         yield from ((value, made[value]) for value in wanted if value in made)
         numbers = leading_to(self.graph, wanted, made.keys() | forced.keys())
+        # How often each value will still be read: at zero its tensor is dropped.
         readers = Counter(value for n in numbers for value in self.graph.nodes[n].inputs)
 
         def seen(leaf: Any) -> Any:
@@ -71,6 +72,7 @@ class Runner:
             finish = self.copies.finishes.get(node.layer)
             if finish is not None:
                 before = Value(number, 1)
+                # The activation sees what was put in place of the value before it.
                 tensors = [finished(finish, forced.get(before, tensors[0])), tensors[0]]
             for index, tensor in enumerate(tensors):
                 value = Value(number, index)
@@ -84,6 +86,8 @@ class Runner:
         layer = self.copies[node.layer]
         compiled = only_compiled(self.graph.layers[node.layer], layer)
         call = self._compiled if compiled else self._plainly
+        # The first call makes the variables of a copy, with values that may not be those it is to
+        # have.
         tensors = call(number, layer, args, kwargs)
         if self.copies.settle(node.layer):  # until now it had other weights
             tensors = call(number, layer, args, kwargs)
@@ -168,10 +172,14 @@ def only_compiled(layer: Layer, live: Any) -> bool:
     """
     if not layer.builtin:
         return False
+    # A wrapper runs the layer inside it.
     inner = layer.config.get("layer")
     config = inner.config if isinstance(inner, Layer) else layer.config
+    # Keras 3 compiles a grouped convolution with XLA, and defines that function anew at every call.
     grouped = "groups" in config and config["groups"] not in (None, 1)
     recurrent = any(hasattr(part, "return_sequences") for part in parts(live))
+    # Called eagerly, Keras 3.15 adds the bias of a channels_first convolution along the width where
+    # that has as many positions as there are filters.
     return config.get("data_format") == "channels_first" or grouped or recurrent
 
 

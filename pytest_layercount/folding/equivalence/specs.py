@@ -45,6 +45,7 @@ def _spec(opened: OpenModel, value: Value) -> InputSpec:
     nodes = list(_readers(graph, value))
     layers = [graph.layers[node.layer] for node in nodes]
     dtype = graph.dtype(value)
+    # Drawn in float64 and rounded later to what the model takes.
     dtype = dtype if dtype not in FLOATS else "float64"
     held = [part for node in nodes for part in parts(opened.layers[node.layer])]
     limit, words = _limit(held, dtype), _words(held, dtype)
@@ -56,6 +57,8 @@ def _spec(opened: OpenModel, value: Value) -> InputSpec:
         dtype=dtype,
         limit=None if words else limit,
         pixels=any(layer.type == "Rescaling" for layer in layers),
+        # All 256 values of a byte are harmless; of wider integers the largest would drown all
+        # others.
         whole=integer and np.dtype(dtype).itemsize == 1,
         wide=computes and np.dtype(dtype).itemsize > 1,
         words=words,
@@ -93,6 +96,8 @@ def _limit(parts: list[Any], dtype: str) -> int | None:
     Keras 2 reads integers from inputs of its default type, float32.
     """
     tables = [part for part in parts if type(part).__name__ == "Embedding"]
+    # A float is looked up only in an Embedding; for integers other layers may say how many there
+    # are.
     known = tables if "float" in dtype or tables else parts
     sizes = [getattr(part, name, None) for part in known for name in ROWS]
     rows = [size for size in sizes if isinstance(size, int)]
@@ -110,6 +115,7 @@ def _words(parts: list[Any], dtype: str) -> tuple[Any, ...]:
                 words += list(part.get_vocabulary())[: 2**10]
     if dtype == "string":
         known = [str(word) for word in words]
+        # Words in a row, for layers that split texts.
         texts = [" ".join(known[first : first + 3]) for first in range(len(known))]
         return (*known, *texts, "something else") if known else ()
     numbers = [int(word) for word in words if isinstance(word, (int, np.integer))]
@@ -122,6 +128,7 @@ def _span(parts: list[Any]) -> tuple[float, float] | None:
     bounds = [float(bound) for edges in kept if edges is not None for bound in edges]
     if not bounds:
         return None
+    # One bin's width on the average; 1 where there is but one boundary.
     beyond = (max(bounds) - min(bounds)) / len(bounds) or 1.0
     return min(bounds) - beyond, max(bounds) + beyond
 
