@@ -67,6 +67,9 @@ def _projections(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel,
         Kernel(last(value) * heads.others * heads.depth, seen),
         Kernel(attended * _made(config, query, output), taking),
     )
+    # Weights of query, key, value and output: (features, heads, width) each, the last (heads,
+    # depth, features). Queries and the output have a position for each step of the query, the
+    # others for each step of the value.
     gate = Kernel(last(query) * attended, taking)
     return (*kernels, gate) if config.get("use_gate") else kernels
 
@@ -85,6 +88,8 @@ def _projected_scores(config: Config, shapes: Shapes) -> int:
     (query, value, key), heads = map(known, _inputs(shapes)), _heads(config)
     if not len(query) == len(value) == len(key) == 3:
         raise Unknown("its inputs have several axes to attend to")
+    # For each head and each pair of steps: q . k over the width, and the weight times v over the
+    # depth.
     pairs = certain(query[1]) * certain(value[1])
     return pairs * heads.queries * (heads.width + heads.depth)
 
@@ -111,6 +116,7 @@ def _attended(call: Call) -> list[Shape]:
 def _scores(config: Config, shapes: Shapes) -> int:
     """The scores and the weighted sum, without projections."""
     query, value = known(shapes[0]), known(shapes[1])
+    # For each pair of steps: q . k over the features of the query, and the sum over those of v.
     return product(query[:-1]) * certain(value[-2]) * (last(query) + last(value))
 
 

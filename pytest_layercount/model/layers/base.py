@@ -177,6 +177,7 @@ class LayerType:
 
     def returns(self, call: Call) -> list[Shape]:
         """The shapes that a call returns, None for each that is not known."""
+        # Every formula begins with the shape of the first input.
         if self.output is None or call.shapes[0] is None:
             return [None]
         return self.output(call)
@@ -254,6 +255,7 @@ def channels(config: Config, shape: Shape) -> int | None:
 
 def each(value: Any, count: int) -> list[Any]:
     """One value for each axis."""
+    # One number stands for all axes, and so does a list of one.
     values = list(value) if isinstance(value, (list, tuple)) else [value] * count
     return values * count if len(values) == 1 else values
 

@@ -38,7 +38,7 @@ def _by_channel(config: Config, shape: Sizes) -> Sizes:
 
 
 def _transposed(config: Config, shape: Sizes) -> Sizes:
-    """The shape before a convolution whose output would have ``shape``."""
+    """The shape after a transposed convolution: that before a convolution which gives ``shape``."""
     sizes = spatial(config, shape)
     count = len(sizes)
     taps, strides = (each(config[key], count) for key in ("kernel_size", "strides"))
@@ -55,13 +55,22 @@ def _transposed(config: Config, shape: Sizes) -> Sizes:
 
 
 def _grown(size: int, taps: int, stride: int, extra: int | None, *, same: bool) -> int:
+    # As Keras computes it, with the taps of the dilated kernel and ``extra`` the output_padding:
+    # without it "valid" gives size * stride + max(taps - stride, 0), and "same" size * stride;
+    # with it, (size - 1) * stride + taps - 2 * pad + extra, where pad is taps // 2 for "same".
     if extra is None:
         return size * stride + (0 if same else max(taps - stride, 0))
     return (size - 1) * stride + taps - (2 * (taps // 2) if same else 0) + extra
 
 
 def slid(config: Config, shape: Sizes) -> list[int | None]:
-    """The spatial sizes after a window of ``kernel_size`` has passed over them."""
+    """The spatial sizes after a window of ``kernel_size`` has passed over them.
+
+    ::
+
+        same, causal    ceil(size / stride)
+        valid           floor((size - (window - 1) * rate - 1) / stride) + 1
+    """
     sizes = spatial(config, shape)
     count = len(sizes)
     taps, strides = (each(config[key], count) for key in ("kernel_size", "strides"))
@@ -97,6 +106,7 @@ def filters(config: Config, output: Shape) -> int:
 
 def _across(config: Config, shapes: Shapes, output: Shape) -> int:
     """The weights of a kernel from all channels of a group to all that are made of it."""
+    # (*taps, in / groups, out) weights: each output sees the channels of its group only.
     read = certain(channels(config, shapes[0])) // int(config.get("groups") or 1)
     return taps(config) * read * filters(config, output)
 
@@ -137,7 +147,11 @@ def _bias_by_channel(config: Config, shapes: Shapes) -> Scalars:
 
 
 def _kernel_everywhere(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
-    """A kernel of its own for every place; the second implementation has it between all places."""
+    """A kernel of its own for every place, (places, taps * in, out).
+
+    The second implementation keeps it between all places of input and output, mostly zeros. No
+    positions: each weight is used once.
+    """
     read = known(shapes[0])
     read_at, made = (spatial(config, sizes) for sizes in (read, convolved(config, read)))
     seen = taps(config)

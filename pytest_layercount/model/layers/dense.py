@@ -28,6 +28,7 @@ def _features(config: Config, shape: Sizes) -> Shape:
 
 def _kernel(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
     units = int(config["units"]) if output is None else last(output)
+    # Applied at each position between the batch and the features.
     return (Kernel(last(shapes[0]) * units, (shapes[0] or ())[1:-1]),)
 
 

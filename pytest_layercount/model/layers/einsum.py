@@ -10,7 +10,11 @@ from pytest_layercount.model.graph import Shape
 
 
 class Letters(NamedTuple):
-    """The operands of an EinsumDense without their ellipsis, and whether that stands left."""
+    """The operands of an EinsumDense without their ellipsis, and whether that stands left.
+
+    "...x,xy->...y" has the letters "x", "xy" and "y", and left is True: letters are counted from
+    the end of a shape, and else from its start.
+    """
 
     input: str
     kernel: str
@@ -71,9 +75,11 @@ def einsum(config: Mapping[str, Any], shape: Shape, output: Shape = None) -> Ein
     elided = len(shape) - len(first)
     if elided < 0 or (elided and not elides):
         return None
+    # The shape is that of the ellipsis (in front or behind) and of the letters.
     own = shape[elided:] if letters.left else shape[: len(first)]
     middle = shape[:elided] if letters.left else ()
     after = () if letters.left else shape[len(first) :]
+    # Sizes by letter, first from the input, then those that only the output has.
     sizes: dict[str, int | None] = dict(zip(first, own, strict=True))
     named = last if letters.left else last[1:]  # the batch has no place among the sizes wanted
     rest = wanted[-len(named) :] if letters.left else wanted[: len(named)]
@@ -81,6 +87,7 @@ def einsum(config: Mapping[str, Any], shape: Shape, output: Shape = None) -> Ein
         return None
     made = dict(zip(named, rest, strict=True))
     sizes.update({letter: size for letter, size in made.items() if size is not None})
+    # A letter that the kernel lacks is a position at which the kernel is applied.
     carried = [size for letter, size in sizes.items() if letter not in letters.kernel]
     return Einsum(
         kernel=tuple(sizes.get(letter) for letter in letters.kernel),
@@ -102,5 +109,6 @@ def multiplied(equation: str, left: Sequence[int], right: Sequence[int]) -> int 
     taken, _ = operands(equation)
     if "..." in equation or len(taken) != 2:
         return None
+    # Each combination of all letters is one product.
     sizes = dict(zip(taken[0], left, strict=False)) | dict(zip(taken[1], right, strict=False))
     return math.prod(sizes.values())

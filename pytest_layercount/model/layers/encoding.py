@@ -12,7 +12,11 @@ _LOOKS_INSIDE = (3, 14)
 
 
 def _encoded(type_: str, *, looks_up: bool = False) -> Output:
-    """The output of such a layer."""
+    """The output of such a layer.
+
+    Of (batch, n), "int" makes an integer each, "one_hot" a row each, (batch, n, depth), and the
+    other modes a row for each sample, (batch, depth). A text has the axis of its words first.
+    """
     text = type_ == "TextVectorization"
 
     def output(call: Call) -> list[Shape]:
@@ -23,6 +27,7 @@ def _encoded(type_: str, *, looks_up: bool = False) -> Output:
         if call.generation == 2 or (looks_up and (3,) <= call.version < _LOOKS_INSIDE):
             # These return a row for each sample, whatever the sample is.
             return [(*shape[:1], depth)]
+        # A text becomes as many words as it has.
         if text and config.get("split") is not None:
             shape = (*shape, None)
         elif text and len(shape) == 1:

@@ -115,6 +115,7 @@ def _stacked(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 
 def _gathered(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     picked = shape_of(argument(args, kwargs, 1, "indices"))
+    # The picked axis is replaced by those of the indices, without their batch axes.
     skipped = int(kwargs.get("batch_dims") or 0)
     axis = argument(args, kwargs, 3, "axis")
     (place,) = axes_of(skipped if axis is None else axis, len(shape))
@@ -134,6 +135,7 @@ def _ranked(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 def _picked(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     """The place of the largest or smallest along an axis: the first, if TensorFlow is not told."""
     axis = argument(args, kwargs, 1, "axis", "dimension")
+    # Keras 3 notes both arguments, and goes through all elements where axis is None.
     if axis is None and "axis" in kwargs and "keepdims" in kwargs:
         return (1,) * len(shape) if kwargs["keepdims"] else ()
     (place,) = axes_of(axis or 0, len(shape))
@@ -176,6 +178,7 @@ def _multiplied(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
         return None
     rows = left[-1 if kwargs.get("transpose_a") else -2]
     columns = right[-2 if kwargs.get("transpose_b") else -1]
+    # Axes in front of the last two belong to the longer one.
     longer = max(left, right, key=len)
     return (*longer[:-2], rows, columns)
 
@@ -186,6 +189,7 @@ def _contracted(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     axes = argument(args, kwargs, 2, "axes")
     if left is None or right is None:
         return None
+    # A number means that many of the last axes of one and the first of the other.
     if isinstance(axes, int):
         return (*left[: len(left) - axes], *right[axes:])
     first, second = (
@@ -229,6 +233,7 @@ def _slid(shape: Sizes, window: Any, strides: Any, kwargs: Kwargs, channels: int
         "VALID",
     ):
         return None
+    # SAME: ceil(size / step). VALID: ceil((size - taps + 1) / step).
     count = len(shape) - 2
     sizes = [
         None if size is None else -(-(size if padding == "SAME" else size - taps + 1) // step)

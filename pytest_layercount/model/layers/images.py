@@ -49,7 +49,7 @@ def _mel(config: Config, shape: Sizes) -> Shape:
 
 
 def _frames(config: Config, shape: Sizes) -> Sizes:
-    """How many frames there are."""
+    """How many frames there are, in a tuple; by default half of one lies in the next."""
     length = config["frame_length"]
     window = {"kernel_size": length, "strides": config.get("frame_step") or length // 2}
     return tuple(slid({**config, **window}, shape))

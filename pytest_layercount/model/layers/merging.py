@@ -19,6 +19,7 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
 
 
 def _common(sizes: Sequence[int | None]) -> int | None:
+    # 1 is stretched; an unknown size may turn out to be 1, so that a known one wins.
     large = [size for size in sizes if size not in (None, 1)]
     if large:
         return large[0]
@@ -35,6 +36,7 @@ def _concatenated(call: Call) -> list[Shape]:
         return [None]
     axis = int(call.config.get("axis", -1)) % len(known[0])
     sizes = [shape[axis] for shape in known]
+    # The other axes agree, and any input may know their sizes.
     total = None if None in sizes else sum(size or 0 for size in sizes)
     others = [
         next((shape[place] for shape in known if shape[place] is not None), None)
@@ -49,6 +51,8 @@ def _dot(call: Call) -> list[Shape]:
         return [None]
     axes = call.config["axes"]
     first, second = axes if isinstance(axes, list) else (axes, axes)
+    # Both lose the axis they are multiplied along, the second also its batch. A result of one
+    # number for each sample is (batch, 1).
     kept = [size for axis, size in enumerate(left) if axis != first % len(left)]
     more = [size for axis, size in enumerate(right) if axis not in (0, second % len(right))]
     return [(*kept, *more) if len(kept) + len(more) > 1 else (*kept, 1)]

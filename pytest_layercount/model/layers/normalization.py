@@ -48,6 +48,7 @@ def _adapted(config: Config, shapes: Shapes) -> Scalars:
         return Scalars()
     axes = config.get("axis", -1)
     axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
+    # No axes: one mean and one variance over all, the product of nothing being 1.
     return Scalars(0, 2 * product(known(shapes[0])[axis] for axis in axes) + 1)
 
 
@@ -57,6 +58,7 @@ def _layer_scale(config: Config, shapes: Shapes) -> Scalars:
 
 def _prelu(config: Config, shapes: Shapes) -> Scalars:
     shared, sizes = config.get("shared_axes") or [], enumerate(known(shapes[0]))
+    # Axis 0 is the batch.
     return Scalars(product(size for axis, size in sizes if axis and axis not in shared))
 
 

@@ -129,6 +129,7 @@ def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) 
     spec = _given(args, kwargs, "slice_spec", "key")
     parts = list(spec) if isinstance(spec, (list, tuple)) else [spec]
     if parts.count(Ellipsis) == 1:
+        # None adds an axis and takes none; the ellipsis stands for all axes that no part names.
         named = sum(part is not None for part in parts) - 1
         place = parts.index(Ellipsis)
         parts[place : place + 1] = [slice(None)] * (len(shape) - named)
@@ -140,6 +141,7 @@ def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) 
         if part is None:
             sizes.append(1)
             continue
+        # An integer takes its axis away, a slice shortens it.
         size = rest.pop(0)
         if isinstance(part, slice):
             whole = part == slice(None, None, None)

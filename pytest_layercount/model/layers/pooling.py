@@ -20,6 +20,7 @@ from pytest_layercount.model.layers.convolution import placed, slid
 
 def _pooled(config: Config, shape: Sizes) -> Sizes:
     window = config.get("pool_size", 2)
+    # Without strides, windows lie side by side.
     strides = config.get("strides") or window
     made = slid({**config, "kernel_size": window, "strides": strides}, shape)
     return placed(config, shape, made, channels(config, shape))

@@ -36,6 +36,7 @@ def masks_steps(config: Config, masked: Sequence[bool]) -> bool:
 def _steps(states: int) -> Callable[[Call], list[Shape]]:
     def output(call: Call) -> list[Shape]:
         shape, config = call.shape, call.config
+        # Keras 2 takes (steps, batch, features) where it is time_major.
         batch = shape[1 if config.get("time_major") else 0]
         state = (batch, config["units"])
         result = (*shape[:2], config["units"]) if config.get("return_sequences") else state
@@ -59,6 +60,7 @@ def _kernels(gates: int) -> Callable[[Config, Shapes, Shape], tuple[Kernel, ...]
 
 def _biases(gates: int) -> Callable[[Config, Shapes], Scalars]:
     def biases(config: Config, shapes: Shapes) -> Scalars:
+        # A GRU that resets after the product has one bias for the input and one for the state.
         twice = 2 if gates == 3 and config.get("reset_after") else 1
         return bias(config, twice * gates * int(config["units"]))
 
@@ -96,6 +98,7 @@ def _cells_scalars(config: Config, shapes: Shapes) -> Scalars:
         row = TYPES[str(cell["class_name"])]
         own = row.scalars(cell["config"], (entries,))
         frozen = cell["config"].get("trainable", True) is False
+        # A frozen cell trains nothing, whatever the layer around it says.
         weights |= Scalars(0, own.trained) if frozen else own
         entries = (batch, steps, cell["config"]["units"])
     return weights
@@ -117,6 +120,7 @@ def _conv_output(call: Call) -> list[Shape]:
 def _conv_kernels(config: Config, shapes: Shapes, output: Shape) -> tuple[Kernel, ...]:
     """At each step, four gates convolve the input and the state (arXiv:1506.04214)."""
     read = known(shapes[0])
+    # Where all steps are returned, one step of the output.
     if output is not None and len(output) == len(read):
         output = _within(output)
     filters, places = int(config["filters"]), (read[1], *spatial(config, output))

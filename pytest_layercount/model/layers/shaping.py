@@ -45,10 +45,11 @@ def _repeated(config: Config, shape: Sizes) -> Shape:
 
 
 def _resized(key: str, sign: int) -> Output:
-    """Some positions more or less at each end."""
+    """Some positions more (``sign`` 1) or less (-1) at each end, as the setting ``key`` says."""
 
     def resized(config: Config, shape: Sizes) -> Shape:
         sizes, amounts = spatial(config, shape), config[key]
+        # Of one axis it is a number or one pair; of several a number, a number for each, or pairs.
         if len(sizes) == 1:
             amounts = [amounts]
         made = [

@@ -14,7 +14,11 @@ from pytest_layercount.model.layers.recurrent import ARGUMENTS, masks_steps
 
 
 def _both_ways(call: Call) -> list[Shape]:
-    """What a recurrent layer returns that takes the steps forwards, and one backwards."""
+    """What a recurrent layer returns that takes the steps forwards, and one backwards.
+
+    The result, then the states of the first and those of the second. ``merge_mode`` says whether
+    the result is as wide as both, two results (None), or one of the forward width.
+    """
     if call.wrapped is None:
         return [None]
     row, inner = call.wrapped
