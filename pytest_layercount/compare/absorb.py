@@ -20,6 +20,7 @@ from pytest_layercount.model.graph import Value
 def absorb(form: Form, book: RuleBook) -> None:
     """Take out what folds by the rules in ``book``, what does nothing, and what only pads."""
     plan, callers = _planned(form, book, "affine", "identity", "padding")
+    # No-ops last: what they read then is an item that stays, and answers for them.
     _take_up_padding(form, plan, callers)
     _take_up_folds(form, plan, callers)
     for path in plan.removed:
@@ -40,6 +41,7 @@ def merge_linear(form: Form, book: RuleBook) -> None:
 
 def _planned(form: Form, book: RuleBook, *passes: str) -> tuple[Plan, list[list[int]]]:
     """What folding would do to the form; the layers have numbers for paths, and who calls each."""
+    # A plan names layers by path. Numbers are unique; paths are not, after unsharing and splitting.
     graph, callers = form.as_graph()
     own = book.renumbered([form.items[numbers[0]].call.layer for numbers in callers])
     return plan_graph(graph, passes=passes, book=own), callers
@@ -61,6 +63,8 @@ def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> No
 
 def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
     """Let layers take over from what folds into them."""
+    # A map that folds into several layers is given to the first; the others are told that they
+    # helped.
     into = {int(fold.layer): int(fold.into[0]) for fold in plan.folds if fold.into}
     for fold in plan.folds:
         folded = [node for number in callers[int(fold.layer)] for node in form.items[number].units]
@@ -71,6 +75,7 @@ def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
         normalizes = plan.before.layers[int(fold.layer)].is_a("BatchNormalization")
         code = "batch-norms-folded" if normalizes else "affine-folded"
         keeper = int(fold.layer)
+        # A map may fold into another map, which then folds itself.
         while keeper in into:
             keeper = into[keeper]
         _give(form, callers[int(fold.layer)], callers[keeper], code)
@@ -90,6 +95,7 @@ def _take_up_padding(form: Form, plan: Plan, callers: list[list[int]]) -> None:
 
 def _give(form: Form, gone: list[int], keepers: list[int], code: str) -> None:
     """Drop the items ``gone``; ``keepers`` answer for them."""
+    # Call by call where both are called equally often; else the first call answers for all.
     alike = len(gone) == len(keepers)
     for place, number in enumerate(gone):
         keeper = form.items[keepers[place if alike else 0]]

@@ -144,8 +144,10 @@ def cause(
         types[item.type] += item.weight
     for item in before:
         types[item.type] -= item.weight
+    # What does not count is still concerned, and is named where nothing else is there to name.
     counted = [item for item in before if item.weight], [item for item in after if item.weight]
     lost, gained = SENTENCES[code]
+    # Layers may go without a change of the count: operations of Keras 3 do not count.
     fewer = delta < 0 or (delta == 0 and len(before) >= len(after))
     these = before if fewer else after
     message = (lost if fewer else gained).format(

@@ -64,6 +64,7 @@ def lost_activations(
     for step in sorted(alone):
         if mine.items[step].nodes or mine.view.loose[step] != ACTIVATION:
             continue
+        # A step without nodes of its own was split off from a layer, which it reads alone.
         ((source, _),) = mine.view.reads[step]
         there = matched.get(source)
         if there is None:
@@ -112,6 +113,7 @@ def _differences(one: Item, two: Item, *, spelled: bool) -> dict[str, tuple[Any,
         if before == after:
             continue
         if key in mine and key not in others and key in (one.layer.settings or ()):
+            # Where only one of them tells, the other has what Keras takes if nothing is given.
             after = usual(one.layer.type, key, before)
         elif key in others and key not in mine and key in (two.layer.settings or ()):
             before = usual(two.layer.type, key, after)
@@ -173,6 +175,7 @@ def _rewired(
     reads = (one.view.reads[here], two.view.reads[there])
     mine = [(matched.get(source), index) for source, index in reads[0]]
     others = [(source if source in back else None, index) for source, index in reads[1]]
+    # Slot by slot; a step that the other model does not have says nothing about the wiring.
     if len(mine) == len(others) and not one.view.commutes[here]:
         pairs = zip(mine, others, strict=True)
         return any(m != o and m[0] is not None and o[0] is not None for m, o in pairs)
@@ -184,4 +187,6 @@ def _rewired(
         list(known[1].elements())
     ):
         return known[0] != known[1]
+    # Some of what is read is in one model only. What each reads and the other does not then has to
+    # be something on both sides: what is merely missing is a cause of its own.
     return bool(known[0] - known[1]) and bool(known[1] - known[0])

@@ -51,6 +51,7 @@ def confirmed(
         # Only with layers of their own could the calls of a shared layer fold otherwise.
         ways.append((_Side(_unshared(one), merged), _Side(_unshared(two), merged)))
     tried = [(way, _told(found, way, nodes)) for way in ways]
+    # Shared or with copies of their own: what the weights agree with best is what was done.
     sides, told = min(tried, key=_disagreement)
     judged = tuple(
         replace(each, confirmed=_verdict(said)) if each.code in WEIGHED else each
@@ -168,6 +169,7 @@ class _Side:
 
     def weights(self, number: int) -> Mapping[str, Array] | None:
         """The weights of a layer after folding; None if they are not known."""
+        # One that absorbs what cannot be computed is not as it was read, either.
         if number in self.absorbed or any(one.layer == number for one in self.plan.absorptions):
             return self.absorbed.get(number)
         rule = self.plan.rules[number]
@@ -184,6 +186,7 @@ def _judged(
         for path in paths:
             keepers = list(mine.keepers(path))
             if not keepers:
+                # No layer of either has this number: there is nothing to hold together.
                 said[-1, -1] = None
             for keeper in keepers:
                 for there in partner.get(keeper, {-1}):
@@ -198,11 +201,13 @@ def _agree(one: Mapping[str, Array] | None, two: Mapping[str, Array] | None) -> 
         return None
     for name in sorted({*one, *two}):
         both = name in one and name in two
+        # A bias that a layer lacks is one of zeros. Any other weight must be in both.
         if (both and one[name].shape != two[name].shape) or not (both or name == "bias"):
             return None
         mine, other = one.get(name, np.zeros(1)), two.get(name, np.zeros(1))
         limit = max(AGREE, 4 * max(map(_rounding, (mine, other))))
         largest = max(np.abs(mine).max(initial=0), np.abs(other).max(initial=0))
+        # ``not <=`` and not ``>``: NaN must not pass.
         if not np.abs(mine - other).max(initial=0) <= limit * largest:
             return False
     return True

@@ -22,8 +22,9 @@ Reads = tuple[int, int]
 class View:
     """What aligning looks at, the steps in the order of :meth:`.form.Form.order`.
 
-    ``strict`` tells steps apart, ``loose`` only kinds of steps. ``commutes`` says that
-    the order of what a step reads does not matter.
+    ``strict`` tells steps apart, ``loose`` only kinds of steps. ``reads`` are the steps and
+    outputs that each step reads, in order; ``commutes`` says that the order does not matter.
+    ``outputs`` are what the model returns, ``entries`` its inputs.
     """
 
     strict: Sequence[Hashable]
@@ -55,6 +56,11 @@ class _Alignment:
         self.readers = (one.readers(), two.readers())
 
     def run(self) -> dict[int, int]:
+        # Numbers instead of nested tuples: that of a step stands for all that is before it (up) or
+        # after it (down), and is the same in both models where that is.
+        #
+        #     x ── conv ── relu ── dense        up of relu:    ("relu", reads conv, which reads x)
+        #                                       down of relu:  ("relu", read by dense)
         names: dict[Hashable, int] = {}
         ups = tuple(_upward(view, names) for view in (self.one, self.two))
         downs = tuple(
@@ -62,6 +68,7 @@ class _Alignment:
             for view, readers in zip((self.one, self.two), self.readers, strict=True)
         )
         both = tuple(list(zip(up, down, strict=True)) for up, down in zip(ups, downs, strict=True))
+        # The surest first: each kind of pair is only looked for among what is left.
         for colours in (both, ups, downs):
             self._pair_classes(*colours)
         self._pair_entries()
@@ -72,6 +79,9 @@ class _Alignment:
     def _pair_between_changes(self, names: dict[Hashable, int]) -> None:
         strict = (self.one.strict, self.two.strict)
         loose = (self.one.loose, self.two.loose)
+        # From pairs outwards, while steps are the same; then gaps that are wholly of a kind, which
+        # are the same steps configured otherwise; then by surroundings two steps wide, one step
+        # wide, none.
         self._extend(*strict)
         self._pair_sequences(*loose, whole=True)
         near = _nearer(self, strict, names)
@@ -79,6 +89,7 @@ class _Alignment:
             self._pair_sequences(*colours)
         self._extend(*strict)
         self._extend(*loose)
+        # Kinds alone are weak: a pair has to stand next to another.
         self._pair_sequences(*loose, accept=self._neighbours_agree)
         self._extend(*loose)
 
@@ -97,6 +108,7 @@ class _Alignment:
         for side, (colours, left) in enumerate(zip((one, two), self._left(), strict=True)):
             for step in left:
                 classes.setdefault(colours[step], ([], []))[side].append(step)
+        # Of as many that look the same, any pairing is as good; they are paired in order.
         for here, there in classes.values():
             if len(here) == len(there):
                 for pair in zip(here, there, strict=True):
@@ -126,6 +138,7 @@ class _Alignment:
             found = [(here[i], there[j]) for i, j in common(left, right)]
             for pair in found:
                 self._pair(*pair)
+            # Accepted or not once all are paired: the neighbours may be among them.
             for pair in found if accept else ():
                 if accept and not accept(*pair):
                     del self.pairs[pair[0]]
@@ -133,6 +146,7 @@ class _Alignment:
 
     def _gaps(self) -> list[tuple[list[int], list[int]]]:
         """The steps without counterpart, between pairs that stand in the same order."""
+        # Pairs that cross others bound no gap. The last anchor stands behind both models.
         anchors = [*_rising(sorted(self.pairs.items())), (len(self.one.strict),) * 2]
         one, two = (deque(left) for left in self._left())
         gaps = []
@@ -213,6 +227,7 @@ def _downward(
         outputs.setdefault(step, []).append((place, index))
     found = [0] * len(view.strict)
     for step in reversed(range(len(view.strict))):
+        # Counted, not listed: readers have no order.
         uses = Counter((found[reader], how) for reader, how in readers[step])
         key = ("down", view.strict[step], frozenset(uses.items()), tuple(outputs.get(step, ())))
         found[step] = names.setdefault(key, len(names))
@@ -241,5 +256,6 @@ def _nearer(
 
 def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest run of pairs, ordered by their first, whose second rise too."""
+    # What a sequence has in common with itself sorted, at its longest, is the longest that rises.
     second = [there for _, there in pairs]
     return [pairs[place] for place, _ in common(second, sorted(second))]

@@ -96,6 +96,7 @@ def _closest(
     if not _loose_ends(best[2][2]):
         return best
     ways = [(mine, two) for mine in one.opened] + [(one, other) for other in two.opened]
+    # Both opened as wide as can be: what is opened in one alone has nothing to stand against.
     if one.opened and two.opened:
         ways.append((one.opened[-1], two.opened[-1]))
     tried = [(*way, _compared(*way, merge=merge)) for way in ways]
@@ -120,6 +121,7 @@ def _compared(one: Source, two: Source, *, merge: bool) -> _Comparison:
         others.append(replace(way, unshare=True))
     if merge:
         others += [replace(other, merge=True) for other in (way, *others)]
+    # Other forms cost as much again, and where all is explained they can explain no more.
     if any(_doubt(tried[0][2])):
         tried += [_compared_as(plain(one, other), plain(two, other)) for other in others]
     return min(tried, key=lambda each: _doubt(each[2]))

@@ -67,6 +67,7 @@ class Form:
 
     def resolved(self, value: Value) -> Value:
         """What stands in for ``value`` now."""
+        # What stands in for a value may have been dropped since.
         while value in self._instead:
             value = self._instead[value]
         return value
@@ -98,6 +99,8 @@ class Form:
     def put_before(self, number: int, item: Item) -> None:
         """Let item ``number`` read ``item``, a new one, alone."""
         self.items[self._next] = item
+        # The new item reads what its call says; ``number`` keeps its readers, and reads the new
+        # one.
         self.items[number].call = replace(
             self.items[number].call, args=(Value(self._next),), kwargs={}
         )
@@ -114,6 +117,7 @@ class Form:
         The place of an item depends on what it needs, not on how long other branches
         are, so that a change in one branch moves nothing in another.
         """
+        # Behind the outputs come inputs and items that no output needs: they are counted, too.
         ends = [*(value.node for value in self.outputs), *self.entries, *self.items]
         return needed(ends, lambda number: [value.node for value in self.inputs(number)])
 

@@ -23,6 +23,8 @@ def replaced_heads(one: Plain, two: Plain, matched: Mapping[int, int]) -> Heads:
     """
     back = {there: here for here, there in matched.items()}
     heads = _last(one, two, matched), _last(two, one, back)
+    # A pair is taken apart only if both of its steps are in heads. Leaving one out may cut off
+    # others before it, so this goes on until nothing changes.
     while any(alone := _without_partner(heads, matched, back)):
         free = heads[0] - alone[0], heads[1] - alone[1]
         heads = _last(one, two, matched, free[0]), _last(two, one, back, free[1])
@@ -45,6 +47,7 @@ def _last(
     for step in reversed(range(len(plain.items))):
         there = known.get(step)
         same = there is not None and plain.view.strict[step] == other.view.strict[there]
+        # A softmax at the end of both heads says nothing.
         may = not same or (plain.view.loose[step] == ACTIVATION and not plain.readers[step])
         free = among is None or step in among
         if may and free and all(reader in found for reader in plain.readers[step]):

@@ -34,12 +34,14 @@ def _places(
     token = one.view.strict[here]
     after = [matched[step] for step in one.readers[here] if step in matched]
     before = [matched[step] for step, _ in one.view.reads[here] if step in matched]
+    #     one:   neighbour ── here          two:   step ── neighbour'
     for neighbour in before:
         yield from (
             step
             for step, _ in two.view.reads[neighbour]
             if step in alone and two.view.strict[step] == token
         )
+    #     one:   here ── neighbour          two:   neighbour' ── step
     for neighbour in after:
         yield from (
             step

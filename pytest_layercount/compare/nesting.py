@@ -36,6 +36,7 @@ def held(nested: Mapping[int, str]) -> dict[str, list[int]]:
 def nested_types(graph: ModelGraph, nested: Mapping[int, str]) -> dict[str, str]:
     """What Keras calls each nested model, as far as its list of types tells."""
     shown = {layer.type for layer in graph.layers}
+    # Types that Keras lists and no opened layer has are those of the nested models, in order.
     others = [name for name in graph.top if name not in shown]
     paths = list(dict.fromkeys(nested.values()))
     alike = len(others) == len(paths)
@@ -50,6 +51,8 @@ def same_models(
     for path, layers in held(one).items():
         there = Counter(two.get(partner[layer]) for layer in layers if layer in partner)
         for other, number in there.most_common():
+            # Half of its layers are enough: what a model has lost or gained does not make it
+            # another.
             if other is not None and other not in found.values() and 2 * number >= len(layers):
                 found[path] = other
                 break

@@ -44,6 +44,7 @@ class _Pairing:
         self.plains = (one, two)
         matched = with_moved(one, two, matched)
         self.heads = replaced_heads(one, two, matched)
+        # A head is said as a whole, so pairs between the two heads are none.
         self.matched = {here: there for here, there in matched.items() if here not in self.heads[0]}
         matched = self.matched
         self.alone = (
@@ -54,6 +55,10 @@ class _Pairing:
         self.result = Partition()
 
     def run(self) -> Partition:
+        # First what items have taken up and need not have in the other model, each step on what the
+        # one before has left: paired within a pair of items, after the same item, beside the
+        # partner, and only then said to be folded or gone. Then what stands alone, by where it
+        # stands.
         lost = [each for pair in self.matched.items() for each in self._taken(*pair)]
         lost = self._kept_elsewhere(lost)
         lost = [each for each in lost if not self._stands_apart(each)]
@@ -124,6 +129,7 @@ class _Pairing:
         plain = self.plains[lost.side]
         source = next(iter(plain.graph.nodes[lost.node].inputs), None)
         step = None if source is None else plain.steps.get(source.node)
+        # In numbers of the second model, so that both sides can be held together.
         if step is not None and lost.side == 0:
             step = self.matched.get(step)
         return lost.code, _what(plain.layer(lost.node)), step
@@ -140,6 +146,8 @@ class _Pairing:
                 self.alone[1 - lost.side].remove(step)
                 pair = lost.node, item.units[0]
                 self._pair_absorbed(*(pair[::-1] if lost.side else pair))
+                # What that item had taken up has no partner: it goes by the code it was taken up
+                # with.
                 for node, code in item.taken:
                     self.result.lose(code, [node], 1 - lost.side)
                 return True
@@ -181,6 +189,7 @@ class _Pairing:
     def _explain_lost(self, lost: list[_Lost]) -> set[tuple[int, int]]:
         """Group what one model has taken up; the nodes of either side that were folded."""
         said = [(each, self._code(each)) for each in lost]
+        # The models in which something was folded.
         company = {each.side for each, code in said if code in FOLDED}
         folded = set()
         for each, guess in said:
@@ -201,9 +210,12 @@ class _Pairing:
         has_bias = bool(other.configs[lost.partner].get("use_bias"))
         had_bias = bool(mine.configs[lost.keeper].get("use_bias"))
         absorbs = "use_bias" in keeper.config
+        # Scaling of data is taken to be left out unless something shows that it was folded: a bias
+        # that is new in the layer after it, or another scaling layer that can take it up.
         if is_preprocessing(mine.layer(lost.node)):
             shown = is_preprocessing(keeper) or (absorbs and has_bias and not had_bias)
             return "affine-folded" if shown else "preprocessing"
+        # Without a bias the partner cannot have taken a shift up.
         if absorbs and not has_bias:
             return "added" if lost.side else "removed"
         return lost.code
@@ -217,6 +229,7 @@ class _Pairing:
                 readers.setdefault(value.node, set()).add(number)
         ends = [nodes for group, nodes in groups if group.code in _ENDS]
         for nodes in [nodes for group, nodes in groups if group.code in _PASSIVE]:
+            # The last first: one may be read by another that has just joined the end.
             for node in reversed(tuple(nodes)):
                 reading = readers.get(node, set())
                 end = next((end for end in ends if reading and reading <= set(end)), None)

@@ -53,9 +53,12 @@ def regions(
         (1, two, one, back, after),
     ):
         left = sorted(alone)
+        # Each step gets the first reason that fits: preparing, standing at the end, repeating
+        # itself.
         prepares = _prepares(plain, left)
         left = [step for step in left if step not in prepares]
         tail = [step for step in left if step in tails[side]]
+        # Where the other model has steps of its own at the end as well, neither simply stops.
         code = "" if tails[1 - side] else _end(plain, other, known, tail)
         headless |= code == "head" and bool(tail)
         if code:
@@ -68,6 +71,7 @@ def regions(
         for name, detail, steps in found:
             if steps:
                 yield Region(name, detail, *((steps, []) if side == 0 else ([], steps)))
+    # A model without its head returns something else, which is said by then.
     if not headless:
         yield from _ends(one, two, matched, before | heads[0], after | heads[1])
 
@@ -86,6 +90,7 @@ def _prepares(plain: Plain, alone: Sequence[int]) -> list[int]:
 def _tail(plain: Plain, alone: Collection[int]) -> set[int]:
     """Those of ``alone`` after which the other model has nothing."""
     found: set[int] = set()
+    # From the end, so that all that reads a step is known before it. A last step has no readers.
     for step in reversed(range(len(plain.items))):
         if step in alone and all(reader in found for reader in plain.readers[step]):
             found.add(step)
@@ -96,8 +101,10 @@ def _end(plain: Plain, other: Plain, known: dict[int, int], tail: Collection[int
     """Why ``plain`` goes on with ``tail`` where ``other`` does not; an activation is no head."""
     outputs = {step for step, _ in plain.view.outputs}
     others = {step for step, _ in other.view.outputs}
+    # The two have an output in common, so the tail can only be that of another output.
     if any(known.get(step) in others for step in outputs):
         return "auxiliary-outputs" if len(outputs) > len(others) else ""
+    # Where the other model ends, this one goes on.
     stops = {there for here, there in known.items() if here not in outputs}
     more = any(plain.view.loose[step] != ACTIVATION for step in tail)
     return "head" if more and others <= stops else ""
@@ -132,12 +139,15 @@ def _period(plain: Plain, row: Sequence[int]) -> int | None:
     tokens = plain.view.strict
     mine = [tokens[step] for step in row]
     for size in range(2, len(row) // 2 + 1):
+        # Shifted by one block the row is itself: the smallest such block repeats.
         if len(row) % size == 0 and mine[size:] == mine[:-size]:
             return size
     start, end = row[0], row[-1] + 1
+    # Or the whole row is one block more of those that stand before or after it.
     beside: list[Sequence[Hashable]] = [tokens[end : end + len(row)]]
     if start >= len(row):
         beside.append(tokens[start - len(row) : start])
+    # Two layers in a row that stand twice are no block.
     large = sum(len(plain.items[step].nodes) for step in row) > 2
     return len(row) if large and any(list(near) == mine for near in beside) else None
 

@@ -63,6 +63,11 @@ def _named(layer: Layer) -> Layer:
 
 def gather_hard_activations(form: Form) -> None:
     """Hard sigmoids and hard swishes written out become one item each."""
+    # Read once: an item that is gathered keeps the number of its last part, and so its readers.
+    #
+    #     x ── add 3 ── relu6 ── / 6 ──┐
+    #     └────────────────────────── multiply        hard sigmoid, and hard swish with the multiply
+    #
     readers = form.readers()
     for number in list(form.items):
         if number in form.items:
@@ -76,6 +81,7 @@ def _gather_sigmoid(form: Form, number: int, readers: Mapping[int, list[int]]) -
     if not _scales_by(form.items[number], 6):
         return
     bounded = form.inputs(number)[0].node
+    # A part that something else reads as well cannot be taken out.
     if not relu6(form.items[bounded].layer) or len(readers[bounded]) != 1:
         return
     shifted = form.inputs(bounded)[0].node
@@ -128,6 +134,7 @@ def split_activations(form: Form) -> None:
     for number, item in list(form.items.items()):
         name = item.layer.config.get("activation")
         known = item.layer.builtin and item.layer.operation is None
+        # The activation of a ConvLSTM is inside its gates, not at its end.
         last = item.layer.type.startswith(_WITH_ACTIVATION) and "LSTM" not in item.layer.type
         if known and last and name not in (None, "linear"):
             activation = Item(
@@ -137,6 +144,7 @@ def split_activations(form: Form) -> None:
                 note="activations-fused",
             )
             config = {**item.layer.config, "activation": "linear"}
+            # The activation gets the number, and so the readers; the layer itself is put before it.
             form.items[number] = activation
             form.put_before(number, replace(item, layer=replace(item.layer, config=config)))
 
@@ -150,6 +158,8 @@ def split_separable(form: Form) -> None:
         rank = layer.type.removeprefix("SeparableConv")
         size = len(layer.config.get("kernel_size") or (1, 1))
         depthwise = {**layer.config, "filters": None, "use_bias": False}
+        # What moves over positions is the depthwise part; the other mixes channels and adds the
+        # bias.
         pointwise = {
             **layer.config,
             "depth_multiplier": None,
@@ -195,6 +205,7 @@ def say_pooling_by_shape(form: Form) -> None:
         pool = form.items[source.node]
         if not _is_global_pooling(pool) or len(readers[source.node]) != 1 or not item.call.shapes:
             continue
+        # A reshape to anything else does more than ``keepdims`` would.
         shapes = _both_shapes(pool)
         if item.call.shapes[0] in shapes:
             keeps = len(item.call.shapes[0] or ()) > 2

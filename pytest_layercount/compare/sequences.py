@@ -13,6 +13,7 @@ from collections.abc import Hashable, Sequence
 def common(one: Sequence[Hashable], two: Sequence[Hashable]) -> list[tuple[int, int]]:
     """Places of a longest common subsequence, the ends matched first."""
     start = 0
+    # Ends that are the same belong to a longest subsequence, so only the middle is left to search.
     while start < min(len(one), len(two)) and one[start] == two[start]:
         start += 1
     end = 0
@@ -33,6 +34,8 @@ def _common(one: Sequence[Hashable], two: Sequence[Hashable]) -> list[tuple[int,
     full = (1 << len(two)) - 1
     rows = [full]
     for token in one:
+        # Hyyrö's step V' = (V + (V & M)) | (V & ~M), where M has a bit for each place of the token
+        # in ``two``. ``hits`` is a part of ``row``, so that subtracting it is V & ~M.
         row = rows[-1]
         hits = row & places.get(token, 0)
         rows.append(((row + hits) | (row - hits)) & full)
@@ -57,5 +60,8 @@ def _walk_back(
 
 
 def _length(row: int, upto: int) -> int:
-    """The common length of what the row stands for and the first ``upto`` of the other."""
+    """The common length of what the row stands for and the first ``upto`` of the other.
+
+    It is the number of cleared bits among the first ``upto``.
+    """
     return upto - (row & ((1 << upto) - 1)).bit_count()

@@ -69,6 +69,7 @@ def source_of(model: Any) -> Source:
 
 def _reopened(read: Taught) -> tuple[Source, ...]:
     ways = [way for way in (open_to_fold(read), open_wide(read)) if way.opened]
+    # Opened alike, the second would tell nothing new.
     if len(ways) == 2 and ways[0].opened == ways[1].opened:
         ways.pop()
     return tuple(Source(way.graph, weights_of(way), book=way.book) for way in ways)

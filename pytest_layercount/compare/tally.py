@@ -106,6 +106,8 @@ class Tally:
         back: dict[int, int] = {}
         for here, there in sorted(self.parts.pairs):
             mine, other = one.unit(here), two.unit(there)
+            # A layer is paired once. Of a shared one, other calls may be paired with other layers:
+            # those are left over, and said to be due to sharing.
             if mine not in self.partner and other not in back:
                 self.partner[mine] = other
                 back[other] = mine
@@ -127,6 +129,8 @@ class Tally:
             code = "nesting"
         else:
             code = "sequential-input"
+        # Operations that count only in the first model and those that count only in the second are
+        # two causes: together they would cancel.
         key = code == "operations" and before.weight < after.weight
         self._add((code, key), before, 0)
         self._add((code, key), after, 1)
@@ -140,6 +144,8 @@ class Tally:
                 for node in nodes:
                     unit = self.sides[side].unit(node)
                     if unit not in paired[side]:
+                        # A layer may have several nodes. The first group that has one of them
+                        # counts it.
                         self.homes[side].setdefault(unit, key)
         for side in (0, 1):
             for unit in self.sides[side].units():
@@ -156,6 +162,8 @@ class Tally:
         """Put a unit where it belongs; an operation that the other Keras would not count, there."""
         mine, other = self.sides[side], self.sides[1 - side]
         item = mine.concerned(unit)
+        # An operation that Keras 2 counts and Keras 3 does not is a difference of Keras, even where
+        # it stands for a layer.
         foreign = mine.is_operation(unit) and item.weight and not other.counts_operations
         code, key = home
         if foreign and self.count != "nodes" and code in _OTHER_LAYERS:
@@ -180,6 +188,7 @@ class Tally:
                 if path in gone:
                     continue
                 home: _Key = ("nesting", False)
+                # Most of what it holds is in no pair: the model went or came with these.
                 if 2 * sum(layer in partner for layer in layers) < len(layers):
                     homes = Counter(self._home(side, layer) for layer in layers)
                     home = homes.most_common(1)[0][0]

@@ -137,6 +137,7 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
     arguments of an operation look the same.
     """
     layer, call = item.layer, item.call
+    # Settings that are not known of all layers would differ wherever they are known.
     others = _others(layer, _rank(item)) if whole else {}
     if layer.kind == "input":
         shape = call.shapes[0] if call.shapes else None
@@ -155,9 +156,11 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
         found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
     if layer.operation is not None:
         found |= _of_operation(item)
+    # Of a layer without a row, its size is all that is known to matter.
     elif not row_of(layer.type).attributes and layer.parameters:
         found["parameters"] = layer.parameters
     shape = call.shapes[0] if call.shapes else None
+    # -1 and the number that it stands for are the same shape.
     if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:
         found["target_shape"] = shape[1:]
     if call.training is True and not _is_fixed(layer):
@@ -235,10 +238,12 @@ def constants(item: Item) -> list[float]:
     """The numbers that an operation is called with; variables are weights."""
     found = leaves((item.call.args, item.call.kwargs))
     numbers = [number for leaf in found for number in _numbers(leaf)]
+    # Six digits: a float32 holds no more than seven of what was written.
     return [float(f"{float(number):.6g}") for number in numbers]
 
 
 def _numbers(leaf: Any) -> list[Any]:
+    # A truth value is a flag of the call, though Python calls it a number.
     if type(leaf) is not bool and isinstance(leaf, Real):
         return [leaf]
     if isinstance(leaf, (bool, Value)) or hasattr(leaf, "assign"):
@@ -290,6 +295,7 @@ def _said(key: str, value: Any, rank: int | None, *, whole: bool) -> Any:
         return (value.type, tuple(sorted(_plain(value, None, whole=whole).items(), key=repr)))
     if key == "axis" and _is_axes(value):
         axes = value if isinstance(value, (list, tuple)) else (value,)
+        # -1 and the last axis by its number are the same.
         known = [axis + rank if axis is not None and axis < 0 and rank else axis for axis in axes]
         return known[0] if len(known) == 1 else tuple(known)
     if key == "data_format" and value == "channels_last":
