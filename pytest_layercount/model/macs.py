@@ -76,7 +76,11 @@ def _part(layer: Any) -> Layer:
 
 
 def _known(shape: Shape) -> Sizes:
-    """The sizes for one sample; those behind the batch must be known."""
+    """The sizes for one sample.
+
+    Raises:
+        Unknown: a size other than the batch is not known.
+    """
     if shape is None or None in shape[1:]:
         raise Unknown(f"a size in its shapes is not known: {shape}")
     return (1, *(size for size in shape[1:] if size is not None))
@@ -104,7 +108,7 @@ def _operation(name: str, node: Node, inputs: Sequence[Shape], output: Shape) ->
 
 
 def _summed_by_matmul(node: Node, shape: Shape) -> int:
-    """The size of the axis that a product of matrices sums over, told from its first tensor."""
+    """The size of the axis that a product of matrices sums over, from the shape of one tensor."""
     if isinstance(node.argument(0, "x1", "a"), Value):
         axis = -2 if node.kwargs.get("transpose_a") else -1
     else:  # the matrix before it is a constant

@@ -25,9 +25,9 @@ def model_name(graph: ModelGraph) -> str:
 
 
 def stable_paths(graph: ModelGraph) -> Mapping[str, str]:
-    """For the path of each layer, one that the order of construction has no part in.
+    """Map the path of each layer to one that does not depend on the order of construction.
 
-    So it is for the paths of what layers hold.
+    Layers that other layers hold are mapped as well.
     """
     numbers: Counter[str] = Counter()
     prefixes: dict[str, str] = {}

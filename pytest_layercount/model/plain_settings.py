@@ -125,7 +125,7 @@ _AXES = ("axis", "axes")
 
 
 def plain_settings(type_: str, config: Mapping[str, Any], *, builtin: bool) -> dict[str, Any]:
-    """What ``config``, a layer's ``get_config()``, says besides what rows name."""
+    """The settings in ``config``, a layer's ``get_config()``, besides those that rows name."""
     # A model that stays whole inside a layer.
     if isinstance(config.get("layers"), (list, tuple)) and "name" in config:
         return {"layers": tuple(_plain_layers(config))}
@@ -187,7 +187,7 @@ def live_settings(layer: Any, config: Mapping[str, Any], *, builtin: bool) -> di
 def _of_attributes(
     type_: str, names: tuple[tuple[str, str], ...], policy: str | None, *values: Any
 ) -> dict[str, Any]:
-    """Layers of a model are much alike, and what is said of one is never changed."""
+    """Cached: layers of a model are much alike, and nobody changes the result."""
     config = {name: value for (name, _), value in zip(names, values, strict=True)}
     return plain_settings(type_, {**config, "dtype": policy}, builtin=True)
 
@@ -277,7 +277,7 @@ def _found_names(layer: Any) -> tuple[tuple[str, str], ...] | None:
 
 
 def _told_where_set(layer: Any, known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What a layer was made with and its configuration tells only where it is not as usual."""
+    """Constructor arguments that a configuration holds only where they are not as usual."""
     # Constructors up to the base class, since a subclass hands its base what it does not name
     # itself.
     own, type_ = vars(layer), type(layer).__name__
@@ -421,7 +421,7 @@ def _policy(config: Mapping[str, Any]) -> str:
 
 
 def _plain_layers(config: Mapping[str, Any]) -> Iterator[Any]:
-    """The layers of a model inside a layer, what each reads said by its place, not by name."""
+    """The layers of a model inside a layer; what each reads is given by place, not by name."""
     entries = [entry for entry in config["layers"] if isinstance(entry, Mapping)]
     places = {_name(entry): place for place, entry in enumerate(entries)}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The only files that know what Keras keeps private: one adapter for each generation of it."""
+"""The only files that know Keras's private names: one adapter for each generation."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def version_of(library: str) -> str:
 
 
 def replaces_call(layer: Any) -> bool:
-    """Whether ``call`` was replaced on the instance: what it computes is not its class's."""
+    """Whether ``call`` was replaced on the instance, hiding that of its class."""
     call = vars(layer).get("call")
     # Keras 3 puts a layer's own method back as an attribute after it has quantized the layer.
     if getattr(call, "__self__", None) is layer:

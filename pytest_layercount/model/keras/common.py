@@ -54,7 +54,7 @@ def mask_of(tensor: Any) -> Any:
 
 
 def with_mask(tensor: Any, mask: Any) -> Any:
-    """The tensor itself, now with this mask, if it is one."""
+    """The tensor itself, with ``mask`` set on it unless that is None."""
     if mask is not None:
         tensor._keras_mask = mask
     return tensor
@@ -174,7 +174,7 @@ def saved_function(layer: Any) -> Any | None:
 
 
 def seed_generators() -> Iterator[random.Random]:
-    """TensorFlow's generator of seeds for eager operations, and those of Keras 2.
+    """The generators of seeds: TensorFlow's for eager operations, and those of Keras 2.
 
     ``_rng`` in TensorFlow 2.15 to 2.21, ``_SEED_GENERATOR`` in Keras 2.15: neither
     library tells in what state its seeds are.

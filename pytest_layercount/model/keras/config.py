@@ -54,7 +54,7 @@ def _is_float(dtype: Any) -> bool:
 
 
 def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` with ``changes``; those of a layer inside it are a mapping of their own."""
+    """``config`` with ``changes``; a nested mapping changes the layer inside of that name."""
     merged = dict(config)
     for name, change in changes.items():
         if isinstance(change, Mapping):
@@ -94,7 +94,7 @@ def custom_objects(layer: Any) -> dict[str, Any]:
 
 
 def made_again(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
-    """What ``make`` makes of the configuration of ``live``.
+    """The layer that ``make`` builds from the configuration of ``live``.
 
     Where that fails, since no configuration holds a lambda, it is made without its functions,
     which :func:`keep_functions` hands over later.
@@ -118,7 +118,11 @@ def _without_functions(live: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
 
 @contextmanager
 def _functions_set_aside(live: Any) -> Iterator[None]:
-    """While a layer is asked for its configuration, it and its parts name no function by value."""
+    """Hide the functions of a layer and its parts while the configuration is read.
+
+    Initializers and the like become None, all others the linear activation. In ``vars()``, where
+    Keras does not notice.
+    """
     aside: list[tuple[dict[str, Any], str, Any]] = []
     for part in parts(live):
         for name, value in functions_of(part):
@@ -168,7 +172,7 @@ def keep_functions(old: Any, new: Any, changed: frozenset[str]) -> bool:
 
 
 def keep_settings(old: Any, new: Any, changed: frozenset[str]) -> None:
-    """Give a copy that was not called yet the settings that no configuration holds."""
+    """Give a copy, before its first call, the settings that no configuration holds."""
     for source, target in zip(parts(old), parts(new), strict=False):
         for base in type(source).__mro__:
             for name in _FORGOTTEN.get(base.__name__, ()) if is_own(base) else ():
@@ -177,7 +181,7 @@ def keep_settings(old: Any, new: Any, changed: frozenset[str]) -> None:
 
 
 def lambda_arguments(live: Any, name: str, dtype: Any) -> dict[str, Any]:
-    """What makes a Lambda: from its configuration it would be rebuilt out of bytecode."""
+    """The arguments that make a Lambda. From its configuration it would come as bytecode."""
     return {
         "function": live.function,
         "output_shape": live._output_shape,

@@ -144,7 +144,7 @@ def _by_name(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _with_slices(tree: Any) -> Any:
-    """``tree`` with slices for the dictionaries that such an operation takes for them."""
+    """``tree`` with slices in the place of dictionaries of start, stop and step."""
     if isinstance(tree, dict):
         if tree.keys() == _ENDS and all(end is None or type(end) is int for end in tree.values()):
             return slice(tree["start"], tree["stop"], tree["step"])

@@ -85,7 +85,7 @@ def is_function(value: Any) -> bool:
 
 
 def same_function(one: Any, other: Any, depth: int = 0) -> bool:
-    """Whether two functions are one, or the same lines that two layers made for themselves.
+    """Whether two functions are the same object, or were made by two layers from the same lines.
 
     Two that one decorator made have the same lines and close over other functions.
     """
@@ -191,9 +191,9 @@ class _Comparison:
         return any(self.differ(a, b, depth + 1) for a, b in zip(one, other, strict=True))
 
     def _is_data(self, value: Any) -> bool:
-        """Whether a value can be compared, and is no variable that has been, nor a group of such.
+        """Whether a value can be compared here: it is data, and no variable or group of variables.
 
-        Keras 2 and users keep lists of variables, and a fold may make a bias.
+        Variables are compared elsewhere. Lists of them may differ, as a fold may make a bias.
         """
         return _is_data(value) and not self._holds_variable(value)
 
@@ -222,7 +222,7 @@ class _Comparison:
 
 
 def _layers(layer: Any) -> Iterator[Any]:
-    """A layer and those inside, without what Keras 2 measures."""
+    """A layer and those inside, without metrics, which are layers in Keras 2."""
     for part in parts(layer):
         if not any(base.__name__ == "Metric" for base in type(part).__mro__):
             yield part
@@ -283,7 +283,7 @@ def _said(value: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def _bookkeeping(cls: type) -> frozenset[str]:
-    """The attributes in which Keras keeps account of a layer, and those that a call leaves."""
+    """The attributes of Keras's own bookkeeping, and those that a call sets."""
     bases = cls.__mro__
     root = next((n for n, base in enumerate(bases) if base.__name__ == "Layer"), 0)
     names = {"name", "built", "call", "_obj_reference_counts_dict", *_COUNTS}
@@ -309,9 +309,9 @@ def _counts(cls: type, name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _reads(cls: type, name: str) -> bool:
-    """Whether code of the class names an attribute, or asks for attributes it computes.
+    """Whether code of the class reads an attribute, by name or by a name that it computes.
 
-    What Keras itself sets is none: it notes more on layers that were loaded from a file.
+    Never true of those that Keras itself sets: it notes more on layers loaded from a file.
     """
     if any(name in _stored(base) for base in cls.__mro__ if _is_framework(base)):
         return False

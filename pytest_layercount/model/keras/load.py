@@ -71,7 +71,7 @@ def load_model(path: Path, guard: Guard) -> Any:
 
 
 def _installed(path: Path) -> list[Any]:
-    """Every Keras there is, those that are imported already first."""
+    """Every Keras that is installed; those that are imported come first."""
     names = [name for name in LIBRARIES if importlib.util.find_spec(name)]
     if not names:
         raise ModelError(needs_tensorflow(f"{path}: loading a model"))

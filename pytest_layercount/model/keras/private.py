@@ -22,7 +22,7 @@ _OLDEST = {2: (2, 15), 3: (3, 3)}
 
 
 class Private(NamedTuple):
-    """Names of ``owners``, modules or classes in them: each is to be in one of these."""
+    """Private names, each of which one of ``owners`` (modules, or classes in them) must have."""
 
     names: tuple[str, ...]
     use: str
@@ -83,7 +83,7 @@ KERAS_2 = (
 
 @lru_cache
 def check(library: str, version: str, label: str) -> None:
-    """See that ``library``, a Keras of this version, has all that is needed of it.
+    """Check that ``library``, a Keras of this version, has all private names that we need.
 
     Raises:
         ModelError: it is of no generation that is known, or misses a name.
@@ -118,7 +118,7 @@ def numbers(version: str) -> tuple[int, int]:
 
 
 def missing_of(library: str, needed: Iterable[Private]) -> Iterator[Private]:
-    """The names that a Keras does not have, each on its own."""
+    """The needed names that a Keras lacks, each as an entry of its own."""
     mentioned: dict[str, frozenset[str]] = {}
     for private in needed:
         for owner in private.owners:

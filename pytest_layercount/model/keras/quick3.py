@@ -14,10 +14,10 @@ from pytest_layercount.model.keras.origin import is_own
 
 
 def is_certain(layer: Any, node: Node, args: Any, kwargs: Any) -> bool:
-    """Whether all that Keras would find out by a call is known: its output, no mask, no loss.
+    """Whether all that Keras would find out by a call is known: one output, no mask, no loss.
 
-    That takes as long as making the layer. Only layers of Keras's own, without parts, are
-    sure to do no more than that when they are called.
+    Finding it out takes as long as making the layer. Only Keras's own layers without parts are
+    sure to do nothing else when they are called.
     """
     return (
         is_own(type(layer))

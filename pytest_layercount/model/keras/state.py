@@ -1,4 +1,4 @@
-"""What a copy of a layer is to hold: the weights of the layer copied, or those of a fold."""
+"""What a copy of a layer has to hold: the weights of its original, or those of a fold."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pytest_layercount.model.quick import quick
 
 
 class Unlike(Exception):
-    """A copy that is not what it copies; its text says in what."""
+    """A copy that differs from its original; the text says where."""
 
 
 class State:
-    """The state that ``new``, a copy of ``old`` that has not been called, is to have.
+    """The state to give ``new``, a copy of ``old`` that has not been called.
 
     ``weights`` are new values by name, where they are not those of ``old``; the
     variables may keep these arrays, which belong to nobody else. ``changed`` names
@@ -55,7 +55,7 @@ class State:
             self.begun = set_initial(new, self._expected())
 
     def settle(self) -> bool:
-        """Whether any variable had to be assigned; afterwards all are as they should be.
+        """Bring all variables to their values; return whether any had to be assigned.
 
         Raises:
             Unlike: the two have other variables or attributes.
@@ -84,7 +84,7 @@ class State:
         return late
 
     def _learned(self) -> bool:
-        """See to what is not in variables: tables of parts made by the first call, and the like."""
+        """Set what is not in variables, such as tables of parts that the first call made."""
         late = learns_table(self.old) and self.told != [type(part) for part in parts(self.new)]
         if late:
             copy_tables(self.old, self.new)
@@ -113,7 +113,7 @@ class State:
         return values
 
     def _pairs(self, targeted: set[int]) -> list[tuple[Any, Any]]:
-        """Each variable of the copy with the one it copies, but for those ``given`` new values.
+        """Pairs of (original, copy) variables; those in ``targeted`` need no pair.
 
         Raises:
             Unlike: one of them has no counterpart.
@@ -162,7 +162,10 @@ def carry_on(carried: Iterable[tuple[Any, Any]]) -> None:
 
 
 def _alike(sources: list[Any], targets: list[Any]) -> Iterator[tuple[Any, Any]]:
-    """By name where that tells them apart: quantizing a layer adds weights in another order."""
+    """Pair variables by name where names are unique, else by order.
+
+    Quantizing a layer adds weights in another order.
+    """
     here, there = (
         {short_name(variable): variable for variable in some} for some in (sources, targets)
     )

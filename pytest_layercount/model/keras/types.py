@@ -64,7 +64,7 @@ def _why_unlimited(cls: type, count: Count) -> Unlimited | None:
 
 
 def closest(name: str, there: Collection[str]) -> str | None:
-    """The layer type that ``name`` was meant for, first of those that are ``there``."""
+    """The layer type closest to ``name``: one of ``there`` if any is close, else any known."""
     own = {cls.__name__ for cls in _loaded("Layer") if not is_own(cls)}
     for names in (there, own | KNOWN):
         lower = {known.lower(): known for known in sorted(names)}

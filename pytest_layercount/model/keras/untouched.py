@@ -49,7 +49,7 @@ def _untrained(layer: Any) -> list[Any]:
 
 
 def _instead(part: Any) -> dict[str, Any]:
-    """Attributes for a part while a call is followed."""
+    """Attributes to set on a part while a call is followed."""
     attributes: dict[str, Any] = {"add_weight": _no_weight}
     if getattr(part, "_functional", None) is not None:
         # A Sequential of Keras 3 runs on other sizes than it was built with, but
@@ -64,7 +64,7 @@ def _no_weight(*_: Any, **__: Any) -> None:
 
 
 class _State:
-    """The attributes of a layer, and what is in those that are lists, dictionaries or sets."""
+    """The attributes of a layer, with copies of those that are lists, dictionaries or sets."""
 
     def __init__(self, layer: Any) -> None:
         self.layer, self.own = layer, not is_own(type(layer))
@@ -77,7 +77,7 @@ class _State:
         }
 
     def put_back(self, expected: Collection[str]) -> bool:
-        """Whether anything was otherwise but ``expected`` and Keras's own bookkeeping."""
+        """Restore all attributes; return whether any but ``expected`` and bookkeeping differed."""
         now = vars(self.layer)
         changed = {key for key in now.keys() | self.attributes.keys() if self._differs(key)}
         for key in changed:

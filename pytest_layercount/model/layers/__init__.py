@@ -61,5 +61,5 @@ _NOTHING = LayerType()
 
 
 def row_of(type_: str) -> LayerType:
-    """The row of a layer type of Keras's own, one that says nothing for all others."""
+    """The row of a layer type of Keras's own; an empty row for all others."""
     return _ROWS.get(type_, _NOTHING)

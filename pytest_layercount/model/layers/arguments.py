@@ -15,7 +15,7 @@ from pytest_layercount.model.layers.attention import ATTENDED
 
 
 def attended(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """Query, value and key of a call of such a layer, as many as were given."""
+    """Query, value and key of a call of an attention layer, as far as they were passed."""
     named = {**kwargs, **dict(zip(ATTENDED, args, strict=False))}
     return [named[name] for name in ATTENDED if named.get(name) is not None]
 
@@ -45,7 +45,7 @@ def in_known_order(type_: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(kwargs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those in ``names`` first, in that order; the others as they were given."""
+    """Arguments in ``names`` first, in that order; the others as they come."""
     places = {name: place for place, name in enumerate(names)}
     ordered = sorted(kwargs, key=lambda name: places.get(name, len(places)))
     return {name: kwargs[name] for name in ordered}

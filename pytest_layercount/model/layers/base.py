@@ -34,7 +34,7 @@ def tensors_in(tree: Any) -> list[Tensor]:
 
 
 def all_in(tree: Any, kind: type[T]) -> list[T]:
-    """Whatever is of a ``kind`` in a nested structure, dictionaries by key."""
+    """The leaves of a nested structure that are of this ``kind``, dictionaries by key."""
     return [leaf for leaf in leaves(tree) if isinstance(leaf, kind)]
 
 
@@ -55,7 +55,7 @@ class Kernel(NamedTuple):
 
 
 class Scalars(NamedTuple):
-    """Scalars that training changes, and those that it leaves."""
+    """Numbers of scalars: those that training changes, and those that it does not."""
 
     trained: int = 0
     fixed: int = 0
@@ -266,7 +266,11 @@ def bias(config: Config, size: int) -> Scalars:
 
 
 def untold(config: Config, shapes: Shapes) -> Scalars:
-    """The weights of a layer made of others, where only these tell them."""
+    """The weights of a layer made of others, which only these know.
+
+    Raises:
+        ValueError: always.
+    """
     raise ValueError("only what is inside tells it")
 
 

@@ -105,7 +105,7 @@ def filters(config: Config, output: Shape) -> int:
 
 
 def _across(config: Config, shapes: Shapes, output: Shape) -> int:
-    """The weights of a kernel from all channels of a group to all that are made of it."""
+    """The number of weights of a kernel, over all its groups."""
     # (*taps, in / groups, out) weights: each output sees the channels of its group only.
     read = certain(channels(config, shapes[0])) // int(config.get("groups") or 1)
     return taps(config) * read * filters(config, output)
@@ -121,7 +121,7 @@ def _kernel_transposed(config: Config, shapes: Shapes, output: Shape) -> tuple[K
 
 
 def _depth(config: Config, shapes: Shapes) -> int:
-    """The channels that each one for itself becomes, taken together."""
+    """The channels that a depthwise kernel makes of all channels together."""
     return certain(channels(config, shapes[0])) * int(config.get("depth_multiplier") or 1)
 
 

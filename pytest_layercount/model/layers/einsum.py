@@ -47,7 +47,7 @@ class Einsum(NamedTuple):
 
 
 def operands(equation: Any) -> tuple[list[str], str]:
-    """What an equation takes, and what it makes of it."""
+    """The operands of an equation, and its result."""
     taken, _, made = str(equation).replace(" ", "").partition("->")
     return taken.split(","), made
 

@@ -23,7 +23,7 @@ def _masks(config: Config, masked: Sequence[bool]) -> bool:
 
 
 def _declared(call: Call) -> list[Shape]:
-    """What a Lambda is said to return: for one sample."""
+    """The shape that a Lambda was declared to return, which is for one sample."""
     wanted = call.config.get("output_shape")
     return [(call.shape[0], *wanted) if isinstance(wanted, list) else None]
 

@@ -1,4 +1,4 @@
-"""What layers that look up, hash or split into bins return: numbers, or one place for each."""
+"""Layers that look up, hash or split into bins: they return integers or encoded rows."""
 
 from __future__ import annotations
 

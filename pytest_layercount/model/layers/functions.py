@@ -45,7 +45,7 @@ def _number(value: Any) -> int | None:
 
 
 def _numbers(value: Any) -> Sizes:
-    """Sizes in a list, or as many unknown ones as the tensor holds that tells them."""
+    """A list of sizes; for a tensor of sizes, as many unknown ones as it holds."""
     if isinstance(value, Tensor):
         (count,) = value.shape or ()
         return (None,) * count if count else ()
@@ -133,7 +133,7 @@ def _ranked(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 
 
 def _picked(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
-    """The place of the largest or smallest along an axis: the first, if TensorFlow is not told."""
+    """After argmax or argmin along an axis, for TensorFlow the first unless it is given."""
     axis = argument(args, kwargs, 1, "axis", "dimension")
     # Keras 3 notes both arguments, and goes through all elements where axis is None.
     if axis is None and "axis" in kwargs and "keepdims" in kwargs:

@@ -31,7 +31,7 @@ def _sized(config: Config, shape: Sizes) -> Shape:
 
 
 def _of_any_size(axis: int) -> LayerType:
-    """Any size comes out, along one of the last three axes."""
+    """Layers that return an unknown size along one of the last three axes."""
 
     def output(config: Config, shape: Sizes) -> Shape:
         sizes = list(shape)
@@ -56,7 +56,7 @@ def _frames(config: Config, shape: Sizes) -> Sizes:
 
 
 def _bins(config: Config) -> int:
-    """The frequencies that are told apart in a frame: by default of the next power of two."""
+    """The number of frequencies of a frame, padded by default to the next power of two."""
     length = config.get("fft_length") or 1 << (int(config["frame_length"]) - 1).bit_length()
     return int(length) // 2 + 1
 

@@ -68,7 +68,7 @@ def _biases(gates: int) -> Callable[[Config, Shapes], Scalars]:
 
 
 def _two_biases(gates: int) -> Callable[[Config, Shapes], Scalars]:
-    """The layers of older versions for one kind of GPU have two biases always."""
+    """CuDNNGRU and CuDNNLSTM of older versions always have two biases."""
     return lambda config, shapes: Scalars(2 * gates * int(config["units"]))
 
 
@@ -154,7 +154,7 @@ def _recurrent(type_: str, *attributes: str) -> LayerType:
 
 
 def _cell(type_: str) -> LayerType:
-    """One step of such a layer, which returns its states as well."""
+    """The row of a cell: one step of a recurrent layer, which returns its states as well."""
     return LayerType(
         writes=("units",),
         arguments=("inputs", "states"),

@@ -62,7 +62,7 @@ class Source(Protocol):
         """The name of the input layer that an input of a graph comes from."""
 
     def training(self, outer: bool | None, own: bool | None) -> bool | None:
-        """The flag in force for a call inside a model that was itself called with one."""
+        """The flag in force for a call with ``own`` inside a model called with ``outer``."""
 
 
 class Scope(NamedTuple):
@@ -214,9 +214,9 @@ class GraphBuilder:
         return any(any(self.nodes[value.node].masked[value.index :][:1]) for value in values)
 
     def _hands_on(self, call: Call, node: Node) -> bool:
-        """Whether a mask goes through a call that Keras does not note.
+        """Whether a mask goes through a call although Keras notes none.
 
-        It does not note those with which a model inside is called.
+        Keras notes no masks in a nested model that is called with one.
         """
         noted = any(map(self.source.is_masked, leaves((call.args, call.kwargs))))
         return not noted and not any(node.masked) and self.source.hands_mask_on(call.layer)

@@ -77,7 +77,7 @@ def _check_call(adapter: Adapter, call: Call, training: bool | None, masked: boo
 
 
 def _check_outputs(adapter: Adapter, call: Call, outputs: list[Any]) -> None:
-    """Refuse a call whose outputs Keras describes otherwise than the layers inside do."""
+    """Refuse a call whose outputs differ in shape, type or mask from those of the layers inside."""
 
     def described(tensor: Any) -> tuple[Any, ...]:
         return adapter.shape(tensor), dtype_name(tensor.dtype), adapter.is_masked(tensor)
@@ -87,7 +87,7 @@ def _check_outputs(adapter: Adapter, call: Call, outputs: list[Any]) -> None:
 
 
 class _Recorded:
-    """What following a call recorded, comparable with what it recorded another time.
+    """What was recorded when a call was followed, comparable with another recording.
 
     ``weights`` are the ids of the weights that layers or operations of it use.
     """
@@ -117,7 +117,7 @@ class _Recorded:
         self.steps.append(step)
 
     def _who(self, layer: Any) -> Any:
-        """What tells a layer or operation from others; those made in ``call`` are new each time."""
+        """The identity of a part, or the settings of what ``call`` makes anew each time."""
         weights = list(getattr(layer, "weights", ()))
         self.weights.update(map(id, weights))
         # By identity: the layer must be the same object every time, and not only be made alike.

@@ -99,7 +99,7 @@ class Describer:
             yield replace(described, inside=inside) if inside else described
 
     def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
-        """The layers that a whole one holds, models among them opened."""
+        """The layers that a layer holds which stays whole; models among them are opened."""
         layers: list[Layer] = []
         for part in _parts(layer, self.traits(layer)):
             if id(part) in self.met:

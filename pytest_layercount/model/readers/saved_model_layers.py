@@ -29,7 +29,7 @@ def with_reloaded_opened(opened: OpenModel) -> ModelGraph:
 
 
 def _inside(graph: ModelGraph, number: int, layer: Any) -> ModelGraph | None:
-    """What a layer calls; None where that cannot be told, or does not fit its calls."""
+    """The graph of what a layer calls; None where that is unknown or does not fit its calls."""
     calls = [graph.nodes[node] for node in graph.calls.get(number, ())]
     function = _concrete(saved_function(layer), graph, calls[0]) if calls else None
     if function is None:

@@ -194,11 +194,11 @@ class _Watch:
         self.builder.add_call(call, self.known, Scope(prefix), call.training)
 
     def _plain(self, leaf: Any) -> Any:
-        """A tensor that no layer gave is left out: what it depends on was not seen."""
+        """The value of a tensor; None if no layer made it, as what it depends on was not seen."""
         return self.known.get(id(leaf)) if _is_tensor(leaf) else leaf
 
     def graph(self, result: Any) -> ModelGraph:
-        """What was seen; where a result comes from no layer, all that no layer reads."""
+        """The graph; where a result comes from no layer, its outputs are all values never read."""
         outputs = map_tree(result, self._plain)
         nodes = self.builder.nodes
         read = {value for node in nodes for value in node.inputs}

@@ -117,7 +117,7 @@ class Parser:
             layer.parts = tuple(map(self.layer, nested_layers(activations, self.generation)))
 
     def _parts(self, layer: SavedLayer) -> Iterator[SavedLayer]:
-        """The layers that the configuration of one that stays whole nests."""
+        """The layers in the configuration of a layer that stays whole."""
         if layer.inner is not None:
             yield from self._both_ways(layer) if layer.type == "Bidirectional" else (layer.inner,)
             return
@@ -128,7 +128,7 @@ class Parser:
                 continue  # a model that only code knows: the layer counts as one unseen
 
     def _both_ways(self, layer: SavedLayer) -> Iterator[SavedLayer]:
-        """The two layers of a Bidirectional; the second is the first turned, unless it is given.
+        """The two layers of a Bidirectional; the second is the first turned, unless it is noted.
 
         Keras 3 saves the name with its "forward_", Keras 2 without.
         """

@@ -55,7 +55,7 @@ class SavedDescriber:
             )
 
     def _held(self, layer: SavedLayer, path: str) -> tuple[Layer, ...]:
-        """The layers that a whole one holds, models among them opened."""
+        """The layers that a layer holds which stays whole; models among them are opened."""
         layers: list[Layer] = []
         parts = layer.parts if layer.network is None else layer.network.layers
         for part in parts:
@@ -73,7 +73,7 @@ class SavedDescriber:
         return tuple(layers)
 
     def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
-        """The settings of a layer, what it wraps among them."""
+        """The attributes of a layer, with the layers that it wraps."""
         config: dict[str, Any] = _attributes(layer) if layer.builtin else {}
         for name, part in zip(row_of(layer.type).inner, layer.parts, strict=False):
             if layer.builtin:
@@ -81,7 +81,7 @@ class SavedDescriber:
         return config
 
     def _described(self, layer: SavedLayer, path: str) -> Layer:
-        """A layer without what is inside and what it weighs."""
+        """A layer without the layers inside it and without its parameters."""
         config = self._config(layer, path)
         return Layer(
             path=path,

@@ -84,7 +84,10 @@ class Joining:
         )
 
     def _first_indices(self) -> dict[str, int]:
-        """Keras 2 numbers the calls of a nested model from one where it has made one itself."""
+        """The number of the first call of each nested model in a file of Keras 2.
+
+        It is 1 where the model has made a call of itself before, else 0.
+        """
         firsts: dict[str, int] = {}
         if self.generation == 2:
             trees = [call for calls in self.calls.values() for call in calls]
@@ -203,7 +206,7 @@ def entry_of(layer: SavedLayer) -> tuple[Shape, str]:
 
 
 def _unpacked(ends: Any) -> Any:
-    """A list of one, as all but the newest versions write a single input or output."""
+    """A single input or output, which all but the newest versions write as a list of one."""
     return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
 
 

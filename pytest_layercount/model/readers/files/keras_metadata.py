@@ -44,7 +44,7 @@ def saved_configuration(path: Path) -> Saved | None:
 
 
 def configurations(path: Path) -> Iterator[Mapping[str, Any]]:
-    """What is said of each object in a SavedModel; Keras makes every one of them again.
+    """The configuration of each object in a SavedModel; loading makes every one of them.
 
     Raises:
         ModelError: it cannot be read, so what it holds cannot be known.
@@ -60,7 +60,7 @@ def configurations(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _root(raw: bytes) -> Mapping[str, Any]:
-    """What is said of the model itself, the object that holds all others."""
+    """The entry of the model itself, the object that holds all others."""
     for number, node in _fields(raw):
         if number != _NODES or not isinstance(node, bytes):
             continue
@@ -71,7 +71,7 @@ def _root(raw: bytes) -> Mapping[str, Any]:
 
 
 def _first_object(raw: bytes) -> Mapping[str, Any]:
-    """What is said of the model itself in the graph of objects, where it is the first."""
+    """The entry of the model itself in the graph of objects, where it is the first."""
     for wanted in _WAY_TO_ROOT:
         values = (value for number, value in _fields(raw) if number == wanted)
         raw = next((value for value in values if isinstance(value, bytes)), b"{}")

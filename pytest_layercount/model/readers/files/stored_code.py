@@ -107,7 +107,7 @@ def _is_endless(path: str) -> bool:
 
 
 def _owner(entry: Mapping[str, Any], outer: str) -> str:
-    """What ``entry`` is called, if it is a layer or a part of one that has a name."""
+    """How messages call ``entry``: as a layer with its name, else as ``outer``, what it is in."""
     inner = entry.get("config")
     name = inner.get("name") if isinstance(inner, Mapping) else entry.get("name")
     return f"layer {name!r}" if "class_name" in entry and isinstance(name, str) else outer
@@ -129,7 +129,7 @@ def _code_in(tree: Any, owner: str) -> Iterator[str]:
 
 
 def _run_by(entry: Mapping[str, Any], inner: Any) -> str:
-    """What Keras would run for one entry of a configuration, the entries in it left out."""
+    """What Keras would run for one entry of a configuration, without the entries inside."""
     kinds = _names(entry, "class_name", "registered_name")
     module = str(entry.get("module") or "")
     if "__lambda__" in kinds or any(
@@ -161,7 +161,7 @@ def _names(entry: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
 
 
 def _is_foreign(module: str, name: str, *, function: bool) -> bool:
-    """Whether something is neither the user's own nor one of those that models are made of.
+    """Whether a name is neither the user's own nor something that models are made of.
 
     Keras says ``builtins`` of functions that it finds by their name among registered ones.
     It takes a function for a class as well, so modules of the system hold no class of a layer.

@@ -129,7 +129,10 @@ def _named(
 def _statistics(
     layer: SavedLayer, arrays: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]] | None:
-    """What a Normalization was given, as the float32 that Keras makes of it, or has adapted to."""
+    """Mean and variance of a Normalization, (n,) each: given to it, or adapted from data.
+
+    Numbers that were given are rounded to float32, as Keras does.
+    """
     import numpy as np
 
     kinds = ("mean", "variance")
@@ -153,7 +156,7 @@ def _statistics(
 def _expected(
     kind: str, config: Mapping[str, Any], names: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Those of ``names`` that such a layer has, in the order in which it makes them."""
+    """The weights among ``names`` that such a layer has, in the order in which it makes them."""
     optional = row_of(kind).optional
     if optional is None:
         return None

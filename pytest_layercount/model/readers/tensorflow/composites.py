@@ -24,7 +24,7 @@ _MERGES = {
 
 
 def recognise_composites(steps: Steps) -> None:
-    """Find what stands for one layer although it is several operations."""
+    """Find layers that are several operations."""
     for scope in sorted({step.scope.rpartition("/")[0] for step in steps.steps.values()}):
         _attention(steps, scope)
     for members in steps.leaves().values():
@@ -77,7 +77,7 @@ def _gelu(steps: Steps, members: list[Step]) -> None:
 
 
 def _whole_scope(steps: Steps, members: list[Step]) -> None:
-    """Say which layer all the operations of a scope are, if none of them is one yet."""
+    """Recognise all operations of a scope as one layer, if none of them is one yet."""
     # The groups were listed before the first was joined, so that a step may be gone.
     if len(members) < 2 or any(step.type or step.last not in steps.steps for step in members):
         return

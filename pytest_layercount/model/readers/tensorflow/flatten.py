@@ -1,4 +1,4 @@
-"""From TensorFlow's graphs and the functions that they call to one flat list of operations.
+"""Flatten a graph of TensorFlow and the functions that it calls to one list of operations.
 
 The graph is put together from its description and handed to TensorFlow, which finds the
 shapes. Nothing in it is run, and no variable is read.

@@ -1,4 +1,4 @@
-"""What one scope made is one layer: activations go to their kernels, the unknown stay together."""
+"""One scope is one layer: activations join their kernels, unknown operations one another."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _activation(step: Step) -> str | None:
 
 
 def _keep_together(steps: Steps, members: list[Step]) -> None:
-    """Make one step of the operations of a layer that is none of the known."""
+    """Make one step of the operations of a layer of unknown type."""
     if len(members) < 2 or all(step.type for step in members):
         return
     # What a batch normalization that trains does with its statistics stands beside it.
