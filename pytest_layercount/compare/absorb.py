@@ -40,7 +40,10 @@ def merge_linear(form: Form, book: RuleBook) -> None:
 
 
 def _planned(form: Form, book: RuleBook, *passes: str) -> tuple[Plan, list[list[int]]]:
-    """What folding would do to the form; the layers have numbers for paths, and who calls each."""
+    """What folding would do to the form, and the items that call each layer.
+
+    The paths in the plan are numbers of layers.
+    """
     # A plan names layers by path. Numbers are unique; paths are not, after unsharing and splitting.
     graph, callers = form.as_graph()
     own = book.renumbered([form.items[numbers[0]].call.layer for numbers in callers])
@@ -62,7 +65,7 @@ def _merge(form: Form, merge: Merge, plan: Plan, callers: list[list[int]]) -> No
 
 
 def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
-    """Let layers take over from what folds into them."""
+    """Let layers answer for what folds into them."""
     # A map that folds into several layers is given to the first; the others are told that they
     # helped.
     into = {int(fold.layer): int(fold.into[0]) for fold in plan.folds if fold.into}
@@ -82,7 +85,7 @@ def _take_up_folds(form: Form, plan: Plan, callers: list[list[int]]) -> None:
 
 
 def _take_up_padding(form: Form, plan: Plan, callers: list[list[int]]) -> None:
-    """Convolutions that pad as a layer before them did take over from it."""
+    """Let convolutions take over from a padding layer before them where they could pad."""
     for after, before in enumerate(plan.sources):
         padding = plan.graph.layers[after].config.get("padding")
         for number in callers[before]:

@@ -19,7 +19,7 @@ _FOLDING_CHANGES = ("offset", "scale", "use_bias")
 def changes(
     one: Plain, two: Plain, matched: Mapping[int, int], folded: Collection[tuple[int, int]]
 ) -> Iterator[Change]:
-    """The changes, but for those that folding the nodes ``folded`` brought about."""
+    """The changes between paired steps, without those that come of folding the nodes ``folded``."""
     back = set(matched.values())
     for here, there in sorted(matched.items()):
         differ = _differences(one.items[here], two.items[there], spelled=one.spelled)
@@ -37,7 +37,7 @@ def absorbed_changes(
     pairs: Iterable[tuple[int, int]],
     folded: Collection[tuple[int, int]],
 ) -> Iterator[Change]:
-    """The changes of nodes that the plain form has no step for, as it takes them to fold."""
+    """The changes of paired nodes that have no step in the plain form, since they can fold."""
     steps = one.steps, two.steps
     for here, there in sorted(pairs):
         items = [_as_step(plain, node) for plain, node in ((one, here), (two, there))]
@@ -101,7 +101,7 @@ def _as_step(plain: Plain, node: int) -> Item:
 
 
 def _differences(one: Item, two: Item, *, spelled: bool) -> dict[str, tuple[Any, Any]]:
-    """What two items compute with and do not agree on, as far as it is known of both."""
+    """The settings on which two items disagree, as far as they are known of both."""
     whole = one.layer.settings is not None and two.layer.settings is not None
     mine, others = (configuration(item, whole=whole, spelled=spelled) for item in (one, two))
     keys = {*mine, *others} - _unknown(mine, others)
@@ -123,7 +123,7 @@ def _differences(one: Item, two: Item, *, spelled: bool) -> dict[str, tuple[Any,
 
 
 def _unknown(one: Mapping[str, Any], two: Mapping[str, Any]) -> set[str]:
-    """What is said of the code of functions, where it is not known of both in one Python."""
+    """The settings that tell of the code of functions, unless both come of one Python."""
     pairs = {key: (str(one.get(key, "")), str(two.get(key, ""))) for key in COMPARABLE}
     return {
         key

@@ -36,7 +36,7 @@ AGREE = 1e-4
 def confirmed(
     causes: Iterable[Cause], one: Source, two: Source, pairs: Iterable[tuple[int, int]]
 ) -> tuple[Cause, ...]:
-    """``causes``, those of folds with what the weights say. ``pairs`` are nodes.
+    """The ``causes``, of which folds are confirmed or not by the weights. ``pairs`` are of nodes.
 
     Layers whose weights are not the folded ones are a cause of their own: who expects the
     fold does not expect these.
@@ -62,7 +62,7 @@ def confirmed(
 
 
 def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _Told:
-    """What the weights say of each cause, nothing of those that are no folds."""
+    """What the weights say of each cause: nothing where it is no fold."""
     forth: dict[int, set[int]] = {}
     back: dict[int, set[int]] = {}
     for here, there in nodes:

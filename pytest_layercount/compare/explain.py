@@ -91,7 +91,7 @@ def _causes(one: Source, two: Source, compared: _Comparison, count: Count) -> tu
 def _closest(
     one: Source, two: Source, *, merge: bool = False
 ) -> tuple[Source, Source, _Comparison]:
-    """The two as they are, or layers made of layers opened where that leaves less unexplained."""
+    """Compare the two as they are, or with composite layers opened if that explains more."""
     best = one, two, _compared(one, two, merge=merge)
     if not _loose_ends(best[2][2]):
         return best
@@ -104,7 +104,7 @@ def _closest(
 
 
 def _compared(one: Source, two: Source, *, merge: bool) -> _Comparison:
-    """The two in their plain forms and what became of their nodes.
+    """Compare the two in their plain forms.
 
     The forms are tried that leave least unexplained: a folded model may have lost a
     part of what would be gathered in the other, and a copy of a shared layer taken up

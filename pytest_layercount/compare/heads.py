@@ -42,7 +42,7 @@ def _last(
     known: Mapping[int, int],
     among: Collection[int] | None = None,
 ) -> set[int]:
-    """The steps that are not the same in ``other``, and nothing after them is."""
+    """The steps that are not the same in ``other``, with only such steps after them."""
     found: set[int] = set()
     for step in reversed(range(len(plain.items))):
         there = known.get(step)

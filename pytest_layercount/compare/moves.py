@@ -51,7 +51,7 @@ def _places(
 
 
 def _apart(one: Plain, two: Plain, matched: Mapping[int, int], here: int) -> bool:
-    """Whether a pair are ``activation=`` of layers that are no pair: each is its layer's."""
+    """Whether a pair are the ``activation=`` of two layers that are not paired themselves."""
     there = matched[here]
     if one.view.loose[here] != ACTIVATION or one.items[here].nodes or two.items[there].nodes:
         return False

@@ -159,7 +159,7 @@ class Tally:
         return self.homes[side].get(unit, ("added" if side else "removed", side))
 
     def _settle(self, side: int, unit: int, home: _Key) -> None:
-        """Put a unit where it belongs; an operation that the other Keras would not count, there."""
+        """Put a unit into its cause, or among operations that the other Keras would not count."""
         mine, other = self.sides[side], self.sides[1 - side]
         item = mine.concerned(unit)
         # An operation that Keras 2 counts and Keras 3 does not is a difference of Keras, even where
@@ -196,7 +196,7 @@ class Tally:
                 self._add(home, item, side)
 
     def _unlisted(self) -> None:
-        """What Keras lists besides, or does not list although the graph shows it."""
+        """Add what Keras lists and the graph does not show, and the other way round."""
         one, two = (side.listed_besides() for side in self.sides)
         for name in sorted({*one, *two}):
             delta = two[name] - one[name]

@@ -193,7 +193,7 @@ def _arguments(item: Item) -> tuple[Any, ...]:
 
 
 def _parts(leaf: Any) -> list[Any]:
-    """What is told of an argument; a constant is the numbers that a file holds of it."""
+    """What is compared of an argument; of a constant the numbers, as a file holds them."""
     if isinstance(leaf, Value):
         return []
     held = leaf.numpy() if callable(getattr(leaf, "numpy", None)) else leaf
@@ -254,7 +254,7 @@ def _numbers(leaf: Any) -> list[Any]:
 
 
 def strict(item: Item, config: Mapping[str, Any]) -> Hashable:
-    """The same for items alike but for a bias, which folding may add."""
+    """A token that items share which are alike, but for a bias: folding may add one."""
     kept = sorted((key, repr(value)) for key, value in config.items() if key not in _NOT_STRICT)
     return (kind(item), *kept)
 

@@ -29,7 +29,7 @@ def build_model(
     sources: tuple[int, ...],
     weights: dict[int, dict[str, Array]],
 ) -> Any:
-    """A new model of the structure ``graph``; see :class:`Copies` for the rest.
+    """Build a new model of the structure ``graph``; :class:`Copies` says what the rest is.
 
     ``weights`` is emptied on the way: its arrays become the memory of variables.
 
@@ -82,7 +82,7 @@ def _input(copies: Copies, number: int) -> Any:
 
 @contextmanager
 def _deep_enough_for(nodes: int) -> Iterator[None]:
-    """Keras walks a new model recursively, a few frames a layer; we do not."""
+    """Allow for deep recursion: Keras walks a new model recursively, a few frames a layer."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 1000 + 10 * nodes))
     try:
@@ -93,7 +93,7 @@ def _deep_enough_for(nodes: int) -> Iterator[None]:
 
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
-    """While objects are made by the thousand, and all of them stay, there is no garbage."""
+    """Keep the garbage collector off: objects are made by the thousand, and all of them stay."""
     pause = gc.isenabled() and quick()
     if pause:
         gc.disable()
@@ -124,7 +124,7 @@ def _filled(tree: Any, tensors: Mapping[Value, Any]) -> Any:
 
 
 def _own(leaf: Any) -> Any:
-    """A variable that an operation reads, as it is now: nothing of the old model is shared."""
+    """A constant in place of a variable that an operation reads: models share nothing."""
     if not hasattr(leaf, "assign"):
         return leaf
     import tensorflow as tf
@@ -238,7 +238,7 @@ def unique_names(graph: ModelGraph) -> list[str]:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that differ; those of a layer inside another as a mapping of their own."""
+    """The attributes of ``after`` that differ; of a layer inside another, a mapping of those."""
     # A layer that the plan left alone keeps the very mapping that it was read with.
     if before is after:
         return {}
@@ -270,7 +270,7 @@ def _unlike(layer: Layer, unlike: Unlike) -> str:
 
 
 def uncopied(layer: Layer, error: Exception) -> str:
-    """Why there is no copy of a layer, or none that can be called."""
+    """The sentence for a layer of which there is no copy, or none that can be called."""
     advice = (
         "give it a function or a name where it holds a layer or another object"
         if layer.builtin

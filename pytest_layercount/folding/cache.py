@@ -49,7 +49,7 @@ class _Memory:
         return cls(opened.graph, layers, Fingerprint(model), tuple(callers))
 
     def stands(self, model: Any) -> bool:
-        """Whether the model still is what was read."""
+        """Whether the model is still what was read."""
         return self.hooks == tuple(callers) and self.fingerprint.fits(model)
 
     def read(self, model: Any) -> OpenModel:
@@ -164,7 +164,10 @@ def _look(part: Any) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
 
 @lru_cache
 def _read_of(cls: Any) -> frozenset[str]:
-    """The attributes that are read of a built-in layer, also by their private names."""
+    """The names of attributes that are read of a built-in layer, private spellings too.
+
+    Empty for a class of which all attributes count.
+    """
     others = read_attributes(cls)
     if others is None or not is_own(cls) or is_model(cls):
         return frozenset()

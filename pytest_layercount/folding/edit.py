@@ -14,8 +14,8 @@ from pytest_layercount.model.graph import Layer, ModelGraph
 class FoldEdit(GraphEdit):
     """A graph under edit, as folding sees it.
 
-    ``sealed`` are layers, by number, that must keep their weights for the reason given;
-    ``rules`` are those for the layers, None where nothing is known about one.
+    ``sealed`` maps the numbers of layers that must keep their weights to the reason why;
+    ``rules`` has the rule for each layer, None where nothing is known about it.
     """
 
     def __init__(

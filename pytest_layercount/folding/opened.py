@@ -31,7 +31,7 @@ def book_of(opened: OpenModel) -> RuleBook:
 
 
 def taught(read: OpenModel) -> Taught:
-    """A model that was read, with users' rules.
+    """Add users' rules to a model that was read.
 
     Raises:
         ModelError: a hook answers with something other than a Rule.

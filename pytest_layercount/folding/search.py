@@ -64,7 +64,7 @@ class Way:
 
 
 class Blocked(NamedTuple):
-    """What stopped a walk: a reason code and the layer it is about."""
+    """What stopped a walk: a reason code and the path of the layer that it is about."""
 
     reason: str
     blocker: str
@@ -85,7 +85,7 @@ class _Walk:
     asked: str = ""
 
     def blocked(self, stop: Stop) -> Blocked:
-        """What ended the walk."""
+        """Why the walk ended, of the layer asked last where ``stop`` names none."""
         return Blocked(stop.reason, stop.blocker or self.asked)
 
     def copy(self) -> _Walk:
@@ -309,7 +309,7 @@ def in_training(site: Site) -> bool:
 
 
 def runs_in_training(layer: Layer, node: Node) -> bool:
-    """The same, of this call of ``layer``."""
+    """Whether the call ``node`` of ``layer`` computes what training does."""
     # Of Keras's layers only batch normalizations have ``trainable`` among the attributes that
     # are read: with ``trainable=False`` they use the moving statistics, whatever the call says.
     return node.training is True and layer.config.get("trainable") is not False

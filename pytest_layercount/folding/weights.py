@@ -88,7 +88,7 @@ def merge_weights(plan: Plan, new: Mapping[int, Arrays], read: ReadWeights) -> d
 
 
 def _in_place(live: Any, names: Iterable[str]) -> Arrays:
-    """The weights in their own types where NumPy has these, not to be written to."""
+    """The weights in their own types where NumPy has these; they must not be written to."""
     variables = {name: variable(live, name) for name in names}
     arrays = {name: array_of(weight) for name, weight in variables.items() if weight is not None}
     return {
@@ -125,7 +125,7 @@ def _dtype(live: Any, name: str) -> Any:
 
 
 class Absorbed(NamedTuple):
-    """A layer that absorbs, by its number: its float64 weights until now, and those to be."""
+    """The number of a layer that absorbs, its weights until then, and its new ones in float64."""
 
     layer: int
     before: Weights
@@ -175,7 +175,7 @@ def scaled_once(plan: Plan) -> set[int]:
 
 
 def changed(rule: Rule, weights: Weights, absorptions: list[Absorption]) -> dict[str, Array]:
-    """The float64 weights of a layer once it has taken these up."""
+    """The float64 weights of a layer once it has taken up ``absorptions``, in order."""
     new = dict(weights)
     for absorption in absorptions:
         with np.errstate(all="ignore"):

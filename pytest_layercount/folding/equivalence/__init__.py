@@ -215,7 +215,11 @@ def _compared(
 def _outputs(
     one: OpenModel, bench: Bench, measured: list[list[Gap]]
 ) -> tuple[OutputDifference, ...]:
-    """The outputs at their worst, of all that was measured of them."""
+    """Each output at its worst, of all measurements.
+
+    Raises:
+        ModelError: outputs are not finite.
+    """
     gaps: dict[int, Gap] = {}
     for ends in measured:
         for place, gap in zip(bench.places, ends, strict=True):
@@ -239,7 +243,7 @@ def _layers(one: OpenModel, bench: Bench, measured: Measurement) -> list[OutputD
 
 
 def _with_finding(equivalence: Equivalence, finding: Finding | None) -> Equivalence:
-    """The same, unless the models themselves say otherwise and their copies did not."""
+    """``equivalence`` with what the models themselves show, if their copies agree."""
     if finding is None or not equivalence.equivalent:
         return equivalence
     outputs = list(equivalence.outputs)
@@ -250,7 +254,7 @@ def _with_finding(equivalence: Equivalence, finding: Finding | None) -> Equivale
 
 
 def _places(whole: OpenModel, what: str, plan: Plan | None) -> list[int]:
-    """Which inputs or outputs of the model ``plan`` keeps; all without one."""
+    """The numbers of the inputs or outputs of the model that ``plan`` keeps; all without a plan."""
     values = list(values_in(getattr(whole.graph, what)))
     if plan is None:
         return list(range(len(values)))
@@ -261,7 +265,7 @@ def _places(whole: OpenModel, what: str, plan: Plan | None) -> list[int]:
 def _measured(
     one: OpenModel, two: OpenModel, values: Correspondence, inputs: list[Any], seed: int
 ) -> tuple[Bench, Start, Measurement]:
-    """Both models and their gaps: in float64, or as they are where that cannot be.
+    """Measure both models in float64, or in their own types where that cannot be.
 
     A layer may insist on its own type, and TensorFlow has no float64 kernel for
     some operations (AveragePooling3D on a CPU).

@@ -102,12 +102,12 @@ class Bench:
 
     @property
     def compared(self) -> int:
-        """How many values are compared, those within a layer not counted."""
+        """How many values are compared, not counting those within a layer."""
         nodes = self.opened[1].graph.nodes
         return sum(t.index < max(1, len(nodes[t.node].shapes)) for _, t in self.pairs)
 
     def start(self, inputs: Sequence[Any]) -> Start:
-        """The first model's side of the measurement; raises whatever its layers raise."""
+        """Run the first model for its side of the measurement; raises whatever its layers raise."""
         # A random tensor is made only of what a segment begins with: one for each value fills
         # memory.
         read = self._read()
@@ -123,7 +123,7 @@ class Bench:
         return Start(inputs, outputs, random)
 
     def measure(self, start: Start, unit: float, seed: int) -> Measurement:
-        """The gaps at ``self.ends``, and at ``self.changed`` on random inputs of each.
+        """Measure the gaps at ``self.ends``, and at ``self.changed`` on random inputs of each.
 
         The noise is what the other model's outputs do when its weights are moved
         by up to ``unit`` of their size. It is measured until it explains every
@@ -172,7 +172,7 @@ class Bench:
     def _louder(
         self, gaps: dict[Pair, Gap], before: Tensors, moved: Iterable[tuple[Value, Any]]
     ) -> None:
-        """Raise the noise of ``gaps`` to what the ``moved`` values differ from those before."""
+        """Raise the noise of ``gaps`` to how far the ``moved`` values are from those ``before``."""
         for value, tensor in moved:
             array = np.asarray(tensor)
             if is_number(array):
@@ -187,7 +187,7 @@ class Bench:
     def _rows(
         self, pair: Pair, start: Start, there: Tensors, unit: float, noise: Array
     ) -> Iterator[Gap]:
-        """The gaps of a segment that looks rows of a table up, on all of its rows."""
+        """The gaps of a segment that looks up rows of a table, on all rows of the table."""
         table = _lookup(self._runners[0], fed(self.one, start.inputs), start.random, pair[0])
         two = _lookup(self._runners[1], fed(self.two, start.inputs), there, pair[1])
         if table is None or two is None or table.rows != two.rows or table.all_seen():
@@ -205,7 +205,7 @@ class Bench:
             yield gap
 
     def _read(self) -> set[Value]:
-        """The values of the first model that segments begin with."""
+        """The values of the first model with which segments of either begin."""
         # Where segments of either model begin: a fold may have put the beginning elsewhere.
         origin = {t: o for o, t in self.pairs}
         read = boundary(self.one.graph, [o for o, _ in self.changed], set(origin.values()))
@@ -247,7 +247,7 @@ class _Lookup:
         return np.unique(self._present()).size >= self.rows
 
     def run(self, rows: Any) -> Any:
-        """What the segment makes of these rows; what else it reads is repeated as needed."""
+        """What the segment makes of ``rows``, integers in one axis."""
         import tensorflow as tf
 
         present = self._present()

@@ -127,7 +127,11 @@ def chosen_inputs(
 def _completed(
     original: Original, given: Any, specs: list[InputSpec], part: OpenModel | None, made: list[Any]
 ) -> list[Any]:
-    """All inputs of a model, of which only those may be given that its outputs still need."""
+    """All inputs of a model, where ``given`` may be only those that ``part`` still needs.
+
+    Raises:
+        ModelError: ``given`` fits neither.
+    """
     graph = original.graph
     try:
         return fitted(specs, graph.inputs, given)
@@ -156,7 +160,7 @@ def _first_run(original: Original, tried: list[list[Any]]) -> tuple[list[Any] | 
 
 
 def held_to_copy(model: Original, copy: Original, chosen: Chosen) -> Finding | None:
-    """Whether a copy in the model's own precision is the model."""
+    """Find where a copy in the model's own precision differs from the model; None if nowhere."""
     runs = [(chosen.arrays, chosen.outputs), (chosen.lone, chosen.lone_outputs)]
     for inputs, outputs in runs:
         if inputs is not None:
@@ -169,7 +173,7 @@ def held_to_copy(model: Original, copy: Original, chosen: Chosen) -> Finding | N
 
 
 def held_together(sides: Sides, chosen: Chosen, *, is_copy: bool) -> Finding | None:
-    """Whether both models are what their copies are, and agree as these do.
+    """Find where the models differ from their copies or from each other; None if nowhere.
 
     A model that is a copy of our own (``is_copy``) has no run to hold anything to.
     """
@@ -203,7 +207,7 @@ def held_together(sides: Sides, chosen: Chosen, *, is_copy: bool) -> Finding | N
 
 
 def _held_alone(sides: Sides, chosen: Chosen) -> Finding | None:
-    """Whether both models agree on one sample as well."""
+    """Find where the models differ on one sample alone; None if nowhere."""
     if chosen.lone is None:
         return None
     inputs = [chosen.lone[number] for number in sides.inputs]
@@ -216,7 +220,7 @@ def _held_alone(sides: Sides, chosen: Chosen) -> Finding | None:
 
 
 def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
-    """A layer that is random at inference, of which the other model has no like."""
+    """Find a layer that is random at inference and has no like in the other model."""
     inputs = [chosen.arrays[number] for number in sides.inputs]
     ours, theirs = map(random_calls, sides.bench.opened)
     whole = _Part(sides.one, sides.outputs)
@@ -239,7 +243,7 @@ def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
 
 
 class _Part:
-    """A model of which only some outputs count."""
+    """A model of which only the outputs with these numbers count."""
 
     def __init__(self, model: Original, outputs: Sequence[int]) -> None:
         self.model, self.outputs = model, outputs
@@ -291,7 +295,7 @@ def _held(reference: list[Any], other: list[Any], model: Original, noise: _Noise
 
 
 def _louder(gap: Gap, noise: Array) -> Gap:
-    """The same with this noise, if it is that of as many channels: sizes may be channels."""
+    """The gap with at least this noise, if that is of as many channels: their size may be free."""
     return gap.louder(ARITHMETIC * noise) if noise.shape == gap.noise.shape else gap
 
 
@@ -314,7 +318,7 @@ def _noise(sides: Sides, inputs: Sequence[Any], reruns: Sequence[Rerun]) -> Iter
 def _own_noise(
     opened: OpenModel, inputs: Sequence[Any], model: Original, reruns: Sequence[Rerun]
 ) -> Iterator[list[Array]]:
-    """What runs in a model's own precision differ by: first those that cost least."""
+    """How far runs in a model's own precision are apart, those that cost least first."""
     axes = _axes(model)
     for runs in chain(_reruns(reruns), shaken(opened, inputs, model.unit)):
         yield _apart(runs, axes)
@@ -325,7 +329,7 @@ def _axes(model: Original) -> list[int]:
 
 
 def _reruns(reruns: Sequence[Rerun]) -> Iterator[Outputs]:
-    """Outputs with those of inputs that have moved by a unit in the last place."""
+    """Outputs, each with that of inputs that have moved by a unit in the last place."""
     for seed in range(DRAWS - 1):
         for model, inputs, outputs in reruns:
             moved = model.again(moved_inputs(inputs, model.unit, seed))
@@ -353,7 +357,7 @@ def _kept(sides: Sides, outputs: list[Any]) -> list[Any]:
 
 
 def _run(model: Original, inputs: Sequence[Any]) -> list[Any]:
-    """The outputs of a model that must take what another took.
+    """Run a model on inputs that another model took.
 
     Raises:
         ModelError: it does not.

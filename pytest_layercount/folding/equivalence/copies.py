@@ -56,7 +56,7 @@ def copies_of(opened: OpenModel, *, dtype: str | None) -> Measured:
 
 
 def measurable(opened: OpenModel) -> tuple[ModelGraph, list[End]]:
-    """The graph of a model without what hides differences between two models, and its ends.
+    """The graph of a model without what would hide differences, and its ends.
 
     Its outputs are what last activations that saturate are applied to, and layers that draw
     random numbers because they are called with ``training=True`` are switched off.

@@ -38,7 +38,7 @@ class Gap(NamedTuple):
 
     @property
     def usual_noise(self) -> Array:
-        """The noise of each channel, or that of half of the channels of about its size."""
+        """The noise of each channel, at least the median of the channels of about its size."""
         usual = self.noise.copy()
         # Alike in size are magnitudes within a factor of 4: the exponent of 2, halved. Zeros are a
         # group of their own.
@@ -61,12 +61,12 @@ class Gap(NamedTuple):
 
 
 def worse(one: Gap, other: Gap) -> Gap:
-    """Of two gaps the one further beyond its limit."""
+    """The one of two gaps that is further beyond its limit."""
     return one if worst_of(one)[0] >= worst_of(other)[0] else other
 
 
 def worst_of(gap: Gap) -> tuple[float, int]:
-    """How many limits the worst channel is off, and which it is."""
+    """By how many times its limit the worst channel is off, and its number."""
     # A limit is never zero, so NaN is a difference from something that is no number.
     ratio = np.nan_to_num(gap.difference / gap.limit, nan=np.inf)
     channel = int(np.argmax(ratio)) if ratio.size else 0

@@ -149,7 +149,7 @@ def _fitted(spec: InputSpec, array: Any) -> Any:
 
 
 def _holds(dtype: str, array: Any) -> bool:
-    """Whether numbers of a type hold what is in ``array``: all but rounding."""
+    """Whether the type ``dtype`` holds the numbers in ``array``, but for rounding."""
     if dtype == "string" or array.dtype.kind in "OSU":
         return dtype == "string" and array.dtype.kind in "OSU"
     if "float" in dtype:
@@ -221,7 +221,7 @@ def _whole(random: Any, dtype: str, shape: tuple[int, ...]) -> Any:
 
 
 def _rows(random: Any, limit: int, shape: tuple[int, ...]) -> Any:
-    """Numbers below ``limit``, each of them at least once if there is room for all."""
+    """Integers below ``limit``, each at least once if there is room for all."""
     drawn = random.integers(0, limit, shape).reshape(-1)
     if limit <= drawn.size:
         # A random order of the places; the first ``limit`` of them get each number once.
@@ -231,7 +231,7 @@ def _rows(random: Any, limit: int, shape: tuple[int, ...]) -> Any:
 
 
 def _mask_some(random: Any, values: Any, mask: float) -> None:
-    """Shorten every second sample, leave a step out within it, and use the value elsewhere too."""
+    """Mask the end of every second sample and a step within it; put the value elsewhere too."""
     batch, steps = values.shape[:2]
     # At least half of the steps are left, and at least one is cut off.
     lengths = random.integers(steps - steps // 2, steps, (batch,))

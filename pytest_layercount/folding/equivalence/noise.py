@@ -50,7 +50,7 @@ class Movable:
 
 @contextmanager
 def movable(copies: Copies, unit: float) -> Iterator[Callable[[int], None]]:
-    """Gives a function that moves each weight by up to ``unit`` of its size, by a seed.
+    """Yield a function that moves each weight by up to ``unit`` of its size, by a seed.
 
     Each layer draws for itself. Afterwards all weights are what they were.
     """

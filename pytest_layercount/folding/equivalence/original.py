@@ -123,7 +123,7 @@ class Original:
 
 @contextmanager
 def unchanged(model: Any) -> Iterator[None]:
-    """Afterwards all variables are what they were: statistics, states, random seeds."""
+    """Put all variables back afterwards: statistics, states, random seeds."""
     import tensorflow as tf
 
     variables = [v for v in _variables(model) if hasattr(v, "assign") and hasattr(v, "shape")]
@@ -231,7 +231,7 @@ def moved_inputs(inputs: Sequence[Any], unit: float, seed: int) -> list[Any]:
 
 
 def finite_parts(reference: Any, other: Any) -> tuple[Any, Any]:
-    """Arrays without the places where the first is not finite: nothing can be held to these."""
+    """Both arrays with zeros where the first is not finite: nothing can be held to that."""
     ours, theirs = np.asarray(reference), np.asarray(other)
     if ours.shape != theirs.shape or {ours.dtype.kind, theirs.dtype.kind} & set("bOSU"):
         return ours, theirs
@@ -243,7 +243,7 @@ def finite_parts(reference: Any, other: Any) -> tuple[Any, Any]:
 
 
 def _arguments(opened: OpenModel) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
-    """How flat tensors become the arguments that the model takes."""
+    """A function that makes positional and named arguments of the model out of flat tensors."""
     adapter, graph = adapter_for(opened.model), opened.graph
     call = None if adapter.functional(opened.model) else adapter.built_with(opened.model)
     numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}

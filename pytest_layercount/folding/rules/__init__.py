@@ -61,7 +61,7 @@ _FAMILIES = (
 
 
 def _rules_in(family: ModuleType) -> Iterator[Rule]:
-    """One of each rule in a file that says for which types or operations it is."""
+    """An instance of each rule in a file that names types or operations of its own."""
     for kind in vars(family).values():
         # Classes imported from other families are theirs. Abstract ones, such as ``Weighted``, name
         # no type; nor do those that other rules make themselves, such as ``Inherited``.
@@ -112,7 +112,7 @@ class RuleBook:
         return layer
 
     def renumbered(self, origins: Sequence[int]) -> RuleBook:
-        """The book for a graph each of whose layers was another number before."""
+        """The book for a graph whose layer ``n`` had the number ``origins[n]`` in this book."""
         if not self.users:
             return self
         every = enumerate(origins)

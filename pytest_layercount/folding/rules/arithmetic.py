@@ -73,7 +73,7 @@ def constants(site: Site) -> list[Any]:
 
 
 def spans(site: Site, shape: Shape, affine: Affine) -> bool:
-    """Whether an input has all the channels of the map, not one that is broadcast."""
+    """Whether an input of this ``shape`` has all channels of the map, and is not broadcast."""
     if shape is None or site.output is None or len(shape) != len(site.output):
         return False
     if affine.axis is None:
@@ -82,7 +82,11 @@ def spans(site: Site, shape: Shape, affine: Affine) -> bool:
 
 
 def constant_map(site: Site) -> Affine | None:
-    """The map of an operation between one value and one constant."""
+    """The map of an operation between one value and one constant, None if it is none.
+
+    Raises:
+        Stop: some Keras adds the constant along another axis.
+    """
     both = operands(site)
     # A constant with more axes, or longer ones, would broadcast the value: that is no map of it.
     if len(both) != 2 or len(constants(site)) != 1 or site.output != site.input:

@@ -30,7 +30,7 @@ _MAKING = frozenset(
 
 
 def ask_hooks(opened: OpenModel) -> tuple[ModelGraph, RuleBook]:
-    """The graph of a model with the attributes that users' rules look at, and all the rules.
+    """Ask users' hooks for rules; the graph then holds the attributes that these look at.
 
     The hooks are asked for layers of the user's own, for those inside wrappers too.
 
@@ -46,7 +46,10 @@ def ask_hooks(opened: OpenModel) -> tuple[ModelGraph, RuleBook]:
 
 
 def _asked(users: dict[Place, Rule], layer: Layer, live: Any, *place: int | str) -> Layer:
-    """Note the rule for a layer, and for those that it wraps; what the rules look at is in it."""
+    """Put the rules for a layer and those that it wraps into ``users``.
+
+    Returns the layer with the attributes that these rules look at.
+    """
     if not layer.own:
         return layer
     # One of Keras's wrappers: what it holds is the user's own.
@@ -123,7 +126,7 @@ def _absorbed(rule: Any, site: Site, side: Side, weights: Weights, maps: Maps) -
 
 
 def _computes_what_keras_does(live: Any) -> bool:
-    """Whether a class of the user's own leaves alone all that Keras's class has but what makes it.
+    """Whether a class of the user's overrides nothing of Keras's class but how it is made.
 
     A change of ``__init__`` shows in the attributes, which are read.
     """
@@ -136,7 +139,7 @@ def _computes_what_keras_does(live: Any) -> bool:
 
 
 def _inherited(live: Any) -> tuple[str, ...]:
-    """The attributes that decide what the Keras layer does that ``live`` is derived from."""
+    """The attributes that decide what the layer of Keras's does from which ``live`` is derived."""
     for base in type(live).__mro__:
         if is_own(base):
             return row_of(base.__name__).attributes

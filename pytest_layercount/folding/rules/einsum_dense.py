@@ -75,7 +75,11 @@ class EinsumDense(Rule):
 
 
 def _letters(site: Site) -> Letters:
-    """The equation taken apart; nothing is absorbed if a letter stands twice in one operand."""
+    """The equation taken apart.
+
+    Raises:
+        Stop: it cannot be, or a letter stands twice in one operand (a diagonal).
+    """
     parsed = letters_of(site.config["equation"])
     if parsed is None:
         raise Stop("nonlinear")
@@ -86,7 +90,11 @@ def _letters(site: Site) -> Letters:
 
 
 def _here(site: Site, letters: Letters, side: Side, affine: Affine) -> str:
-    """The letter along which the map runs."""
+    """The letter along which the map runs.
+
+    Raises:
+        Stop: it runs along an axis that the kernel lacks, or shapes are not known.
+    """
     shape = site.shape(side)
     if shape is None:
         raise Stop("unknown-shape")

@@ -199,7 +199,7 @@ def _sizes(site: Site) -> list[int] | None:
 
 
 def _require_everywhere(site: Site, affine: Affine) -> None:
-    """Stop a map that every input would have to take where one cannot."""
+    """Raise a Stop where one input cannot take a map that all of them would have to take."""
     if constants(site):
         raise Stop("fixed-weights")
     if not _spans_all(site, affine):
@@ -211,7 +211,7 @@ def _spans_all(site: Site, affine: Affine) -> bool:
 
 
 def _sum_down(site: Site, maps: Maps, factors: Mapping[int, float]) -> Route:
-    """Maps on the terms of a weighted sum, as one map on the sum."""
+    """Turn maps on the terms of a weighted sum into one map on the sum."""
     if constants(site):
         raise Stop("fixed-weights")
     first = next(iter(maps.values()))

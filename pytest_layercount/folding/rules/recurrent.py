@@ -131,5 +131,5 @@ class Bidirectional(Rule):
 
 
 def _inner(site: Site, name: str) -> Site:
-    """The call of one of a Bidirectional's layers, with the outputs of both."""
+    """The call as if it were one of the inner layer ``name``; its outputs are those of both."""
     return replace(site, layer=site.config[name])

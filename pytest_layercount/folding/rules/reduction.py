@@ -37,7 +37,7 @@ class Mean(Through):
 
 
 class Extreme(Mean):
-    """The largest or smallest over axes; of nothing else, so ``initial`` stops a map."""
+    """The largest or smallest over axes; a number ``initial`` among them stops a map."""
 
     operations: tuple[str, ...] = ("max", "min", "reduce_max", "reduce_min")
 
@@ -46,7 +46,11 @@ class Extreme(Mean):
 
 
 def _left(site: Site) -> list[int | None]:
-    """For each axis of the output, that of the input; None for one that was reduced and kept."""
+    """For each axis of the output, its axis in the input; None where it was reduced and kept.
+
+    Raises:
+        Stop: the axes cannot be read, or ``initial`` is given.
+    """
     args = site.node.args
     if site.input is None or not args or not isinstance(args[0], Value):
         raise Stop("unknown-shape")

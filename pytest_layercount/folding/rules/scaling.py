@@ -178,7 +178,7 @@ class LayerScale(Rule):
 
 
 def _statistics(site: Site, weights: Weights, *, kept: str = "adapt_") -> tuple[Array, Array]:
-    """``m`` and ``d``, as long as the statistics are."""
+    """``m`` and ``d`` of the module docstring, as vectors."""
     variance = weights[f"{kept}variance"].ravel()
     with np.errstate(all="ignore"):
         return weights[f"{kept}mean"].ravel(), np.maximum(np.sqrt(variance), site.config["epsilon"])
@@ -192,7 +192,7 @@ def _normalising(site: Site, weights: Weights) -> tuple[Array, Array]:
 
 
 def _adapted(site: Site, weights: Weights, mean: Array, deviation: Array) -> dict[str, Array]:
-    """The variables with which the layer computes these, infinite where none would do."""
+    """The variables with which the layer computes these, infinite where none would do so."""
     shape = weights["adapt_mean"].shape
     # The layer would use ``epsilon`` instead. Infinite weights are refused as an overflow.
     deviation = np.where(deviation < site.config["epsilon"], np.inf, deviation)

@@ -76,7 +76,7 @@ class OfShape(Rule):
 
 
 def _divided(site: Site) -> int | None:
-    """The only axis along which the parts are smaller, if they make up the whole."""
+    """The axis along which the parts are smaller, None unless they make up the whole."""
     shapes = [shape for shape in site.outputs if shape is not None]
     if site.input is None or len(shapes) != len(site.outputs):
         return None
@@ -116,7 +116,7 @@ def _picked(site: Site) -> list[tuple[int | None, slice]] | None:
 
 
 def _key(site: Site) -> list[Any] | None:
-    """What stands between the brackets, where it is plain."""
+    """The parts between the brackets, None unless all are integers, slices, None or ``...``."""
     args, kwargs = site.node.args, site.node.kwargs
     keys = [*args[1:], *(kwargs[name] for name in ("key", "slice_spec") if name in kwargs)]
     if not args or not isinstance(args[0], Value) or len(keys) != 1:

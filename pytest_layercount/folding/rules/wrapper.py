@@ -70,7 +70,7 @@ def _without_time(shape: Shape) -> Shape:
 
 
 def _repeats(site: Site) -> bool:
-    """Whether a result may stand in for that of a step which a mask hides."""
+    """Whether the result of one step may stand in for that of another which a mask hides."""
     masked = any(site.node.masked) or "mask" in site.node.kwargs
     return masked and (site.input is None or site.input[0] is not None)
 
