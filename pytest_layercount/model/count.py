@@ -16,6 +16,7 @@ from pytest_layercount.model.macs import macs
 Count = Literal["layers", "nodes", "top"]
 COUNTS: tuple[str, ...] = get_args(Count)
 
+# Up to the first number and a letter after it: "block2a" of EfficientNet's "block2a_expand_conv".
 _BLOCK = re.compile(r"\D*\d+[a-z]?(?=_|$)")
 _NUMBER = re.compile(r"_\d+$")
 

@@ -94,6 +94,8 @@ class GraphEdit:
         # Sorted, so that what is planned does not depend on the order of the bypasses.
         self._uses[instead] = sorted([*self.uses(instead), *moved])
         self.outputs[instead] += self.outputs.pop(gone, 0)
+        # Both have the same numbers unless alter() noted otherwise. At a fold ``instead`` was
+        # altered and has now those of the map that is gone.
         self._equal[instead] = self._same(instead) | self._same(gone)
         self._release(node)
 
@@ -179,6 +181,7 @@ class GraphEdit:
         # A model keeps its inputs, even those that nothing reads any more.
         entries = [value.node for value in self.entries]
         reads = self.inputs
+        # Numbers of nodes are in topological order already; needed() only says which they are.
         return sorted(needed([*entries, *ends], lambda node: [v.node for v in reads[node]]))
 
 

@@ -124,6 +124,7 @@ class Node:
     @cached_property
     def inputs(self) -> tuple[Value, ...]:
         """The values this call reads, in order; one used twice stands twice."""
+        # Most calls read one tensor; this saves the walk.
         if len(self.args) == 1 and isinstance(self.args[0], Value) and not self.kwargs:
             return self.args
         return tuple(values_in((self.args, tuple(self.kwargs.values()))))

@@ -23,6 +23,7 @@ from pytest_layercount.model.layers.einsum import multiplied
 
 Sizes = tuple[int, ...]
 
+# They multiply more than element by element, in ways for which there is no formula here.
 _UNKNOWN_OPERATIONS = re.compile(r".*(attention|conv|dot|fft|inv|solve|svd|qr|lstm|gru|rnn).*")
 
 

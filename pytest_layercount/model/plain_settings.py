@@ -337,9 +337,12 @@ def _goes_without_saying(type_: str, name: str, value: Any, *, builtin: bool) ->
         return False  # the last axis has two names; comparing knows the rank
     usual = row_of(type_).usual.get(name, _USUAL.get(name))
     if value is None:
+        # No activation is the linear one, and no data_format that of the library.
         return usual in (None, ()) or name in ("activation", "data_format")
     if value is False:
+        # A flag that is off goes without saying, unless it is usually on.
         return usual is not True
+    # 1 is usual where True is not, though they are equal.
     return bool(value == usual) and isinstance(value, bool) == isinstance(usual, bool)
 
 

@@ -136,6 +136,7 @@ def keras_call(layer: Any) -> Any:
 
     What that adds to a graph stands in the graph, and happens again when the graph is run.
     """
+    # The nearest class of Keras's own, past all overrides of the user's.
     base = next((cls for cls in type(layer).__mro__ if is_own(cls)), type(layer))
     return partial(base.__call__, layer)
 

@@ -58,6 +58,7 @@ def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
     merged = dict(config)
     for name, change in changes.items():
         if isinstance(change, Mapping):
+            # What Keras serialised: {"class_name": ..., "config": {...}}.
             inner = config[name]
             merged[name] = {**inner, "config": with_changes(inner["config"], change)}
         else:
@@ -129,6 +130,7 @@ def _functions_set_aside(live: Any) -> Iterator[None]:
             # Keras's own activations have names that a configuration can hold.
             if "activations" not in str(getattr(value, "__module__", "")):
                 aside.append((vars(part), name, value))
+    # The Keras that the layer derives from, of which there may be two.
     own = next(filter(is_own, type(live).__mro__))
     library = sys.modules[own.__module__.partition(".")[0]]
     try:

@@ -46,6 +46,7 @@ def difference(old: Any, new: Any, changed: frozenset[str], loosely: bool) -> st
     compared ``loosely``: its constants are rounded otherwise.
     """
     here, there = (list(_layers(layer)) for layer in (old, new))
+    # Before pairs are compared: with another number of parts, they are not of the same place.
     if len(here) != len(there):
         return f"it holds {len(there) - 1} layers, not {len(here) - 1}"
     # Parts are compared in the order in which Keras tracks them.
@@ -217,6 +218,7 @@ class _Comparison:
             coarser = min(here.dtype, there.dtype, key=lambda dtype: dtype.itemsize)
             here, there = here.astype(coarser), there.astype(coarser)
         if self.loosely and here.dtype.kind == there.dtype.kind == "f":
+            # float16 rounds by up to 2 ** -11 of a number, which is 5e-4.
             return bool(np.allclose(here, there, rtol=1e-3, atol=1e-6, equal_nan=True))
         return bool(np.array_equal(here, there, equal_nan=here.dtype.kind in "fc"))
 

@@ -51,6 +51,8 @@ def bases_of(cls: type) -> tuple[str, ...]:
     if is_own(cls):
         return row_of(cls.__name__).bases
     names: list[str] = []
+    # Up to the first class of Keras's own: its row knows the rest. Mixins that are no layers are
+    # left out.
     for base in cls.__mro__[1:]:
         if is_own(base):
             own = () if base.__name__ == "Layer" else (base.__name__,)

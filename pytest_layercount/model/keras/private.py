@@ -90,6 +90,7 @@ def check(library: str, version: str, label: str) -> None:
     """
     major, minor = numbers(version)
     if major in _OLDEST:
+        # A new version that has all names is taken, however new: only what is missing tells.
         missing = next(missing_of(library, KERAS_3 if major == 3 else KERAS_2), None)
         if missing is None:
             return

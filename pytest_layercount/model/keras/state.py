@@ -68,9 +68,11 @@ class State:
         ]
         late = False
         for target, value in (*others, *targets):
+            # A variable that began with this very value has it already.
             if self.begun.get(id(target)) is not value:
                 target.assign(tensor_of(value, target.dtype))
                 late = True
+        # Again: the first call may have made parts that did not exist before.
         late = keep_functions(self.old, self.new, self.changed) or late
         late = self._learned() or late
         self.carried = list(zip(states_of(self.new), states_of(self.old), strict=False))

@@ -60,6 +60,7 @@ def _why_unlimited(cls: type, count: Count) -> Unlimited | None:
     derived = [
         known for known in _loaded("Layer") if cls in known.__mro__ and known.__name__ in KNOWN
     ]
+    # A limit on a base class that only one version has would count nothing in another.
     return "base" if any(cls.__name__ not in bases_of(known) for known in derived) else None
 
 

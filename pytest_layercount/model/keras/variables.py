@@ -44,6 +44,7 @@ def array_of(value: Any) -> NDArray[Any]:
     values elsewhere while somebody does.
     """
     tensorflow = sys.modules.get("tensorflow")
+    # Only TensorFlow's tensors show their memory so.
     if quick() and tensorflow is not None and hasattr(value, "numpy"):
         try:
             return np.asarray(memoryview(tensorflow.convert_to_tensor(value)))

@@ -188,6 +188,7 @@ class LayerType:
         Raises:
             ValueError: a size that decides it is not known.
         """
+        # Kernels always train; what does not is among the vectors.
         weights = Scalars() if self.vectors is None else self.vectors(config, shapes)
         if self.kernels is None:
             return weights

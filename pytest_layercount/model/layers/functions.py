@@ -70,6 +70,7 @@ def _sized(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
 
 
 def _cropped(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
+    # TensorFlow cuts the same number of rows from both ends, rounded down.
     fraction = argument(args, kwargs, 1, "central_fraction")
     sizes = [
         None if size is None else size - 2 * int((size - size * fraction) / 2)

@@ -57,12 +57,14 @@ def _frames(config: Config, shape: Sizes) -> Sizes:
 
 def _bins(config: Config) -> int:
     """The number of frequencies of a frame, padded by default to the next power of two."""
+    # A real signal of n samples has n // 2 + 1 frequencies.
     length = config.get("fft_length") or 1 << (int(config["frame_length"]) - 1).bit_length()
     return int(length) // 2 + 1
 
 
 def _stft(config: Config, shape: Sizes) -> Shape:
     (frames,), number = _frames(config, shape), channels(config, shape)
+    # "stft" returns real and imaginary parts side by side.
     bins = _bins(config) * (2 if config.get("mode") == "stft" else 1)
     if config.get("expand_dims"):
         sizes = (number, frames, bins) if is_first(config) else (frames, bins, number)

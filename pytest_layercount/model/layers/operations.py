@@ -56,6 +56,7 @@ def operation_output(name: str, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
     tensors = tensors_in((args, kwargs))
     if name in _BROADCAST or name == "add_n":
         return broadcast([*(tensor.shape for tensor in tensors), *_constants(args, kwargs)])
+    # Broadcasting is asked first, since it takes constants into account: x + array.
     shape = tensors[0].shape
     if shape is None:
         return None

@@ -131,6 +131,7 @@ class GraphBuilder:
     ) -> None:
         """Add a call that stays whole and runs with this flag, and its layer the first time."""
         source, layer = self.source, call.layer
+        # A layer that is called twice has one number and the path of its first call.
         number = self._places.get(id(layer))
         if number is None:
             number = self._places[id(layer)] = len(self.layers)
@@ -160,6 +161,8 @@ class GraphBuilder:
         for call in calls:
             if known.keys() >= set(map(id, call.outputs)):
                 continue  # an input, fed by whoever opened this model
+            # First what Keras itself decides; then, in a call() that was followed, the flag that
+            # its code gives.
             flag = self.source.training(scope.training, call.training)
             if scope.followed and call.training is not None:
                 flag = call.training  # no model hands this call another

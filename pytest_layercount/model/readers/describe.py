@@ -102,6 +102,7 @@ class Describer:
         """The layers that a layer holds which stays whole; models among them are opened."""
         layers: list[Layer] = []
         for part in _parts(layer, self.traits(layer)):
+            # It stands in the graph itself, or in another layer that came first.
             if id(part) in self.met:
                 continue
             self.met.add(id(part))

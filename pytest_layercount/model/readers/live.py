@@ -157,6 +157,8 @@ class LiveSource:
         elif not is_composite(layer):
             return None
         try:
+            # Models, and all layers of a subclassed model, are opened as far as their call() can be
+            # followed once; layers that Keras counts as one only if it does the same every time.
             if self.subclassed or self.describer.traits(layer).model:
                 traced = trace(self.adapter, layer, call.args, call.kwargs, training=training)
             else:
@@ -169,6 +171,7 @@ class LiveSource:
         """Whether a model inside is called on sizes like those that its graph was made with."""
         made = [self.adapter.shape(tensor) for tensor in self.adapter.ends(functional)[2]]
         read = [self.adapter.shape(tensor) for tensor in self._tensors(call)]
+        # A shape that is not known, or a size, fits any.
         pairs = zip(made, read, strict=False)
         return not any(ours and theirs and _differ(ours, theirs) for ours, theirs in pairs)
 

@@ -157,6 +157,7 @@ def _dtype(
         policy = str(named or "").rpartition("_from_")[2]
     computes = str(policy or "float32").removeprefix("mixed_")
     row = row_of(layer.type)
+    # Integers pass through layers that do not compute with them, in some versions.
     if first and "float" not in first and row.keeps_integers(layer.config, layer.generation):
         return first
     call = Call(layer.config, generation=layer.generation, version=layer.version)

@@ -101,11 +101,13 @@ class Joining:
         return layer is not None and (layer.network is not None or layer.sequential)
 
     def _key(self, reference: Reference, *, end: bool = False) -> Key:
-        # Numbers count the calls that Keras made, and the file has only those of this model: a
-        # nested model may have made one of itself when it was built, which then is number 0.
         name, number = reference.layer, reference.call
         if name not in self.layers:
             raise Malformed(f"a call refers to the layer {name!r}, which is not there")
+        # A nested functional model has made a call of itself, number 0, which the file leaves out.
+        # Its first call in this model is ["inner", 1, 0] in Keras 2; in Keras 3 that at the ends
+        # alone, and ["inner", 0, 0] in arguments of calls. A Sequential of Keras 3 is always
+        # numbered from 0.
         count, layer = len(self.calls[name]), self.layers[name]
         if self.generation == 2:
             number -= self.first.get(name, 0)
