@@ -31,6 +31,7 @@ def parts(layer: Any) -> Iterator[Any]:
 
 def is_composite(layer: Any) -> bool:
     """Whether a layer is the user's own and made of other layers."""
+    # What Keras's own layers are made of is theirs: they count as one.
     if is_own(type(layer)):
         return False
     return len(list(parts(layer))) > 1

@@ -24,6 +24,7 @@ _DEEP = 6
 
 def loose_layers(layer: Any, *, builtin: bool) -> Iterator[Any]:
     """The layers and models that are reached from ``layer`` by Python alone, none of them twice."""
+    # Keras's own layers have no code of the user's but what they were given.
     if builtin:
         names = (*ACTIVATIONS, "function", "arguments")  # the last two are those of a Lambda
         roots = [getattr(layer, name, None) for name in names]

@@ -22,8 +22,7 @@ def as_it_was(layer: Any) -> Iterator[None]:
     """
     held = list(parts(layer))
     before = [_State(part) for part in held]
-    # Statistics, states and seeds, which a call may assign. Weights that train are many to copy,
-    # and no layer of Keras's assigns them.
+    # Statistics, states and seeds, which a call may assign. Weights that train are many to copy.
     fixed = [(variable, array_of(variable).copy()) for variable in _untrained(layer)]
     # After the state was noted, so that the stand-ins are taken away like any other change.
     stand_ins = [(part, _instead(part)) for part in held]
@@ -81,6 +80,7 @@ class _State:
         now = vars(self.layer)
         changed = {key for key in now.keys() | self.attributes.keys() if self._differs(key)}
         for key in changed:
+            # In vars(), past the setattr of Keras, which would track what is put back.
             if key in self.attributes:
                 now[key] = self.attributes[key]
             else:
@@ -99,6 +99,7 @@ class _State:
 
 
 _NODES = ("_inbound_nodes", "_outbound_nodes")
+# The first that fits: what Keras makes of a list or dictionary derives from one of these.
 _KINDS: tuple[Any, ...] = (list, dict, set)
 
 

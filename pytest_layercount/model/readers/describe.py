@@ -108,6 +108,7 @@ class Describer:
             self.met.add(id(part))
             traits, own = self.traits(part), f"{path}/{part.name}"
             inside = self._inside(part, own)
+            # Models count through what is in them.
             if traits.model:
                 layers += inside
             elif traits.kind != "input":

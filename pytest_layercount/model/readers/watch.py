@@ -42,6 +42,7 @@ def watch_call(model: Any, inputs: Any, refused: Unseen) -> ModelGraph:
     adapter = adapter_for(model)
     args, kwargs = _arguments(adapter, model, inputs, refused)
     watch = _Watch(adapter, model)
+    # Inputs are nodes before any call is, so that calls can read them.
     watch.enter((args, kwargs))
     flags = {"training": False} if "training" in _names(model.call) else {}
     with _state_kept(model), watch.watching():
@@ -135,6 +136,7 @@ class _Watch:
     def watching(self) -> Iterator[None]:
         """Record every call of a layer that this thread makes."""
         thread = threading.get_ident()
+        # On the base classes, as Python looks __call__ up on the class and not on the instance.
         classes: list[Any] = [
             base
             for base in type(self.model).__mro__

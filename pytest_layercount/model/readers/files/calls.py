@@ -53,6 +53,7 @@ def raw_call(node: Any, layer: SavedLayer) -> RawCall:
         # ``layer`` stands for "not there". Keras 3.3 records the mask that was not given.
         if kwargs.get("mask", layer) is None:
             del kwargs["mask"]
+        # The flag stands apart in our calls, since a model around may hand on another.
         training = flag_of(kwargs.pop("training", None))
         return RawCall(tuple(args), _ordered(kwargs, layer), training)
     return _nested_lists(node, layer)
@@ -60,6 +61,7 @@ def raw_call(node: Any, layer: SavedLayer) -> RawCall:
 
 def ends_of(tree: Any) -> Any:
     """The inputs or outputs of a model, with references for leaves."""
+    # ["layer", 0, 0] alone is a reference, and a list of these a structure.
     if _is_leaf(tree):
         return Reference(*tree[:3])
     if isinstance(tree, dict):
@@ -143,6 +145,7 @@ def _revived(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     config = value.get("config")
+    # A dictionary of the user's, with arguments in it.
     if "class_name" not in value or not isinstance(config, (dict, str)):
         return {key: _revived(item) for key, item in value.items()}
     return _object(str(value["class_name"]), config if isinstance(config, dict) else {})

@@ -178,7 +178,7 @@ class Parser:
             layers[layer.name] = layer
             nodes = entry.get("inbound_nodes") or []
             calls[layer.name] = [raw_call(node, layer) for node in nodes]
-            # Some files leave out the call that an InputLayer makes of itself.
+            # Files leave out the call that an InputLayer makes of itself.
             if layer.type == "InputLayer" and not nodes:
                 calls[layer.name] = [RawCall((), {}, None)]
         return Joining(layers, calls, config, self.generation, lists=self.keeps_lists).network()

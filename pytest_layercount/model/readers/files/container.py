@@ -219,6 +219,7 @@ def _saved(path: Path, config: Any, metadata: Any) -> Saved:
     if not isinstance(config, dict) or "class_name" not in config:
         raise ModelError(f"{path}: its JSON does not describe a Keras model")
     notes = metadata if isinstance(metadata, dict) else {}
+    # HDF5 and archives note it beside the configuration, JSON in it.
     version = notes.get("keras_version") or config.get("keras_version") or ""
     return Saved(path, config, str(version))
 

@@ -66,6 +66,7 @@ class SavedDescriber:
             self.met.add(id(part))
             own = f"{path}/{part.name}"
             inside = self._held(part, own)
+            # Models count through what is in them, as in a live model.
             if part.model:
                 layers += inside
             elif _kind(part) == "layer":

@@ -142,6 +142,7 @@ def _run_by(entry: Mapping[str, Any], inner: Any) -> str:
     functions = _names(entry, "config", "registered_name") if "function" in kinds else kinds
     if any(_is_foreign(module, name, function="function" in kinds) for name in functions):
         return f"calls {module}.{functions[0]}"
+    # Only what is called in a graph has "inbound_nodes".
     if "inbound_nodes" in entry and _is_function(module, kinds):
         return f"calls {module}.{functions[0]} in the place of a layer"
     if isinstance(inner, Mapping) and set(kinds) & _CALLED_OPERATIONS:
@@ -181,6 +182,7 @@ def _is_function(module: str, names: tuple[str, ...]) -> bool:
     """
     if "function" in names or "applications" in module.split("."):
         return True
+    # Classes have capitals; a class of the user's that has none is known if it is loaded.
     if not (module and names and names[0][:1].islower()):
         return False
     return not isinstance(getattr(sys.modules.get(module), names[0], None), type)
@@ -198,6 +200,7 @@ def _is_bytecode(text: str) -> bool:
         start = base64.b64decode(text[: 4 * _HEADER], validate=False)[:_HEADER]
     except (binascii.Error, ValueError):
         return False
+    # 0x80 marks an object that others refer to: marshal sets it or not.
     if len(start) < _HEADER or start[0] & 0x7F != _CODE:
         return False
     # Little-endian, and below 256: three of the four bytes are zero.

@@ -93,6 +93,7 @@ class Flattening:
         return self._body(body.node_def, ends, arguments, "" if whole else f"{path}/", depth + 1)
 
     def _add(self, node: Any, inputs: list[str], prefix: str) -> list[str]:
+        # Functions that call one another twice grow without bound from a small file.
         if len(self.names) > MOST_OPERATIONS:
             raise ModelError(f"it has more than {MOST_OPERATIONS:,} operations")
         # Two calls of one function by nodes of the outermost call have the same prefix, "".
