@@ -75,6 +75,7 @@ def explain_sources(one: Source, two: Source, count: Count = "layers") -> Explan
         told = [cause.confirmed for cause in merged if cause.code == "collapsed"]
         if told and all(told):
             (mine, other, compared), found = ways, merged
+    # What was compared may have composite layers opened, which the counts do not.
     causes = (
         *found,
         *openings(one.graph, mine.graph, count),

@@ -82,6 +82,8 @@ class Partition:
         """
         one, two = list(before), list(after)
         for group in self.groups:
+            # In an exchange layers of one model stand for those of the other: they belong in one
+            # group.
             alike = code in _EXCHANGES or bool(group.after) == bool(two)
             if group.code == code and alike and not group.detail:
                 group.before += one

@@ -83,6 +83,7 @@ def plain(source: Source, way: Way) -> Plain:
         if way.gather or rewrite is not gather_hard_activations:
             rewrite(form)
     absorb(form, source.book)
+    # Merged after all else that folds, so that each is explained by itself.
     if way.merge:
         merge_linear(form, source.book)
     for rewrite in AFTER:

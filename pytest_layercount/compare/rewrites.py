@@ -96,6 +96,7 @@ def _gather_swish(form: Form, number: int, readers: Mapping[int, list[int]]) -> 
     values = form.inputs(number)
     if kind(form.items[number]) != "multiply" or len(values) != 2:
         return
+    # The product may stand either way round.
     for gate, source in (values, values[::-1]):
         item = form.items[gate.node]
         if function(item) != "hard_sigmoid" or form.inputs(gate.node) != [source]:

@@ -56,6 +56,7 @@ def source_of(model: Any) -> Source:
         except Unseen:
             return Source(read_graph(model))
         graph = with_reloaded_opened(opened)
+        # What stands in a SavedModel inside has no live layer whose weights could be read.
         if graph is not opened.graph:
             return Source(graph)
         return Source(graph, weights_of(opened), lambda: _reopened(opened), opened.book)

@@ -160,6 +160,7 @@ class Affine:
 
 def joined(parts: Sequence[Affine], axis: int) -> Affine:
     """The map that applies each of ``parts`` to its own run of channels."""
+    # One symbolic part makes the whole symbolic.
     scales = [part.scale for part in parts if part.scale is not None]
     shifts = [part.shift for part in parts if part.shift is not None]
     known = len(scales) == len(shifts) == len(parts)

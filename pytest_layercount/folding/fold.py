@@ -236,6 +236,7 @@ def _require_call_kept(opened: OpenModel) -> None:
     """
     model, layers = opened.model, zip(opened.graph.layers, opened.layers, strict=True)
     subclassed = adapter_for(model).functional(model) is None
+    # A path of one name is that of a layer which the followed ``call`` itself calls.
     called = [live for layer, live in layers if subclassed and layer.path == live.name]
     for live in filter(wraps_call, (model, *called)):
         raise ModelError(
@@ -256,6 +257,7 @@ def _require_flags_kept(opened: Taught) -> None:
             if layer.path not in opened.trained or not runs_in_training(layer, node):
                 continue
             rule = opened.book.rule_for(layer, node.layer)
+            # What is not known to ignore the flag may mind it.
             if rule is None or rule.training_matters:
                 raise ModelError(
                     f"the call() of the model {opened.graph.name!r}, or of one in it, calls layer "

@@ -160,6 +160,10 @@ class Rule:
         """New weights with ``f'(x) = scale * f(x) + shift``, or ``f(scale * x + shift)`` before."""
         raise NotImplementedError
 
+    # Of a map A after this call or before it:
+    #
+    #     pass_up      x ── f ── A ──   becomes   x ── A' ── f ──        one A' for each input
+    #     pass_down    x ── A ── f ──   becomes   x ── f ── A' ──        one A' for each output
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
         """The ways to put maps on the inputs that equal ``affine`` on the output, best first.
 
@@ -230,6 +234,7 @@ def moved(affine: Affine, start: int | None, end: int | None) -> Affine:
     Raises:
         Stop: the map runs along another axis.
     """
+    # A map of all elements alike is the same along any axis.
     if affine.axis is None:
         return affine
     if start is None or end is None:

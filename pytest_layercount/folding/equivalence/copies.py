@@ -15,6 +15,7 @@ from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, map_tree, values_in
 from pytest_layercount.model.readers.live import OpenModel
 
+# Where these saturate, values that are far apart become the same.
 SATURATING = ("softmax", "sigmoid", "log_softmax", "tanh", "hard_sigmoid")
 
 

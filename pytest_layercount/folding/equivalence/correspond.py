@@ -43,6 +43,7 @@ def corresponding(one: OpenModel, two: OpenModel, plan: Plan | None = None) -> C
         )
     )
     plan = plan_graph(one.graph, weights_of(one), book=book_of(one)) if plan is None else plan
+    # Ends go by their place, whatever makes them, and over what is found inside.
     after = _matched(plan.graph, two.graph)
     if after is None:
         return Correspondence((_matched(one.graph, two.graph) or {}) | pairs, {})

@@ -65,6 +65,7 @@ def candidate_inputs(
     unknown = any(None in spec.shape[1:] for spec in specs)
     # Where no size is open, all would be the same.
     tried = [size for size in sizes if unknown or size is sizes[0]]
+    # A new generator each time: what is drawn for one size does not depend on those tried before.
     made = [_make_all(random(), specs, size) for size in tried]
     alone = [_make_all(random(), specs, size, batch=1) for size in tried]
     return made + alone

@@ -82,6 +82,7 @@ def _has_zero_bias(live: Any) -> bool:
 
 def _random_statistics(live: Any, random: np.random.Generator) -> dict[str, Any]:
     shape = tuple(variable(live, "moving_mean").shape)  # type: ignore[union-attr]
+    # Negative ones as well: some maps may only move where no scale is negative.
     sign = np.where(random.random(shape) < 1 / 3, -1, 1)
     drawn = {
         "gamma": random.uniform(0.5, 1.5, shape) * sign,

@@ -50,6 +50,7 @@ class Runner:
         sees the forced tensor. Others are forgotten when nothing reads them any more.
         """
         self.copies.restart()
+        # ``made`` holds what is computed, ``forced`` what is read in its place.
         forced, made = forced or {}, dict(feeds)
         yield from ((value, made[value]) for value in wanted if value in made)
         numbers = leading_to(self.graph, wanted, made.keys() | forced.keys())

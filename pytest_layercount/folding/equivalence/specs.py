@@ -69,6 +69,7 @@ def _spec(opened: OpenModel, value: Value) -> InputSpec:
 
 def _readers(graph: ModelGraph, value: Value) -> Iterator[Node]:
     """The calls that read ``value``, or what was only moved or cast since."""
+    # A number still means the same behind a Reshape or a cast, so readers of these count as well.
     pending, seen = [value], set()
     while pending:
         value = pending.pop()

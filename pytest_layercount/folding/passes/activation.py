@@ -36,6 +36,7 @@ class Activation:
 
     def run(self) -> PassResult:
         """Fuse what can be fused."""
+        #     conv ── Activation(relu) ──        becomes        conv(activation=relu) ──
         edit = self.edit
         gone: list[str] = []
         for number, layer in enumerate(edit.layers):

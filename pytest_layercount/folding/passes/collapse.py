@@ -78,6 +78,7 @@ def _called(edit: FoldEdit) -> set[int]:
 
 def _in_a_row(edit: FoldEdit, node: int) -> Merge | None:
     """Merge ``node`` into the layer that it follows, if both are linear and alone."""
+    #     x ── first ──source── second ──        becomes        x ── second' ──
     source = edit.inputs[node][0]
     if len(edit.inputs[node]) != 1 or not _mergeable(edit, node):
         return None
@@ -136,6 +137,9 @@ def _size(first: Site, second: Site) -> int:
 
 def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merge | None:
     """Merge the branches that ``node`` adds up, if all start from the same value."""
+    #          ┌─ conv 3x3 ─┐
+    #     x ───┼─ conv 1x1 ─┼─ Add ──        becomes        x ── conv 3x3 ──
+    #          └─ BN ───────┘
     site = edit.site(node)
     added = site.layer.operation == "add" or (site.layer.builtin and site.layer.type == "Add")
     values = edit.inputs[node]
@@ -178,6 +182,7 @@ def _term(
         return None if place is None else Term(edit.graph.nodes[value.node].layer, place)
     # The input itself, or a map of it: a kernel that is one, or the scale, in the middle.
     place = offset(large, None)
+    # Where the target changes the number of channels or positions, the input is no term of the sum.
     if place is None or large.input != large.output:
         return None
     if value == start:

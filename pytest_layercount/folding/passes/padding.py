@@ -31,6 +31,7 @@ class Padding:
 
     def run(self) -> PassResult:
         """Absorb what can be absorbed."""
+        #     ZeroPadding ── conv valid ──        becomes        conv same ──  (or causal)
         edit = self.edit
         gone: list[str] = []
         for number, layer in enumerate(edit.layers):

@@ -60,6 +60,7 @@ class BatchNormalization(Rule):
         if not _one_axis(site):
             raise Stop("channel-axis")
         here = aligned(maps[0], site.input, normalised_axis(site))
+        # Both are switched on whatever the map is, since ``absorbed`` returns both.
         missing = [name for name in ("scale", "center") if not site.config[name]]
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * here.channels)
 

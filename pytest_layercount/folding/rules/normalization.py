@@ -60,6 +60,7 @@ class Normalizing(Rule):
         if affine.axis is not None and affine.axis not in axes:
             raise Stop("channel-axis")
         aligned(affine, site.output, axes[-1] if affine.axis is None else affine.axis)
+        # Switched on, a weight begins as the neutral one: gamma 1, beta 0.
         missing = [name for name in _needed(affine) if not site.config[name]]
         size = math.prod(site.output[axis] or 0 for axis in axes)
         return Absorbs(changes=dict.fromkeys(missing, True), adds=len(missing) * size)

@@ -71,6 +71,7 @@ class Recurrent(Rule):
             bias = weights.get("cell.bias", np.zeros(self.bias_shape(site))).copy()
             # A view (row 0 is the input's): what is added below is added in ``bias``.
             of_input = bias[0] if bias.ndim == 2 else bias
+            # sum over taps and inputs of K[tap, i, o] t[i], the kernel of an LSTM having no taps
             of_input += (kernel * shift[:, None]).sum(axis=tuple(range(kernel.ndim - 1)))
             new["cell.bias"] = bias
         return new

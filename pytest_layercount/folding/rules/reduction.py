@@ -63,6 +63,7 @@ def _left(site: Site) -> list[int | None]:
         axes = range(rank)
     elif not isinstance(axes, (list, tuple)) or not all(isinstance(axis, int) for axis in axes):
         raise Stop("unknown-shape")
+    # max(s x + t, i) is not s max(x, i) + t.
     if initial is not None:
         raise Stop("nonlinear")
     gone = {axis % rank for axis in axes}

@@ -66,6 +66,8 @@ class Rescaling(Through):
         size = max(scale.size, offset.size)
         if scale.ndim > 1 or offset.ndim > 1 or size not in (1, site.input[-1]):
             raise Stop("channel-axis")
+        # With ``image_data_format()`` channels_first Keras 3 takes scales along the channels in
+        # front.
         if scale.ndim and is_first(site.config):
             raise Stop("channel-axis")
         scale, shift = np.broadcast_to(scale, size).copy(), np.broadcast_to(offset, size).copy()
@@ -142,6 +144,7 @@ class Normalization(Through):
         mean, deviation = _statistics(site, weights)
         scale, shift = maps[0].arrays()
         if site.config["invert"]:
+            # s (d x + m) + t = (s d) x + (s m + t)        d (s x + t) + m = (d s) x + (m + t d)
             mean = mean * scale + shift if side == "after" else mean + shift * deviation
             return _adapted(site, weights, mean, deviation * scale)
         mean = mean - shift * deviation / scale if side == "after" else (mean - shift) / scale

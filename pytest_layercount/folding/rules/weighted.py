@@ -68,6 +68,7 @@ class Weighted(Rule):
         shape = site.shape(side)
         aligned(maps[0], shape, channel_axis(site, shape))
         biased = _keeps_bias(site, maps[0])
+        # A bias is scaled and shifted channel by channel, so it must be added along the channels.
         if biased and self.adds_bias_elsewhere(site):
             raise Stop("ambiguous-axis")
         if side == "before" and self.pads(site):
