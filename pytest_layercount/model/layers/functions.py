@@ -179,7 +179,7 @@ def _multiplied(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
         return None
     rows = left[-1 if kwargs.get("transpose_a") else -2]
     columns = right[-2 if kwargs.get("transpose_b") else -1]
-    # Axes in front of the last two belong to the longer one.
+    # Where the ranks differ, the axes in front are those of the longer one.
     longer = max(left, right, key=len)
     return (*longer[:-2], rows, columns)
 

@@ -64,8 +64,8 @@ def _windowed(steps: Steps, core: Step) -> None:
     rank = 1 if step is not inner else 3 if "3D" in op.type else 2
     if dilation is None:
         step, dilation = _unwrapped(steps, step, "SpaceToBatchND", "BatchToSpaceND")
-    # An axis expanded after the layer's own (2) leaves the layer the first of the two; one expanded
-    # before it (1) the last.
+    # With the channels last, an axis expanded after the layer's own (2) leaves the layer the first
+    # of the two, one expanded before it (1) the last.
     step.config = _window(op, rank, first=axis in (2, -2))
     if kernel is None:
         step.type = _POOLS[op.type].format(rank)
