@@ -19,7 +19,7 @@ import shlex
 import shutil
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 
 from pytest_layercount.cli import BAD, GOOD, main
+from pytest_layercount.settings import Settings
 from tests.conftest import ROOT, needs_keras
 
 WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
@@ -206,13 +207,39 @@ def test_a_workflow_can_be_read_and_its_options_exist(pytester, text):
 
 
 @pytest.mark.parametrize(("page", "block"), blocks_of("ini"))
-def test_a_configuration_can_be_read_and_its_settings_exist(pytester, page, block):
-    parser = configparser.ConfigParser()
-    parser.read_string(block.text)
+def test_a_configuration_can_be_read(page, block):
+    configparser.ConfigParser().read_string(block.text)
+
+
+def test_every_option_and_key_that_a_page_names_exists(pytester):
     known = pytester.runpytest("--help").stdout.str()
-    named = set(re.findall(r"(?m)^layercount_\w+|--layercount[\w-]*", block.text))
-    assert named
-    assert all(name in known for name in named)
+    pattern = r"--(?:no-)?layercount[\w-]*|\blayercount_\w+"
+    named = {name for page in PAGES.values() for name in re.findall(pattern, page.text)}
+    assert sorted(name for name in named if name not in known) == []
+    in_table = re.findall(pattern, PAGES["settings"].text)
+    assert {name.strip("-").replace("-", "_") for name in in_table} >= {
+        f"layercount_{field.name}" for field in fields(Settings)
+    }
+
+
+@pytest.mark.parametrize("command", ["count", "fold", "explain", "graph", "compare"])
+def test_every_option_of_the_command_that_a_page_names_exists(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    known = capsys.readouterr().out
+    text = "\n".join(page.text for page in PAGES.values())
+    uses = re.findall(rf"``layercount {command}\b[^`]*``|\$ layercount {command}\b.*", text)
+    assert uses
+    named = {option for use in uses for option in re.findall(r"--[\w-]+", use)}
+    assert sorted(option for option in named if option not in known) == []
+
+
+def test_the_front_page_is_short_and_stands_alone():
+    """PyPI shows it, where there are no other pages and no folder of pictures."""
+    text = PAGES["README"].text
+    assert len(text.splitlines()) <= 180
+    assert not re.search(r":\w+:`|\.\. (?:image|figure|include|contents)::", text)
+    assert not re.search(r"`[^`]+<(?!https://)[^`]*>`_", text)
 
 
 @pytest.mark.parametrize(
