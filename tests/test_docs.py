@@ -37,7 +37,7 @@ DIRECTIVE = re.compile(
     r"(?P<text>(?:(?:    .*)?\n)+)",
     re.MULTILINE,
 )
-TAKEN = re.compile(r"``(\S+)``\s+of\s+:doc:`([\w-]+)`")
+TAKEN = re.compile(r"``(\S+\.py)``\s+of\s+:doc:`([\w-]+)`")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ def test_every_block_is_of_a_kind_that_is_run(page):
     assert {block.language for block in page.blocks} <= {"python", "console", "yaml", "ini"}
     assert len(page.blocks) == page.text.count(".. code-block::")
     assert all(text.startswith(("$ pytest ", "$ layercount ")) for text in page.consoles)
+    assert set(page.own_files) <= set(page.files)
 
 
 def test_the_commits_shown_are_there():
