@@ -63,6 +63,7 @@ def confirmed(
 
 def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _Told:
     """What the weights say of each cause: nothing where it is no fold."""
+    # For each layer of one model, those of the other that its calls are paired with.
     forth: dict[int, set[int]] = {}
     back: dict[int, set[int]] = {}
     for here, there in nodes:
@@ -126,6 +127,7 @@ class _Side:
 
     @cached_property
     def absorbed(self) -> dict[int, dict[str, Array]]:
+        # Merges begin with what layers have absorbed before.
         absorbed = absorbed_weights(self.plan, self.read)
         return absorbed | merge_weights(self.plan, absorbed, self.read)
 

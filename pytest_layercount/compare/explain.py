@@ -112,6 +112,7 @@ def _compared(one: Source, two: Source, *, merge: bool) -> _Comparison:
     what could not fold into the layer itself. With ``merge`` linear layers may be one.
     """
     graphs = one.graph, two.graph
+    # Both are held to what is known of both: all settings, and arguments as one Keras spells them.
     way = Way(whole=all(map(_is_known, graphs)), spelled=_is_alike(*graphs))
     forms = plain(one, way), plain(two, way)
     tried = [_compared_as(*forms)]

@@ -125,6 +125,7 @@ class Form:
         """The items as a model whose layers have numbers for paths, and who calls each layer."""
         order = self.order()
         places = {number: place for place, number in enumerate(order)}
+        # One layer for each owner: calls that share a layer share it in the graph as well.
         callers: dict[Hashable, list[int]] = {}
         for number in order:
             callers.setdefault(self.items[number].owner, []).append(number)

@@ -141,6 +141,7 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
     others = _others(layer, _rank(item)) if whole else {}
     if layer.kind == "input":
         shape = call.shapes[0] if call.shapes else None
+        # The batch size is no structure.
         seen = {"shape": None if shape is None else shape[1:], "dtype": "".join(call.dtypes[:1])}
         return {**others, **seen}
     given = {"arguments": arguments} if spelled and (arguments := _arguments(item)) else {}
@@ -298,6 +299,7 @@ def _said(key: str, value: Any, rank: int | None, *, whole: bool) -> Any:
         # -1 and the last axis by its number are the same.
         known = [axis + rank if axis is not None and axis < 0 and rank else axis for axis in axes]
         return known[0] if len(known) == 1 else tuple(known)
+    # The default, which not every layer and file names.
     if key == "data_format" and value == "channels_last":
         return None
     if key.endswith("activation"):

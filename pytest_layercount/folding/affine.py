@@ -87,6 +87,7 @@ class Affine:
 
     def take(self, index: Sequence[int] | NDArray[np.intp], axis: int | None) -> Affine:
         """The map whose channel ``i`` is this map's channel ``index[i]``."""
+        # The indices are part of the token: two maps taken alike from the same map are equal.
         order = np.asarray(index, dtype=np.intp)
         token = ("take", self.token, order.tobytes())
         taken = replace(self, axis=axis, channels=len(order), token=token)

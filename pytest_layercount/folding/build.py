@@ -56,6 +56,7 @@ def _connected(copies: Copies) -> Any:
         layer = copies[node.layer]
         args, kwargs = _filled(node.args, tensors), _filled(node.kwargs, tensors)
         try:
+            # The first call builds a layer, so what its copy cannot do shows here.
             made = adapter.connect(layer, node, args, kwargs)
         except Exception as error:
             raise ModelError(uncopied(graph.layers[node.layer], error)) from error
@@ -189,6 +190,7 @@ class Copies:
             except Exception as error:
                 raise ModelError(uncopied(layer, error)) from error
             self.live[number] = new
+            # Operations and inputs have no weights to be given.
             if layer.kind == "layer":
                 weights = self.weights.get(source, {})
                 changed, loosely = frozenset(_names(changes)), self.dtype is not None

@@ -38,6 +38,7 @@ class _Memory:
     graph: ModelGraph
     layers: tuple[weakref.ref[Any], ...]
     fingerprint: Fingerprint
+    # The hooks that were asked for rules: with others the plan may be another.
     hooks: tuple[Any, ...]
     plan: Plan | None = None
     weights: tuple[float, ...] = ()
@@ -157,6 +158,8 @@ def _look(part: Any) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     cls: Any = type(part)
     kinds: Iterator[Any] = map(type, own.values())
     read = _read_of(cls)
+    # Of a layer of Keras's the attributes that somebody reads, and variables and arrays of any
+    # name: another object there holds other numbers.
     names = [name for name, kind in zip(own, kinds, strict=True) if name in read or _is_array(kind)]
     # With a single name, ``itemgetter`` returns the value itself, not a tuple.
     return itemgetter(*(names if read and len(names) > 1 else own))

@@ -105,6 +105,7 @@ def fold_opened(
     """
     _require_call_kept(whole)
     _require_flags_kept(whole)
+    # First of all: what only other outputs need must not stop a map.
     opened = whole if outputs is None else replace(whole, graph=keep_outputs(whole.graph, outputs))
     opened, plan, weights = resolved(opened, passes=passes, unshare=unshare)
     folded = build_model(opened, plan.graph, plan.sources, weights)
@@ -140,6 +141,8 @@ def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = Fa
             f"{model.name!r} was seen by watching one call, which does not show all that reads a "
             "value: it is counted and explained, but no fold of it can be known to be right"
         )
+    # Neither has live layers, so there are no weights and no layers of a user's own to ask hooks
+    # about.
     if isinstance(model, ModelGraph) or is_traced(model):
         return plan_graph(read_graph(model))
     if isinstance(model, (str, Path)):

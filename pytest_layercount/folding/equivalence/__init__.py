@@ -194,6 +194,8 @@ def _compared(
     if isinstance(other, FoldResult):
         plan, other = other.plan, other.model
         one = kept(whole, plan)
+    # A model that was folded is read again like any other: its layers, not what the fold says of
+    # them.
     two = open_to_fold(open_model(live_model(other)))
     _check_ends(one, two)
     # Numbers of the whole model's inputs and outputs: fold(outputs=) may have kept only some.
@@ -298,6 +300,7 @@ def _wide_ends(bench: Bench, one: OpenModel, inputs: list[Any], seed: int) -> li
         ends = bench.measure(bench.start(arrays), unit, seed).ends
     except Exception:  # noqa: BLE001  what looks something up raises for most integers
         return []
+    # What overflows on integers of any size says nothing about the models.
     return [ends] if all(np.isfinite(gap.magnitude).all() for gap in ends) else []
 
 

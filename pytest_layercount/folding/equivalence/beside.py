@@ -164,6 +164,8 @@ def held_to_copy(model: Original, copy: Original, chosen: Chosen) -> Finding | N
     runs = [(chosen.arrays, chosen.outputs), (chosen.lone, chosen.lone_outputs)]
     for inputs, outputs in runs:
         if inputs is not None:
+            # How far the model is from itself, on inputs that have moved a little, is what a copy
+            # may be.
             rerun = model, inputs, outputs
             noise = _Noise(_own_noise(model.opened, inputs, model, [rerun]))
             gaps = _held(outputs, _run(copy, inputs), model, noise)
@@ -234,6 +236,7 @@ def _random_in_one(sides: Sides, chosen: Chosen) -> Finding | None:
             if kind in left:
                 left.remove(kind)
                 continue
+            # Called with ``training=True`` is not yet random: a rate of 0 draws nothing that shows.
             runs = enumerate(model.differ(arrays))
             gaps = {place: gap_of(first, second, -1) for place, (first, second) in runs}
             apart = {place: gap for place, gap in gaps.items() if not gap.explained}

@@ -64,6 +64,7 @@ class Original:
 
     def _twice(self, inputs: Sequence[Any], flag: dict[str, bool]) -> list[list[Any]]:
         with unchanged(self.opened.model):
+            # Where nothing draws random numbers a second call gives what the first one gave.
             first = self._run(inputs, flag)
             return [first, self._run(inputs, flag) if self._random else first]
 
@@ -74,6 +75,7 @@ class Original:
         arrays = []
         for value, array in zip(values_in(self.graph.inputs), inputs, strict=True):
             dtype, tensor = self.graph.dtype(value), tf.convert_to_tensor(array)
+            # To the type and back: copies in float64 get numbers rounded as the model rounds them.
             real = "float" in dtype
             arrays.append(tf.cast(tf.cast(tensor, dtype), "float64").numpy() if real else array)
         return arrays
@@ -105,6 +107,7 @@ class Original:
     def _compiled(self) -> Callable[..., Any]:
         import tensorflow as tf
 
+        # With open sizes left open, one function serves inputs of all sizes.
         signature = [
             tf.TensorSpec(self.graph.shape(value), self.graph.dtype(value))
             for value in values_in(self.graph.inputs)
@@ -162,6 +165,7 @@ def first_unlike(opened: OpenModel, inputs: Sequence[Any]) -> tuple[str, Gap] | 
     copies = copies_of(opened, dtype="float64")
     runner = _Beside(copies, opened)
     with unchanged(opened.model):
+        # The run goes on to the end, though ``_Beside`` compares no more once it has found a layer.
         for _ in runner.run(fed(copies, inputs), list(values_in(copies.graph.outputs))):
             pass
     return runner.found
@@ -201,6 +205,7 @@ class _Beside(Runner):
 
         own = called()
         gap = gap_of(np.asarray(copied), own, axis)
+        # The layer rounds its result to its own type, the copy does not.
         gap = gap.louder(unit * gap.magnitude)
         # What the layer makes of inputs that have moved tells how much rounding is in it.
         for seed in range(0 if gap.explained else DRAWS):

@@ -75,6 +75,7 @@ class Weighted(Rule):
             needs = (NO_PADDING,)
         if site.config.get("use_bias") or not biased or needs:
             return Absorbs(needs)  # where something is needed only a map without shift gets through
+        # The shift needs a bias, which the layer gains.
         return Absorbs((), {"use_bias": True}, self.bias_size(site))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
@@ -83,6 +84,7 @@ class Weighted(Rule):
         bias = weights.get("bias", 0.0)
         after = side == "after"
         new = self.scale_out(weights, scale) if after else self.scale_in(site, weights, scale)
+        # s (K x + b) + t = (s K) x + (s b + t)        K (s x + t) + b = (K s) x + (b + K t)
         if _keeps_bias(site, maps[0]):
             taken = scale * bias + shift if after else bias + self.response(site, weights, shift)
             new["bias"] = taken

@@ -85,6 +85,7 @@ def _inward(site: Site, maps: Maps) -> dict[int, Affine]:
 def _narrowed(affine: Affine) -> Affine:
     if affine.axis is None:
         return affine
+    # Along the time it would be another map for each step, along the batch another for each sample.
     if affine.axis <= _TIME:
         raise Stop("channel-axis")
     return affine.along(affine.axis - 1, affine.channels)
@@ -106,6 +107,7 @@ def _changed(site: Site, answer: Absorbs | None) -> Absorbs | None:
     if answer is None or not answer.changes:
         return answer
     (inner,) = site.layer.wrapped.values()
+    # The inner layer is an attribute of the wrapper, so that is what changes.
     config = {**inner.config, **answer.changes}
     return replace(answer, changes={"layer": replace(inner, config=config)})
 
