@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.base import Tensor
+from pytest_layercount.model.layers.merging import broadcast
 
 Sizes = tuple[int | None, ...]
 Kwargs = Mapping[str, Any]
@@ -179,9 +180,8 @@ def _multiplied(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
         return None
     rows = left[-1 if kwargs.get("transpose_a") else -2]
     columns = right[-2 if kwargs.get("transpose_b") else -1]
-    # Where the ranks differ, the axes in front are those of the longer one.
-    longer = max(left, right, key=len)
-    return (*longer[:-2], rows, columns)
+    # One matrix for each place of the axes in front, which broadcast.
+    return (*(broadcast([left[:-2], right[:-2]]) or ()), rows, columns)
 
 
 def _contracted(shape: Sizes, args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
