@@ -261,6 +261,7 @@ ARRANGED = [
     tf.split(X, [1, 2], -1),
     tf.concat([X, X], 1),
     tf.concat(values=[X, X], axis=2),
+    tf.concat([LINE, np.ones((2, 6, 5), "float32")], -1),
     ops.concatenate([X, X]),
     ops.concatenate([X, T(2, 8, 6, 5)], axis=-1),
     tf.expand_dims(X, 1),
@@ -281,7 +282,14 @@ COMPUTED = [
     *(
         library.matmul(*pair)
         for library in (tf, ops)
-        for pair in ((LINE, T(2, 3, 5)), (LINE, MATRIX), (T(4, 2), T(7, 2, 5)))
+        for pair in (
+            (LINE, T(2, 3, 5)),
+            (LINE, MATRIX),
+            (T(4, 2), T(7, 2, 5)),
+            (T(1, 2, 3), T(8, 3, 4)),
+            (T(8, 2, 3), T(1, 3, 4)),
+            (T(5, 1, 2, 3), T(8, 3, 4)),
+        )
     ),
     tf.matmul(LINE, T(2, 5, 3), transpose_b=True),
     tf.matmul(a=LINE, b=T(2, 6, 5), transpose_a=True),
@@ -375,9 +383,12 @@ BATCH = Tensor((None, 8, None, 3))
         ("embedding_lookup", (UNKNOWN, BATCH), {}, None),
         ("matmul", (BATCH, UNKNOWN), {}, None),
         ("matmul", (BATCH, Tensor((3,))), {}, None),
+        ("matmul", (Tensor((None, 2, 3)), Tensor((8, 3, 4))), {}, (8, 2, 4)),
         ("tensordot", (BATCH, UNKNOWN, 1), {}, None),
         ("concat", ([BATCH, BATCH], 2), {}, (None, 8, None, 3)),
         ("concat", ([BATCH, UNKNOWN], 1), {}, (None, None, None, 3)),
+        ("concat", ([Tensor((None, None, 3)), Tensor((None, 5, 3))], 2), {}, (None, 5, 6)),
+        ("concatenate", ([BATCH, Tensor((2, 8, 6, 3))],), {"axis": -1}, (2, 8, 6, 6)),
         ("slice", (BATCH, [0, 2, 1, 0], [-1, -1, -1, 2]), {}, (None, 6, None, 2)),
         ("slice", (BATCH, Tensor((4,)), [2, -1, 2, -1]), {}, (2, None, 2, None)),
         ("broadcast_to", (BATCH, Tensor((4,))), {}, (None,) * 4),

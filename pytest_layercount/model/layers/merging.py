@@ -30,19 +30,24 @@ def _combined(call: Call) -> list[Shape]:
     return [broadcast(call.shapes)]
 
 
-def _concatenated(call: Call) -> list[Shape]:
-    known = [shape for shape in call.shapes if shape is not None]
-    if len(known) < len(call.shapes):
-        return [None]
-    axis = int(call.config.get("axis", -1)) % len(known[0])
-    sizes = [shape[axis] for shape in known]
-    # The other axes agree, and any input may know their sizes.
+def concatenated(shapes: Sequence[Shape], axis: int) -> Shape:
+    """The shape of tensors laid one behind the other along an axis."""
+    known = [shape for shape in shapes if shape is not None]
+    if not known:
+        return None
+    sizes = [None if shape is None else shape[axis] for shape in shapes]
     total = None if None in sizes else sum(size or 0 for size in sizes)
+    # The other axes agree, and any tensor may know their sizes.
     others = [
-        next((shape[place] for shape in known if shape[place] is not None), None)
-        for place in range(len(known[0]))
+        next((size for size in along if size is not None), None)
+        for along in zip(*known, strict=True)
     ]
-    return [(*others[:axis], total, *others[axis + 1 :])]
+    others[axis] = total
+    return tuple(others)
+
+
+def _concatenated(call: Call) -> list[Shape]:
+    return [concatenated(call.shapes, int(call.config.get("axis", -1)))]
 
 
 def _dot(call: Call) -> list[Shape]:

@@ -8,8 +8,14 @@ from typing import Any
 
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.base import LayerType, Tensor, tensors_in
-from pytest_layercount.model.layers.functions import FUNCTIONS, axes_of, parts_of
-from pytest_layercount.model.layers.merging import broadcast
+from pytest_layercount.model.layers.functions import (
+    FUNCTIONS,
+    argument,
+    axes_of,
+    parts_of,
+    shape_of,
+)
+from pytest_layercount.model.layers.merging import broadcast, concatenated
 from pytest_layercount.model.layers.names import names
 
 Kwargs = Mapping[str, Any]
@@ -151,11 +157,8 @@ def _item(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) 
 
 
 def _joined(shape: tuple[int | None, ...], args: tuple[Any, ...], kwargs: Kwargs) -> Shape:
-    shapes = [tensor.shape for tensor in tensors_in(args[0] if args else kwargs)]
-    (axis,) = axes_of(_given(args, kwargs, "axis") or 0, len(shape))
-    sizes = [None if each is None else each[axis] for each in shapes]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
-    return (*shape[:axis], total, *shape[axis + 1 :])
+    tensors = argument(args, kwargs, 0, "values", "xs")
+    return concatenated(list(map(shape_of, tensors)), int(_given(args, kwargs, "axis") or 0))
 
 
 _OTHERS: Mapping[str, Callable[[tuple[int | None, ...], tuple[Any, ...], Kwargs], Shape]] = {
