@@ -65,7 +65,7 @@ class Auto:
             judge_limits(subject, self._rule)
         except Failed as error:
             text = str(error)
-        return text, subject.draft(text, self._recorder.pictures)
+        return text, subject.draft(text, self._recorder.shown)
 
     def _judge(self, item: pytest.Item, known: set[int]) -> set[int]:
         """Judge ``item`` by its fixtures but for those ``known``; return those judged now."""

@@ -34,6 +34,12 @@ def needs_tensorflow(what: str) -> str:
     )
 
 
+def with_its_type(error: BaseException) -> str:
+    """Say in one line what an error of somebody else's is: ``KeyError: 'axis'``."""
+    name, line = type(error).__name__, first_line(error)
+    return line if line == name else f"{name}: {line}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what ``error`` says, without Keras's bold type and preambles."""
     said = _PREAMBLE.sub("", _LAYOUT.sub("", str(error)).strip(), count=1)

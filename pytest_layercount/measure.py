@@ -77,6 +77,25 @@ def plan(model: Any) -> Plan:
         return plan_of(model)
 
 
+def structural_plan(model: Any, graph: ModelGraph) -> Plan:
+    """What folds in ``model``, which was read as ``graph``, for a report alone.
+
+    Weights are read only where the structure cannot decide.
+    """
+    from pytest_layercount.folding.planner import plan_graph
+
+    if graph.seen == "one call":
+        return plan_graph(graph, passes=())
+    if not _is_live(model):
+        return plan_graph(graph)
+    from pytest_layercount.folding.cache import structural_plan_of
+
+    try:
+        return structural_plan_of(model)
+    except ModelError:  # What only counts layers must not fail for this.
+        return plan_graph(graph)
+
+
 def _is_live(model: object) -> bool:
     """Whether it is a Keras model, which is read once for as long as it stays as it is."""
     from pytest_layercount.model.keras.adapter import generation

@@ -143,3 +143,42 @@ def test_an_answer_that_is_no_rule_is_named(suite: pytest.Pytester) -> None:
     result = suite.runpytest_subprocess("-W", "ignore", "-k", "is_a_map")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*answered 'affine' for the layer 'own' of type ScaleAndShift*"])
+
+
+def test_a_fault_in_a_rule_fails_what_plans_and_nothing_that_counts(suite):
+    suite.makepyfile(own_layers=LAYERS)
+    suite.makeconftest("""
+        from own_layers import ScaleAndShift
+        from pytest_layercount import Rule
+
+        class Faulty(Rule):
+            def affine(self, site, weights):
+                raise IndexError("tuple index out of range")
+
+        def pytest_layercount_rule(layer):
+            return Faulty() if type(layer) is ScaleAndShift else None
+        """)
+    suite.makepyfile(f"""
+        import {KERAS} as keras
+        import pytest
+        from own_layers import ScaleAndShift
+
+        @pytest.fixture
+        def net():
+            layers = [keras.Input((3,)), keras.layers.Dense(2), ScaleAndShift()]
+            return keras.Sequential(layers, name="net")
+
+        @pytest.mark.layercount(max=3)
+        def test_counted(net): pass
+
+        def test_counted_by_a_fixture(net, assert_layer_count):
+            assert_layer_count(net, max=3)
+
+        def test_planned(net, assert_layer_count):
+            assert_layer_count(net, max=3, folded=True)
+        """)
+    result = suite.runpytest_subprocess("-v")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        ["net: it is not known what folds (IndexError: tuple index out of range)"]
+    )

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_layercount.folding.fold import resolved_plan
-from pytest_layercount.folding.opened import open_to_fold
+from pytest_layercount.folding.opened import explained, open_to_fold
 from pytest_layercount.folding.plan import Plan
+from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.common import parts, spellings, variables_of
@@ -40,6 +41,7 @@ class _Memory:
     fingerprint: Fingerprint
     # The hooks that were asked for rules: with others the plan may be another.
     hooks: tuple[Any, ...]
+    structural: Plan | None = None
     plan: Plan | None = None
     weights: tuple[float, ...] = ()
 
@@ -83,6 +85,19 @@ def plan_of(model: Any) -> Plan:
         opened = open_to_fold(memory.read(model))
         memory.plan, memory.weights = resolved_plan(opened, look), weights
     return memory.plan
+
+
+def structural_plan_of(model: Any) -> Plan:
+    """The plan from structure alone; that from its weights as well where they decide.
+
+    Raises:
+        ModelError: as ``open_model``.
+    """
+    memory = _memory(model)
+    if memory.structural is None:
+        opened = open_to_fold(memory.read(model))
+        memory.structural = explained(plan_graph(opened.graph, book=opened.book), opened)
+    return plan_of(model) if memory.structural.conditional else memory.structural
 
 
 def _memory(model: Any) -> _Memory:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_layercount.layout import number, size
 
 if TYPE_CHECKING:
-    from pytest_layercount.report.judgement import Growth, Limit
+    from pytest_layercount.report.judgement import Facts, Growth, Limit
     from pytest_layercount.report.summary import Row, Summary
 
 COLUMNS = ("model", "layers", "parameters", "change", "budget", "folds to")
@@ -60,16 +60,27 @@ def cells(row: Row) -> tuple[str, ...]:
     facts = row.facts
     if facts is None:
         return (row.name, "-", "-", "-", budget(row) or "-", "-")
-    folded = "-" if facts.folded_layers == facts.layers else f"{facts.folded_layers:,}"
+    folded = "-" if facts.folded_layers == facts.layers else _folded_layers(facts)
     numbers = (f"{facts.layers:,}", f"{facts.parameters:,}")
     return (row.name, *numbers, change(row) or "-", budget(row) or "-", folded)
+
+
+def _folded_layers(facts: Facts) -> str:
+    return "?" if facts.folded_layers is None else f"{facts.folded_layers:,}"
+
+
+def unplanned(row: Row) -> str:
+    """Why it is not known what folds in a model; empty where it is, or nobody asked."""
+    problem = row.facts.unplanned if row.facts else ""
+    return f"{row.name}: it is not known what folds ({problem})" if problem else ""
 
 
 def change(row: Row) -> str:
     """``+37 (+24.7%)``: the layers that came since the baseline; empty without one."""
     if row.growth is None or row.facts is None:
         return ""
-    now = row.facts.folded_layers if row.growth.folded else row.facts.layers
+    folded = row.facts.folded_layers if row.growth.folded else None
+    now = row.facts.layers if folded is None else folded
     before, delta = row.growth.layers, now - row.growth.layers
     if not delta:
         return "0"
@@ -116,7 +127,7 @@ def numbers(row: Row) -> list[tuple[str, str]]:
         return []
     found = [
         ("layers", f"{facts.layers:,}"),
-        ("after folding", f"{facts.folded_layers:,}"),
+        ("after folding", _folded_layers(facts)),
         ("nodes", f"{facts.nodes:,}"),
         ("parameters", f"{facts.parameters:,}"),
         ("trainable", f"{facts.trainable_parameters:,}"),

@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+import weakref
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_layercount.errors import ModelError
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.names import stable_paths
 from pytest_layercount.report.judgement import Facts, Refused
 
 if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
 
+_known: dict[int, tuple[weakref.ref[ModelGraph], Facts]] = {}
+"""Those of the graphs that are there: a suite judges one model in many tests."""
 
-def facts(graph: ModelGraph, plan: Plan) -> Facts:
-    """What ``graph`` has, before and after folding as ``plan`` says."""
-    before, after = count_graph(graph), count_graph(plan.graph)
+
+def facts(graph: ModelGraph) -> Facts:
+    """What ``graph`` has as it is, with paths that depend on nothing but the model."""
+    key = id(graph)
+    if key not in _known:
+        _known[key] = weakref.ref(graph, lambda _: _known.pop(key, None)), _facts(graph)
+    return _known[key][1]
+
+
+def _facts(graph: ModelGraph) -> Facts:
+    counted = count_graph(graph)
+    paths = stable_paths(graph) if counted.uncounted else {}
     return Facts(
         keras=graph.keras,
-        layers=before.total,
+        layers=counted.total,
         nodes=count_graph(graph, "nodes").total,
-        depth=before.depth,
-        parameters=before.parameters,
-        trainable_parameters=before.trainable_parameters,
-        weight_bytes=before.weight_bytes,
-        macs=before.macs,
-        folded_layers=after.total,
-        types=before.by_type,
-        folded_types=after.by_type,
-        uncounted=before.uncounted,
+        depth=counted.depth,
+        parameters=counted.parameters,
+        trainable_parameters=counted.trainable_parameters,
+        weight_bytes=counted.weight_bytes,
+        macs=counted.macs,
+        types=counted.by_type,
+        uncounted={paths.get(path, path): why for path, why in counted.uncounted.items()},
+    )
+
+
+def with_plan(facts: Facts, plan: Plan) -> Facts:
+    """``facts`` and what is left after folding as ``plan`` says."""
+    counted = count_graph(plan.graph)
+    return replace(
+        facts,
+        folded_layers=counted.total,
+        folded_types=counted.by_type,
         refusals=tuple(
             Refused(refusal.layer, refusal.type, refusal.reason, refusal.message)
             for refusal in plan.refusals
         ),
     )
-
-
-def structural_plan(model: Any, graph: ModelGraph) -> Plan:
-    """What folds; weights are read only where the structure cannot decide."""
-    from pytest_layercount.folding import plan_fold
-    from pytest_layercount.folding.planner import plan_graph
-
-    if graph.seen == "one call":
-        return plan_graph(graph, passes=())
-    if isinstance(model, (ModelGraph, str, os.PathLike)):
-        return plan_graph(graph)
-    try:
-        planned = plan_fold(model)
-        return plan_fold(model, resolve=True) if planned.conditional else planned
-    except ModelError:  # What only counts layers must not fail for this.
-        return plan_graph(graph)

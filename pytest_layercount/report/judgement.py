@@ -9,7 +9,7 @@ same judgements in any order and any number of processes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pytest_layercount.text import printable
@@ -50,7 +50,9 @@ class Facts:
     """What there is to say of a model whatever it is judged by.
 
     ``types`` and ``folded_types`` map layer types to their numbers, before and
-    after folding. ``depth`` is the number of calls on the longest way through the model,
+    after folding. What folds is planned only where something shows it: where
+    ``folded_layers`` is None nobody asked, or ``unplanned`` says what went wrong.
+    ``depth`` is the number of calls on the longest way through the model,
     ``macs`` are multiply-accumulates for one sample, without those of the layers in
     ``uncounted``, which maps their paths to the reason.
     """
@@ -63,11 +65,12 @@ class Facts:
     trainable_parameters: int
     weight_bytes: int
     macs: int
-    folded_layers: int
     types: Mapping[str, int]
-    folded_types: Mapping[str, int]
     uncounted: Mapping[str, str]
+    folded_layers: int | None = None
+    folded_types: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refused, ...] = ()
+    unplanned: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _line(row: Row) -> str:
 
 def _has_details(row: Row) -> bool:
     refusals = row.facts is not None and row.facts.refusals
-    return bool(row.messages or row.growth or refusals)
+    return bool(row.messages or row.growth or refusals or reports.unplanned(row))
 
 
 def _block(row: Row) -> str:
@@ -74,6 +74,8 @@ def _details(row: Row) -> Iterator[str]:
         yield f"{_escaped(reports.since(row.growth))}\n"
         yield from _listed([_step(step) for step in row.growth.steps])
         yield ""
+    if reports.unplanned(row):
+        yield f"{_escaped(reports.unplanned(row))}\n"
     if row.facts:
         yield from _types(row.facts)
         yield from _refusals(row.facts)

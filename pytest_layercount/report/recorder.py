@@ -8,14 +8,17 @@ attribute of a report.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_layercount.failure import Failed
+from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
@@ -26,11 +29,22 @@ ATTRIBUTE = "layercount"
 """The attribute of a report that holds judgements, as plain data."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a run shows of the models that pass as well.
+
+    ``folds`` says that it is what folds in them. ``pictures`` is the folder for drawings.
+    """
+
+    folds: bool = False
+    pictures: Path | None = None
+
+
 class Recorder:
     """What was judged in this process and is on no report yet."""
 
-    def __init__(self, pictures: Path | None = None) -> None:
-        self.pictures = pictures
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
         self._drafts: list[Draft] = []
 
     @contextmanager
@@ -46,9 +60,9 @@ class Recorder:
         try:
             yield subject
         except Failed as error:
-            self.note(subject.draft(str(error), self.pictures))
+            self.note(subject.draft(str(error), self.shown))
             raise
-        self.note(subject.draft("", self.pictures))
+        self.note(subject.draft("", self.shown))
 
     def note(self, draft: Draft) -> None:
         """Let ``draft`` be a judgement of the test that runs."""
@@ -76,6 +90,7 @@ def properties(
         for judgement in judgements
         if judgement.facts is not None
         for name in ("layers", "nodes", "parameters", "folded_layers")
+        if getattr(judgement.facts, name) is not None
     }
     there = dict(known)
     return [(name, value) for name, value in found.items() if name not in there]
@@ -89,7 +104,22 @@ _STASH = pytest.StashKey[Recorder]()
 
 def record(config: pytest.Config, pictures: Path | None) -> None:
     """Begin to record in this process, leaving drawings in the folder ``pictures``."""
-    config.stash[_STASH] = Recorder(pictures)
+    config.stash[_STASH] = Recorder(Shown(_shows_folds(config) or pictures is not None, pictures))
+
+
+def _shows_folds(config: pytest.Config) -> bool:
+    """Whether the run shows of every model what folds, which takes long to find out.
+
+    Of a model that fails it is always shown, and so it need not be planned for a run in
+    which all models pass.
+    """
+    pages = (config.getoption(name, None) for name in ("htmlpath", "xmlpath"))
+    return bool(
+        config.get_verbosity() > 0
+        or settings(config).report
+        or os.environ.get("GITHUB_STEP_SUMMARY")
+        or any(pages)
+    )
 
 
 def recorder(config: pytest.Config) -> Recorder:

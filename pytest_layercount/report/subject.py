@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import measure
+from pytest_layercount.errors import with_its_type
 from pytest_layercount.model.count import LayerCount, count_graph, require_parameters
 from pytest_layercount.model.names import model_name
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_layercount.criteria import Criteria
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.graph import ModelGraph
+    from pytest_layercount.report.recorder import Shown
 
 
 @dataclass
@@ -72,27 +74,37 @@ class Subject:
                 require_parameters(measured)
         return measured
 
-    def draft(self, message: str = "", pictures: Path | None = None) -> Draft:
-        """What there is to report, ``message`` being what was wrong with the model.
-
-        A drawing of it is left in the folder ``pictures``, if there is one.
-        """
+    def draft(self, message: str, shown: Shown) -> Draft:
+        """What there is to report, ``message`` being what was wrong with the model."""
         name, line = self.place, message.partition("\n")[0]
         if isinstance(self.model, (str, os.PathLike)):
             name = Path(self.model).name
         if self._graph is None:
             return Draft(self.check, name, line, self.limits, identity=id(self.model))
-        from pytest_layercount.report.facts import facts, structural_plan
+        from pytest_layercount.report.facts import facts
 
         line = _without_name(line, self._graph.name)
         name = model_name(self._graph) or name
-        plan = self._plan or structural_plan(self.model, self._graph)
-        graph, plan = renamed(self._graph, plan, name)
-        picture = leave(graph, plan, pictures) if pictures else ""
-        numbers = facts(graph, plan)
+        numbers, picture = facts(self._graph), ""
+        if self._plan or message or shown.folds:
+            numbers, picture = self._folded(self._graph, numbers, name, shown.pictures)
         return Draft(
             self.check, name, line, self.limits, numbers, self.growth, picture, id(self.model)
         )
+
+    def _folded(
+        self, graph: ModelGraph, numbers: Facts, name: str, pictures: Path | None
+    ) -> tuple[Facts, str]:
+        """What folds, and the drawing of it; a fault in planning is no fault of the model."""
+        from pytest_layercount.report.facts import with_plan
+
+        try:
+            plan = self._plan or measure.structural_plan(self.model, graph)
+            graph, plan = renamed(graph, plan, name)
+            picture = leave(graph, plan, pictures) if pictures else ""
+            return with_plan(numbers, plan), picture
+        except Exception as error:  # noqa: BLE001 -- whatever a user's rule raises
+            return replace(numbers, unplanned=with_its_type(error)), ""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ class Row:
 
     @property
     def facts(self) -> Facts | None:
-        """Its numbers, None where it could not be read."""
-        return self.judgements[0].facts
+        """Its numbers, None where it could not be read; with what folds where that was planned."""
+        known = [each.facts for each in self.judgements if each.facts]
+        planned = (facts for facts in known if facts.folded_layers is not None or facts.unplanned)
+        return next(planned, known[0] if known else None)
 
     @property
     def growth(self) -> Growth | None:
@@ -69,7 +71,8 @@ def summarize(judgements: Iterable[Judgement]) -> Summary:
     models: dict[object, list[Judgement]] = {}
     for judgement in judgements:
         models.setdefault(_identity(judgement), []).append(judgement)
-    rows = [Row(found[0].model, tuple(found)) for found in models.values()]
+    parts = (part for alike in models.values() for part in _by_folded(alike))
+    rows = [Row(part[0].model, tuple(part)) for part in parts]
     alike = Counter(row.name for row in rows)
     rows = [replace(row, name=_with_test(row)) if alike[row.name] > 1 else row for row in rows]
     return Summary(tuple(sorted(rows, key=lambda row: (_WORST.index(row.outcome), row.name))))
@@ -79,8 +82,22 @@ def _identity(judgement: Judgement) -> object:
     facts = judgement.facts
     if facts is None:
         return judgement.model, judgement.test
-    numbers = (facts.keras, facts.layers, facts.nodes, facts.parameters, facts.folded_layers)
+    numbers = (facts.keras, facts.layers, facts.nodes, facts.parameters)
     return judgement.model, numbers, tuple(facts.types.items())
+
+
+def _by_folded(alike: list[Judgement]) -> list[list[Judgement]]:
+    """Judgements of models with the same numbers, apart where folding leaves other numbers.
+
+    A check that passed may not have planned what folds. It goes with the first that did.
+    """
+    known = [facts.folded_layers for judgement in alike if (facts := judgement.facts)]
+    first = next((number for number in known if number is not None), None)
+    parts: dict[int | None, list[Judgement]] = {}
+    for judgement in alike:
+        number = judgement.facts.folded_layers if judgement.facts else None
+        parts.setdefault(first if number is None else number, []).append(judgement)
+    return list(parts.values())
 
 
 def _with_test(row: Row) -> str:

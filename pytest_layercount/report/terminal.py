@@ -25,6 +25,8 @@ def show(terminal: pytest.TerminalReporter, summary: Summary) -> None:
         terminal.write_sep("=", f"layercount: {reports.headline(summary)}")
         rows = [row for row in summary.rows if verbosity > 0 or row.outcome != "passed"]
         _table(terminal, rows)
+        for problem in filter(None, map(reports.unplanned, rows)):
+            terminal.write_line(printable(problem))
         if len(rows) < len(summary.rows):
             terminal.write_line(reports.others(len(summary.rows) - len(rows)))
 

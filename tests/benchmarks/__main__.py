@@ -17,6 +17,7 @@ from tests.kerases import load_keras
 
 PARTS: Mapping[str, Callable[[], Iterator[Row]]] = {
     "start-up": apart.start_up,
+    "checks": apart.checks,
     "counting": live.counting,
     "folding": live.folding,
     "memory": apart.memory,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,54 @@ from tests.benchmarks.models import TEN, application
 from tests.benchmarks.rows import Row
 
 SUITE = "import pytest\n\n@pytest.mark.parametrize('n', range(50))\ndef test_it(n): pass\n"
+
+CHECKS = """
+import time
+import pytest
+from tests.benchmarks.models import application
+
+TIMES = {}
+
+@pytest.fixture(scope="session")
+def net():
+    return application("ResNet50")
+
+@pytest.fixture(scope="session", autouse=True)
+def times():
+    yield
+    print("times", *("%.3f" % (1e3 * spent / 200) for spent in TIMES.values()))
+
+@pytest.fixture(scope="class", autouse=True)
+def timed(net, request):
+    start = time.process_time()
+    yield
+    if not request.cls.__name__.startswith("TestFirst"):
+        TIMES[request.cls.__name__] = time.process_time() - start
+
+many = pytest.mark.parametrize("n", range(200))
+
+class Plain:
+    @many
+    def test_it(self, net, n): pass
+
+@pytest.mark.layercount(max=200)
+class TestFirst:
+    def test_it(self, net): pass
+
+class TestPlain(Plain): pass
+
+@pytest.mark.layercount(max=200)
+class TestMark(Plain): pass
+
+class TestFixture:
+    @many
+    def test_it(self, net, n, assert_layer_count): assert_layer_count(net, max=200)
+
+class TestFoldable:
+    @many
+    def test_it(self, net, n, assert_foldable): assert_foldable(net)
+"""
+"""Many tests of one model, and as many that only ask for it."""
 
 READING = """
 import sys, time
@@ -62,6 +111,18 @@ def start_up() -> Iterator[Row]:
             ways["without"].append(_cpu_of([*collect, "-p", "no:layercount"], folder))
     added = statistics.median(ways["with"]) - statistics.median(ways["without"])
     yield Row("start-up: added to pytest --collect-only", 1e3 * added, "ms of CPU", 10.0)
+
+
+def checks() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_suite.py").write_text(CHECKS)
+        Path(folder, "pytest.ini").write_text("[pytest]\n")
+        shown = _run(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", folder])
+    plain, mark, fixture, foldable = map(float, re.findall(r"times (.*)", shown)[0].split())
+    detail = f"{plain:.2f} ms more for a test that asks for it alone"
+    yield Row("mark on ResNet50, judged before", mark - plain, "ms of CPU", 1.5, detail)
+    yield Row("assert_layer_count, judged before", fixture - plain, "ms of CPU", 1.5)
+    yield Row("assert_foldable, judged before", foldable - plain, "ms of CPU")
 
 
 def memory() -> Iterator[Row]:

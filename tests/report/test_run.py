@@ -195,3 +195,45 @@ def test_a_page_of_pytest_html_shows_the_numbers(suite, workers):
     assert page.count('layercount\\"><tr><td>model</td><td>detector</td>') == 1
     assert "<td>after folding</td><td>3</td>" in page
     assert "<td>outcome</td><td>failed: 4 layers &gt; max 3 (+1)</td>" in page
+
+
+FAULT = """
+from pytest_layercount.folding import planner
+
+def fail(*args, **kwargs):
+    raise IndexError("tuple index out of range")
+
+planner.plan_graph = fail
+"""
+"""What a fault in a rule of the user's does to every plan."""
+
+
+@pytest.mark.parametrize("options", [[], ["-q"], ["-n", "2"]], ids=" ".join)
+def test_what_folds_in_models_that_pass_is_planned_only_where_it_is_shown(suite, options):
+    suite.makeconftest(FAULT)
+    result = suite.runpytest_subprocess("-k", "size", *options)
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*IndexError*")
+
+
+def test_a_fault_in_planning_fails_no_test_that_does_not_plan(suite):
+    suite.makeconftest(FAULT)
+    pages = ["--layercount-report=report.html", "--layercount-report=report.md"]
+    options = ["-v", "-k", "not late", "--layercount-report=report.json"]
+    result = suite.runpytest_subprocess(*options, *pages)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "detector * 4 * 20 * [?]  failed: 4 layers > max 3 (+1)",
+            "detector: it is not known what folds (IndexError: tuple index out of range)",
+        ]
+    )
+    data = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
+    assert not wrong(data)
+    facts = [each["facts"] for each in data["judgements"] if each["facts"]]
+    assert {(each["folded_layers"], each["unplanned"]) for each in facts} == {
+        (None, "IndexError: tuple index out of range")
+    }
+    for name in ("report.md", "report.html"):
+        text = html.unescape((suite.path / name).read_text(encoding="utf-8"))
+        assert "it is not known what folds (IndexError: tuple index out of range)" in text

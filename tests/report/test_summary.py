@@ -113,3 +113,14 @@ def test_the_numbers_of_a_model():
         ("limits", "max 150, max 5M parameters"),
         ("built with", "Keras 3.15.0"),
     ]
+
+
+def test_a_check_that_did_not_plan_goes_with_those_of_its_model_that_did():
+    unplanned = dataclasses.replace(SMALL, folded_layers=None, folded_types={})
+    folds = dataclasses.replace(SMALL, folded_layers=2)
+    summary = suite_of(judged("a", facts=unplanned), judged("a", facts=folds), judged("a"))
+    assert [[each.facts.folded_layers for each in row.judgements] for row in summary.rows] == [
+        [None, 2],
+        [3],
+    ]
+    assert [row.facts.folded_layers for row in summary.rows] == [2, 3]
