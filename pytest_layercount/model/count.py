@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import Layer, ModelGraph
+from pytest_layercount.model.graph import Layer, ModelGraph, once
 from pytest_layercount.model.layers.base import Unknown
 from pytest_layercount.model.macs import macs
 
@@ -209,10 +209,11 @@ def _numbers(
         "trainable_parameters": sum(layer.trainable_parameters for layer in graph.layers),
         "weight_bytes": sum(layer.weight_bytes for layer in graph.layers),
         "macs": sum(work.values()),
-        "uncounted": uncounted,
+        "uncounted": dict(uncounted),
     }
 
 
+@once
 def _depth(graph: ModelGraph) -> int:
     """The calls on the longest way from an input to an output."""
     # Nodes stand after what they read, so that one walk is enough.
@@ -223,6 +224,7 @@ def _depth(graph: ModelGraph) -> int:
     return max(deepest, default=0)
 
 
+@once
 def _work(graph: ModelGraph) -> tuple[dict[int, int], dict[str, str]]:
     """The multiply-accumulates of each layer, over all its calls, and whose are not known."""
     work: dict[int, int] = dict.fromkeys(range(len(graph.layers)), 0)

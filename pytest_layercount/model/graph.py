@@ -7,9 +7,10 @@ it can be tested in milliseconds and works on models of any Keras version.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, Literal, TypeVar
 
 Shape = tuple[int | None, ...] | None
@@ -219,6 +220,26 @@ def map_tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
     if isinstance(tree, Mapping):
         return {key: map_tree(item, leaf) for key, item in tree.items()}
     return leaf(tree)
+
+
+Result = TypeVar("Result")
+
+
+def once(function: Callable[[ModelGraph], Result]) -> Callable[[ModelGraph], Result]:
+    """Remember what ``function`` says of a graph, which is frozen, for as long as it is there."""
+    # By identity: graphs compare by all that they hold, which takes longer than most answers.
+    known: dict[int, tuple[weakref.ref[ModelGraph], Result]] = {}
+
+    @wraps(function)
+    def remembered(graph: ModelGraph) -> Result:
+        key = id(graph)
+        if key in known:
+            return known[key][1]
+        result = function(graph)
+        known[key] = weakref.ref(graph, lambda _: known.pop(key, None)), result
+        return result
+
+    return remembered
 
 
 Key = TypeVar("Key", bound=Hashable)

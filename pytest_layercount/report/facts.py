@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_layercount.model.count import count_graph
-from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.model.graph import ModelGraph, once
 from pytest_layercount.model.names import stable_paths
 from pytest_layercount.report.judgement import Facts, Refused
 
 if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
 
-_known: dict[int, tuple[weakref.ref[ModelGraph], Facts]] = {}
-"""Those of the graphs that are there: a suite judges one model in many tests."""
 
-
+@once
 def facts(graph: ModelGraph) -> Facts:
     """What ``graph`` has as it is, with paths that depend on nothing but the model."""
-    key = id(graph)
-    if key not in _known:
-        _known[key] = weakref.ref(graph, lambda _: _known.pop(key, None)), _facts(graph)
-    return _known[key][1]
-
-
-def _facts(graph: ModelGraph) -> Facts:
     counted = count_graph(graph)
     paths = stable_paths(graph) if counted.uncounted else {}
     return Facts(
