@@ -92,8 +92,8 @@ BLOCKS = [
     for number, block in enumerate(page.blocks, 1)
 ]
 COMMITS = [
-    (block.name, block.text)
-    for page in PAGES.values()
+    pytest.param(Path(block.name), block.text, id=f"{name}-{Path(block.name).name}")
+    for name, page in PAGES.items()
     for block in page.blocks
     if block.language == "console" and block.name
 ]
@@ -128,7 +128,7 @@ def test_every_block_is_of_a_kind_that_is_run(page):
 
 def test_the_commits_shown_are_there():
     assert COMMITS
-    assert all((ROOT / folder).is_dir() for folder, _ in COMMITS)
+    assert all((ROOT / found.values[0]).is_dir() for found in COMMITS)
 
 
 @needs_keras

@@ -55,10 +55,10 @@ def shown(tmp_path_factory):
 def test_a_commit_shows_what_a_page_shows(shown, commit, block):
     command, _, text = block.partition("\n")
     assert command == "$ pytest"
-    printed = shown[Path(commit).name]
+    printed = shown[commit.name]
     lines = [line.rstrip() for line in printed.splitlines()]
     assert matches(text.splitlines(), lines), printed
 
 
 def test_every_commit_is_shown():
-    assert {Path(commit).name for commit, _ in COMMITS} == {path.name for path in HERE.iterdir()}
+    assert {found.values[0].name for found in COMMITS} == {path.name for path in HERE.iterdir()}
