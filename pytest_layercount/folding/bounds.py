@@ -14,14 +14,14 @@ from pytest_layercount.folding.search import Absorption
 from pytest_layercount.model.keras.variables import variable
 
 if TYPE_CHECKING:
-    from pytest_layercount.model.keras.variables import Look
+    from pytest_layercount.model.keras.variables import Snapshot
     from pytest_layercount.model.readers.live import OpenModel
 
 LARGEST = 1e38
 """What float32 and bfloat16 hold, with room for rounding."""
 
 
-def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
+def surely_finite(opened: OpenModel, plan: Plan, look: Snapshot) -> set[int]:
     """The layers whose new weights cannot be infinite, whatever the signs of the numbers.
 
     Only linear layers are looked at. Each new weight of theirs is a sum of at most as many
@@ -36,7 +36,7 @@ def surely_finite(opened: OpenModel, plan: Plan, look: Look) -> set[int]:
     return {layer for layer, bound in bounds.items() if bound < LARGEST}
 
 
-def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> float:
+def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Snapshot) -> float:
     """A bound on the size of every new weight; infinite or NaN where none is known."""
     if not isinstance(rule, Weighted):
         return np.inf
@@ -51,7 +51,7 @@ def _bound(live: Any, rule: Rule, absorptions: list[Absorption], look: Look) -> 
     count = sum(array.size for array in arrays)
     # No number in a vector is larger than its length, which takes a single product. Sums and
     # not maxima: max() forgets what is not a number.
-    bound = np.float64(sum(np.sqrt(np.dot(array.ravel(), array.ravel())) for array in arrays))
+    bound = np.float64(sum(look.length(weight) for weight in variables if weight is not None))
     for affine in (affine for absorption in absorptions for affine in absorption.maps.values()):
         if affine.symbolic:
             return np.inf

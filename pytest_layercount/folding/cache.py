@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pytest_layercount.folding.fold import resolved_plan
+from pytest_layercount.folding.fold import Judged, resolved_plan
 from pytest_layercount.folding.opened import explained, open_to_fold
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.planner import plan_graph
+from pytest_layercount.folding.rules.weighted import Weighted
 from pytest_layercount.hookspecs import callers
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.model.keras.common import parts, spellings, variables_of
@@ -33,7 +31,7 @@ class _Memory:
     """What was found out about a model.
 
     It refers to the layers weakly: a layer leads to its model, which must be able to go.
-    ``weights`` are the checksums of those that ``plan`` was made by.
+    ``weights`` are the checksums of those that ``plan`` was made by, taken in these ``ways``.
     """
 
     graph: ModelGraph
@@ -44,6 +42,7 @@ class _Memory:
     structural: Plan | None = None
     plan: Plan | None = None
     weights: tuple[float, ...] = ()
+    ways: tuple[Way, ...] = ()
 
     @classmethod
     def of(cls, model: Any) -> _Memory:
@@ -58,6 +57,52 @@ class _Memory:
     def read(self, model: Any) -> OpenModel:
         """The model with its layers. Operations may be gone: they have no weights to read."""
         return OpenModel(self.graph, tuple(layer() for layer in self.layers), model)
+
+    def plan_with(self, model: Any, weights: Sequence[Any], look: Snapshot) -> Plan:
+        """Plan anew, by what ``look`` sees of the ``weights`` of the model."""
+        opened = open_to_fold(self.read(model))
+        judged = resolved_plan(opened, look)
+        # Users' rules, which are asked of layers of their own, may look at any weight.
+        own = any(layer.own for layer in self.graph.layers)
+        ways = {} if own else _ways(opened, judged)
+        self.ways = tuple(ways.get(id(weight), _bits) for weight in weights)
+        self.plan, self.weights = judged.plan, self.checksums(weights, look)
+        return judged.plan
+
+    def checksums(self, weights: Sequence[Any], look: Snapshot) -> tuple[float, ...]:
+        """Numbers that change with what the plan depends on."""
+        return tuple(way(weight, look) for way, weight in zip(self.ways, weights, strict=True))
+
+
+Way = Callable[[Any, Snapshot], float]
+"""A number that changes with what matters of a weight."""
+
+
+def _ways(opened: OpenModel, judged: Judged) -> dict[int, Way]:
+    """How to tell by less than every bit that kernels are what they were, by their ids.
+
+    Our rules ask linear layers for their kernels only when they absorb something.
+    """
+    linear = [n for n, rule in enumerate(judged.plan.rules) if isinstance(rule, Weighted)]
+    ways: dict[int, Way] = {}
+    # The strictest last: two layers may share a kernel.
+    for way, layers in ((_nothing, linear), (_length, judged.bounded), (_bits, judged.computed)):
+        held = [weight for number in layers for weight in variables_of(opened.layers[number])]
+        ways.update((id(weight), way) for weight in held if len(weight.shape) > 1)
+    return ways
+
+
+def _bits(weight: Any, look: Snapshot) -> float:
+    return zlib.crc32(look(weight).tobytes())
+
+
+def _length(weight: Any, look: Snapshot) -> float:
+    """All that the bound takes from a kernel."""
+    return look.length(weight)
+
+
+def _nothing(*_: Any) -> float:
+    return 0.0
 
 
 _memories: dict[int, tuple[weakref.ref[Any], _Memory]] = {}
@@ -80,10 +125,9 @@ def plan_of(model: Any) -> Plan:
     """
     # One snapshot for the checksums and the plan: both see the same numbers, read once.
     memory, look = _memory(model), Snapshot()
-    weights = tuple(_checksum(look(weight)) for weight in variables_of(model))
-    if memory.plan is None or memory.weights != weights:
-        opened = open_to_fold(memory.read(model))
-        memory.plan, memory.weights = resolved_plan(opened, look), weights
+    weights = variables_of(model)
+    if memory.plan is None or memory.weights != memory.checksums(weights, look):
+        return memory.plan_with(model, weights, look)
     return memory.plan
 
 
@@ -108,17 +152,6 @@ def _memory(model: Any) -> _Memory:
         # An ``id`` may be given to another object once the model is gone; by then its entry is too.
         _memories[key] = weakref.ref(model, lambda _: _memories.pop(key, None)), memory
     return memory
-
-
-def _checksum(array: NDArray[Any]) -> float:
-    """A number that changes with the array, and with NaN in it equals nothing, itself included.
-
-    Every bit counts, except in float32 kernels, of which our own rules ask only whether they are
-    finite: their squared length says that too. Users' rules may ask anything.
-    """
-    if array.ndim > 1 and array.dtype == np.float32 and not callers:
-        return float(np.dot(array.ravel(), array.ravel()))
-    return zlib.crc32(array.tobytes())
 
 
 ATOMS = (bool, int, float, str, bytes, tuple, type(None))

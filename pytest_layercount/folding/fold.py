@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.affine import Array
@@ -33,9 +33,6 @@ from pytest_layercount.model.readers.files.config import NotInFile
 from pytest_layercount.model.readers.files.open import open_saved
 from pytest_layercount.model.readers.files.weights import stored_weights
 from pytest_layercount.model.readers.live import OpenModel, open_model
-
-if TYPE_CHECKING:
-    from pytest_layercount.model.keras.variables import Look
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ def plan_fold(model: Any, *, resolve: bool = False, trust_stored_code: bool = Fa
     opened = open_to_fold(open_model(live_model(model)))
     if not resolve:
         return explained(plan_graph(opened.graph, book=opened.book), opened)
-    return resolved_plan(opened, Snapshot())
+    return resolved_plan(opened, Snapshot()).plan
 
 
 def _plan_file(path: Path, *, resolve: bool) -> Plan:
@@ -215,9 +212,21 @@ def resolved(opened: Taught, *, passes: tuple[str, ...], unshare: bool = False) 
         sealed.update(unfit)
 
 
-def resolved_plan(opened: Taught, look: Look) -> Plan:
+class Judged(NamedTuple):
+    """A plan, and what it was judged by of the layers that absorb.
+
+    Of ``bounded`` ones that was a bound, of ``computed`` ones their new weights.
+    """
+
+    plan: Plan
+    bounded: set[int]
+    computed: set[int]
+
+
+def resolved_plan(opened: Taught, look: Snapshot) -> Judged:
     """The plan alone: new weights that cannot but be finite are not computed."""
     sealed: dict[int, str] = {}
+    computed: set[int] = set()
     while True:
         read = weights_of(opened, look)
         plan = plan_graph(opened.graph, read, sealed=sealed, book=opened.book)
@@ -226,8 +235,9 @@ def resolved_plan(opened: Taught, look: Look) -> Plan:
         sure = surely_finite(opened, plan, look) if quick() else set()
         doubtful = tuple(taken for taken in plan.absorptions if taken.layer not in sure)
         _, unfit = folded_weights(opened, replace(plan, absorptions=doubtful))
+        computed.update(taken.layer for taken in doubtful)
         if not unfit:
-            return explained(plan, opened)
+            return Judged(explained(plan, opened), sure, computed)
         sealed.update(unfit)
 
 

@@ -12,7 +12,7 @@ from pytest_layercount.folding.bounds import _bound, surely_finite
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.weights import absorb
-from pytest_layercount.model.keras.variables import Look, Snapshot, read_weights
+from pytest_layercount.model.keras.variables import Snapshot, read_weights
 from pytest_layercount.model.readers.live import OpenModel
 from tests.folding.drawing import graph
 
@@ -27,7 +27,6 @@ KERNELS = {
     "Conv2D": {"kernel": (3, 3, 3, 4)},
     "SeparableConv2D": {"depthwise_kernel": (3, 3, 3, 2), "pointwise_kernel": (1, 1, 6, 4)},
 }
-LOOK: Look = np.asarray
 
 
 def planned(
@@ -67,22 +66,24 @@ def _batch_norm(random: Any, channels: int) -> Any:
 def test_no_new_weight_is_larger_than_the_bound(seed: int, of: str) -> None:
     opened, plan = planned(seed, of=of)
     (found,) = absorb(plan, lambda layer, names: read_weights(opened.layers[layer], names))
-    bound = _bound(opened, found.layer, list(plan.absorptions), LOOK)
+    bound = _bound(opened, found.layer, list(plan.absorptions), Snapshot())
     assert max(np.abs(array).max() for array in found.after.values()) <= bound
-    assert surely_finite(opened, plan, LOOK) == {found.layer}
+    assert surely_finite(opened, plan, Snapshot()) == {found.layer}
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e38])
 def test_numbers_out_of_bounds_are_in_doubt(wrong: float) -> None:
     opened, plan = planned(0, bias=np.array([0, wrong, 0, 0]))
-    assert not surely_finite(opened, plan, LOOK)
+    assert not surely_finite(opened, plan, Snapshot())
 
 
 def test_half_precision_is_in_doubt() -> None:
-    assert not surely_finite(*planned(0, np.float16), LOOK)
+    assert not surely_finite(*planned(0, np.float16), Snapshot())
 
 
 def test_a_snapshot_reads_once() -> None:
     variable = np.zeros(3)
     look = Snapshot()
     assert look(variable) is look(variable)
+    assert look.length(np.array([3.0, 4.0])) == 5.0
+    assert np.isnan(look.length(np.array([3.0, np.nan])))

@@ -145,12 +145,61 @@ def test_models_are_freed() -> None:
     assert gone[2] not in cache._memories
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_weights_of_every_type_are_told_apart(dtype: str) -> None:
     keras = load_keras()
     conv = keras.layers.Conv2D(4, 3, dtype=dtype)
-    model = keras.Sequential([keras.Input((8, 8, 3)), conv])
+    norm = keras.layers.BatchNormalization(dtype=dtype)
+    model = keras.Sequential([keras.Input((8, 8, 3)), conv, norm])
     first = measure.plan(model)
+    assert first.folds
     assert measure.plan(model) is first
     conv.set_weights([2 * weight for weight in conv.get_weights()])
+    assert measure.plan(model) is not first
+
+
+def test_a_channel_that_vanishes_in_half_precision_is_seen() -> None:
+    keras = load_keras()
+    dense = keras.layers.Dense(2, use_bias=False, dtype="mixed_float16")
+    norm = keras.layers.BatchNormalization(dtype="mixed_float16")
+    model = keras.Sequential([keras.Input((4,)), dense, norm])
+    norm.set_weights([np.full(2, 0.5), np.zeros(2), np.zeros(2), np.ones(2)])
+    # Of both kernels float32 knows but one length.
+    dense.set_weights([np.array([[100.0, 1e-3]] * 4)])
+    assert measure.plan(model).folds
+    dense.set_weights([np.array([[100.0, 1.1e-4]] * 4)])
+    assert [no.reason for no in measure.plan(model).refusals] == ["overflow"]
+
+
+@pytest.mark.parametrize(("other", "reason"), [(np.inf, "non-finite"), (2e38, "overflow")])
+def test_a_kernel_too_long_for_its_type_is_seen(other: float, reason: str) -> None:
+    model = small()
+    conv, norm = model.get_layer("conv"), model.get_layer("bn")
+    norm.set_weights([np.full(4, 2.0), np.zeros(4), np.zeros(4), np.ones(4)])
+    kernel, bias = conv.get_weights()
+    conv.set_weights([np.full_like(kernel, 1e20), bias])
+    assert measure.plan(model).folds
+    conv.set_weights([np.full_like(kernel, other), bias])
+    assert [no.reason for no in measure.plan(model).refusals] == [reason]
+
+
+def test_kernels_that_nothing_folds_into_do_not_matter(counted: Counter[str]) -> None:
+    model = small(load_keras().layers.Dense(3, name="last"))
+    first, last = measure.plan(model), model.get_layer("last")
+    last.set_weights([last.get_weights()[0] + 1, last.get_weights()[1]])
+    assert measure.plan(model) is first
+    assert counted == {"open_model": 1, "resolved_plan": 1}
+
+
+def test_every_weight_matters_where_a_user_may_have_a_rule() -> None:
+    layers = load_keras().layers
+
+    class Own(layers.Layer):  # type: ignore[misc,name-defined]
+        def call(self, x: Any) -> Any:
+            return x
+
+    model = small(layers.Dense(3, name="last"), Own())
+    first, last = measure.plan(model), model.get_layer("last")
+    assert measure.plan(model) is first
+    last.set_weights([last.get_weights()[0] + 1, last.get_weights()[1]])
     assert measure.plan(model) is not first

@@ -61,12 +61,22 @@ class Snapshot:
 
     def __init__(self) -> None:
         self._read: dict[int, tuple[Any, NDArray[Any]]] = {}
+        self._lengths: dict[int, float] = {}
 
     def __call__(self, variable: Any) -> NDArray[Any]:
         """As :func:`array_of`."""
         if id(variable) not in self._read:
             self._read[id(variable)] = variable, array_of(variable)
         return self._read[id(variable)][1]
+
+    def length(self, variable: Any) -> float:
+        """The length of a variable as a vector, not finite where that overflows its type."""
+        if id(variable) not in self._lengths:
+            numbers = self(variable).ravel()
+            # The product of two arguments that are one array is computed by BLAS, at the pace at
+            # which memory can be read.
+            self._lengths[id(variable)] = float(np.sqrt(np.dot(numbers, numbers)))
+        return self._lengths[id(variable)]
 
 
 def read_weights(
