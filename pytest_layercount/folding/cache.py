@@ -71,7 +71,9 @@ class _Memory:
 
     def checksums(self, weights: Sequence[Any], look: Snapshot) -> tuple[float, ...]:
         """Numbers that change with what the plan depends on."""
-        return tuple(way(weight, look) for way, weight in zip(self.ways, weights, strict=True))
+        # A layer may have gained weights since.
+        known = zip(self.ways, weights, strict=False)
+        return (len(weights), *(way(weight, look) for way, weight in known))
 
 
 Way = Callable[[Any, Snapshot], float]

@@ -203,3 +203,12 @@ def test_every_weight_matters_where_a_user_may_have_a_rule() -> None:
     assert measure.plan(model) is first
     last.set_weights([last.get_weights()[0] + 1, last.get_weights()[1]])
     assert measure.plan(model) is not first
+
+
+def test_a_weight_that_was_added_is_seen() -> None:
+    model = small()
+    first, norm = measure.plan(model), model.get_layer("bn")
+    if hasattr(norm, "_tracker"):  # Keras 3 would not let a built layer have more
+        norm._tracker.unlock()
+    norm.add_weight(name="more", shape=(2,), initializer="zeros")
+    assert measure.plan(model) is not first
