@@ -18,6 +18,40 @@ from tests.model.recorded import DATA
 
 IMAGE, LINE, VOLUME = (8, 6, 4), (6, 4), (4, 6, 8, 4)
 
+FIRST = {"data_format": "channels_first"}
+SMALL = {"filters": 3, "kernel_size": 2}
+SAME, TWICE, DILATED = {"padding": "same"}, {"strides": 2}, {"dilation_rate": 2}
+
+# Layers with a window over one and two spatial axes, recorded with the channels first and last.
+LINES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Conv1D", {**SMALL, **SAME, **TWICE}),
+    ("Conv1D", {**SMALL, **SAME, **DILATED, "activation": "relu"}),
+    ("Conv1D", {**SMALL, **TWICE, "padding": "causal"}),
+    ("Conv1DTranspose", {**SMALL, **TWICE}),
+    ("Conv1DTranspose", {**SMALL, **SAME, "activation": "relu", "use_bias": False}),
+    ("Conv1DTranspose", {**SMALL, **DILATED}),
+    ("SeparableConv1D", {**SMALL, **TWICE}),
+    ("SeparableConv1D", {**SMALL, **SAME, "depth_multiplier": 2, "activation": "relu"}),
+    ("SeparableConv1D", {**SMALL, **DILATED, "use_bias": False}),
+    ("SeparableConv1D", {**SMALL, **DILATED, "padding": "causal"}),
+    ("DepthwiseConv1D", {"kernel_size": 2, **TWICE}),
+    ("DepthwiseConv1D", {"kernel_size": 2, "depth_multiplier": 2, "activation": "relu"}),
+    ("DepthwiseConv1D", {"kernel_size": 2, **SAME, **DILATED, "use_bias": False}),
+    ("MaxPooling1D", {"pool_size": 3, **TWICE}),
+    ("AveragePooling1D", {"pool_size": 2, **SAME}),
+)
+IMAGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Conv2D", {**SMALL, **SAME, "dilation_rate": (2, 1)}),
+    ("Conv2DTranspose", {**SMALL, "strides": (2, 1)}),
+    ("Conv2DTranspose", {**SMALL, **DILATED}),
+    ("SeparableConv2D", {**SMALL, **TWICE}),
+    ("SeparableConv2D", {**SMALL, **SAME, **DILATED}),
+    ("DepthwiseConv2D", {"kernel_size": (3, 2), **TWICE}),
+    ("DepthwiseConv2D", {"kernel_size": 2, **DILATED, "activation": "relu"}),
+    ("MaxPooling2D", {"pool_size": (3, 2)}),
+    ("AveragePooling2D", {"pool_size": 2, **SAME}),
+)
+
 # Layers by what makes them: the kind, its arguments, and the shapes of what they are called on.
 LAYERS: tuple[tuple[Any, ...], ...] = (
     ("Activation", {"activation": "gelu"}, LINE),
@@ -102,6 +136,17 @@ LAYERS: tuple[tuple[Any, ...], ...] = (
     ("Permute", {"dims": (2, 1)}, LINE),
     ("Permute", {"dims": (3, 1, 2)}, IMAGE),
     ("RepeatVector", {"n": 3}, (4,)),
+    *(
+        (kind, {**settings, **(FIRST if first else {})}, LINE)
+        for first in (False, True)
+        for kind, settings in LINES
+    ),
+    *((kind, {**settings, **FIRST}, IMAGE) for kind, settings in IMAGES),
+    *((kind, settings, IMAGE) for kind, settings in IMAGES),
+    ("MaxPooling3D", {"pool_size": (1, 2, 3), **FIRST}, VOLUME),
+    ("AveragePooling3D", {"pool_size": 2, "padding": "same", **FIRST}, VOLUME),
+    ("Conv3D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2, **FIRST}, VOLUME),
+    ("Conv3DTranspose", {"filters": 3, "kernel_size": 2, "strides": 2, **FIRST}, VOLUME),
 )
 
 

@@ -257,3 +257,165 @@ def test_zeros_around_space(pads: Any, padding: Any) -> None:
 def test_only_zeros_around_space(value: float, layer: str) -> None:
     pads = constant(((0, 0), (1, 2), (0, 0)), "int32")
     assert types(entry(), pads, constant(value), op("PadV2", 0, 1, 2)) == [layer]
+
+
+def kernel(*sizes: int) -> Op:
+    """A variable of these sizes; of four axes with a window, as convolutions have."""
+    attributes = {"shape": sizes}
+    return Op("v", "VarHandleOp", shapes=(sizes,), attributes=attributes, variable="v")
+
+
+WINDOW = {"strides": (1, 1, 2, 1), "dilations": (1, 1, 1, 1), "padding": "VALID"}
+FIRST = {"strides": (1, 1, 1, 2), "dilations": (1, 1, 1, 1), "data_format": "NCHW"}
+ONCE = {"strides": (1, 1, 1, 1), "dilations": (1, 1, 1, 1), "padding": "VALID"}
+IMAGE = (None, 1, 6, 4)
+
+
+@pytest.mark.parametrize(
+    ("expanded", "squeezed", "sizes", "attributes", "strides"),
+    [
+        (1, (1,), (1, 3), WINDOW, (2,)),
+        (-3, (1,), (1, 3), WINDOW, (2,)),
+        (2, (2,), (3, 1), WINDOW, (1,)),
+        (2, (-2,), (1, 3), FIRST, (2,)),
+        (3, (3,), (3, 1), FIRST, (1,)),
+        # The window is larger than 1 over the axis, or another axis is squeezed.
+        (1, (1,), (2, 3), WINDOW, None),
+        (2, (2,), (1, 3), WINDOW, None),
+        (1, (2,), (1, 3), WINDOW, None),
+        (1, (1, 2), (1, 3), WINDOW, None),
+        (1, (), (1, 3), WINDOW, None),
+        # The axis is that of the channels, or the batch, or not told.
+        (3, (3,), (1, 3), WINDOW, None),
+        (1, (1,), (1, 3), FIRST, None),
+        (0, (0,), (1, 3), WINDOW, None),
+        (None, (1,), (1, 3), WINDOW, None),
+    ],
+)
+def test_a_window_over_an_axis_of_one_place(
+    expanded: Any, squeezed: Any, sizes: Any, attributes: Any, strides: Any
+) -> None:
+    found = layers(
+        entry(),
+        constant(expanded, "int32"),
+        op("ExpandDims", 0, 1, shape=IMAGE),
+        kernel(*sizes, 4, 5),
+        op("Conv2D", 2, 3, shape=IMAGE, attributes=attributes),
+        op("Squeeze", 4, attributes={"squeeze_dims": squeezed}),
+    )
+    if strides is None:
+        assert [layer.type for layer in found] == ["ExpandDims", "Conv2D", "Squeeze"]
+        assert found[1].config["kernel_size"] == sizes
+    else:
+        (layer,) = found
+        settings = [layer.config[name] for name in ("kernel_size", "strides", "dilation_rate")]
+        assert (layer.type, settings) == ("Conv1D", [(3,), strides, (1,)])
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "scope", "turned"),
+    [
+        ((0, 2, 3, 1), (0, 3, 1, 2), "layer", True),
+        ((0, 3, 2, 1), (0, 3, 2, 1), "layer", False),
+        ((0, 2, 3, 1), (0, 2, 3, 1), "layer", False),
+        ((0, 3, 1, 2), (0, 3, 1, 2), "layer", False),
+        ((0, 2, 3, 1), (0, 3, 1, 2), "", False),
+    ],
+)
+def test_a_window_between_two_turns(there: Any, back: Any, scope: str, turned: bool) -> None:
+    found = layers(
+        entry(IMAGE),
+        constant(there, "int32"),
+        op("Transpose", 0, 1, shape=IMAGE, scope=scope),
+        op("MaxPool", 2, shape=IMAGE, scope=scope, attributes={"ksize": (1, 2, 3, 1)}),
+        constant(back, "int32"),
+        op("Transpose", 3, 4, shape=IMAGE, scope=scope),
+    )
+    pool = next(layer for layer in found if layer.type == "MaxPooling2D")
+    assert len(found) == (1 if turned else 3)
+    assert pool.config["data_format"] == ("channels_first" if turned else "channels_last")
+    assert pool.config["pool_size"] == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "made", "attributes", "dilation", "padding"),
+    [
+        ((2,), (None, 8, 6, 4), ONCE, (2, 1), "valid"),
+        ((2, 1), (None, 8, 6, 4), ONCE, (2, 1), "valid"),
+        ((2, 3), (None, 8, 3, 4), ONCE, (2, 3), "valid"),
+        ((2, 3), (None, 12, 6, 4), ONCE, (2, 3), "same"),
+        ((2, 3), (None, 10, 6, 4), ONCE, (2, 3), None),
+        ((2, 3), (None, None, 6, 4), ONCE, (2, 3), None),
+        # Over the channels, by strides, by an operation that pads, or by an unknown number.
+        ((1, 1, 2), (None, 8, 6, 4), ONCE, None, "valid"),
+        ((2, 1), (None, 8, 6, 4), WINDOW, None, "valid"),
+        ((2, 1), (None, 8, 6, 4), {**ONCE, "padding": "SAME"}, None, "same"),
+        (None, (None, 8, 6, 4), ONCE, None, "valid"),
+    ],
+)
+def test_a_window_with_holes(
+    blocks: Any, made: Shape, attributes: Any, dilation: Any, padding: Any
+) -> None:
+    found = layers(
+        entry((None, 12, 6, 4)),
+        constant(blocks, "int32"),
+        op("SpaceToBatchND", 0, 1, shape=(None, 6, 6, 4)),
+        kernel(3, 2, 4, 4) if blocks == (2, 3) else kernel(3, 1, 4, 4),
+        op("Conv2D", 2, 3, shape=(None, 6, 6, 4), attributes=attributes),
+        op("BatchToSpaceND", 4, 1, shape=made),
+    )
+    layer = next(layer for layer in found if layer.type == "Conv2D")
+    assert len(found) == (1 if dilation else 3)
+    assert layer.config["dilation_rate"] == (dilation or (1, 1))
+    assert layer.config["padding"] == padding
+
+
+@pytest.mark.parametrize(
+    ("pads", "value", "causal"),
+    [
+        (((0, 0), (2, 0), (0, 0)), None, True),
+        (((0, 0), (2, 0), (0, 0)), 0.0, True),
+        (((0, 0), (2, 0), (0, 0)), 1.0, False),
+        (((0, 0), (1, 0), (0, 0)), None, False),
+        (((0, 0), (0, 2), (0, 0)), None, False),
+        (((0, 0), (2, 0), (1, 0)), None, False),
+        (((1, 0), (2, 0), (0, 0)), None, False),
+    ],
+)
+def test_a_window_that_reaches_back(pads: Any, value: float | None, causal: bool) -> None:
+    pad = [op("Pad", 0, 1)] if value is None else [constant(value), op("PadV2", 0, 1, 2)]
+    place = 2 + len(pad)
+    found = layers(
+        entry(),
+        constant(pads, "int32"),
+        *pad,
+        constant(1, "int32"),
+        op("ExpandDims", place - 1, place, shape=IMAGE),
+        kernel(1, 3, 4, 5),
+        op("Conv2D", place + 1, place + 2, shape=IMAGE, attributes=WINDOW),
+        op("Squeeze", place + 3, attributes={"squeeze_dims": (1,)}),
+    )
+    assert found[-1].type == "Conv1D"
+    assert found[-1].config["padding"] == ("causal" if causal else "valid")
+    assert len(found) == (1 if causal else 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("net/conv1d_transpose/conv1d_transpose/ExpandDims", "net/conv1d_transpose"),
+        ("net/conv1d_transpose/conv1d_transpose", "net/conv1d_transpose"),
+        ("net/conv1d_transpose/BiasAdd", "net/conv1d_transpose"),
+        ("net/up/conv_transpose/Squeeze", "net/up"),
+        ("net/up/conv_transpose_1/Squeeze", "net/up"),
+        ("net/conv_transpose/Relu", "net/conv_transpose"),
+        ("net/up/atrous_conv2d_transpose/SpaceToBatchND", "net/up"),
+        ("net/separable_conv2d/separable_conv2d/depthwise", "net/separable_conv2d"),
+        ("net/separable_conv2d/separable_conv2d/SpaceToBatchND", "net/separable_conv2d"),
+        ("net/separable_conv2d/BiasAdd", "net/separable_conv2d"),
+        ("net/conv/Conv1D/PartitionedCall/ExpandDims", "net/conv"),
+        ("Squeeze", ""),
+    ],
+)
+def test_the_scope_of_a_layer(name: str, scope: str) -> None:
+    assert Op(name, "Any").scope == scope

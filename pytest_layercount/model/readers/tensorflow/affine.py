@@ -37,11 +37,10 @@ def _fused(steps: Steps, step: Step) -> None:
     # LayerNormalization of Keras 2 normalizes with it too: by the data, scaled by no weights.
     if training and not step.weights:
         return
-    first = str(attributes.get("data_format", "NHWC")).startswith("NC")
     rank = len(steps.input_shape(step) or (None,) * 4)
     step.type, step.training = "BatchNormalization", training or None
     step.config = {
-        "axis": 1 if first else rank - 1,
+        "axis": 1 if steps.op(step).channels_first else rank - 1,
         "center": bool(beta and beta.weights),
         "epsilon": attributes.get("epsilon"),
         "scale": bool(gamma and gamma.weights),

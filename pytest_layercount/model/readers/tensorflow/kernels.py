@@ -29,10 +29,9 @@ _ANY_BIAS = ("DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense")
 
 
 def recognise_kernels(steps: Steps) -> None:
-    """Find the convolutions, poolings and dense layers, each with its bias."""
+    """Find the convolutions, poolings and dense layers, each with what stands around it."""
     # The order counts. Tensordot comes before plain products, since its MatMul would be a Dense by
-    # itself. Biases come after all kernels, by which they are told; separable convolutions after
-    # the biases, since a depthwise convolution with a bias of its own is a layer of its own.
+    # itself. What stands around comes after all kernels: a separable convolution has two.
     for step in steps.typed(*_CONVOLUTIONS, *_POOLS):
         _windowed(steps, step)
     for step in steps.typed("Reshape"):
@@ -41,117 +40,195 @@ def recognise_kernels(steps: Steps) -> None:
         _product(steps, step)
     for step in steps.typed("Einsum"):
         _einsum(steps, step)
-    for step in steps.typed(*_SUMS):
-        _bias(steps, step)
     for step in list(steps.steps.values()):
-        _separable(steps, step)
+        # One that was joined to another before its turn is gone.
+        if step.config and steps.steps.get(step.last) is step:
+            _gather(steps, step)
 
 
-def _windowed(steps: Steps, core: Step) -> None:
-    # Conv2D, MaxPool ...: a layer by itself.
-    # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, by tf.nn.convolution.
-    # ExpandDims (1 or 2) -> Conv2D -> Squeeze: one-dimensional, and dilated around both.
-    op = steps.op(core)
-    kernel = steps.operand_shape(core, 1) if op.type in _CONVOLUTIONS else None
+def _windowed(steps: Steps, step: Step) -> None:
+    # Conv2D, MaxPool ...: a layer of as many spatial axes.
+    op = steps.op(step)
+    rank = 3 if "3D" in op.type else 2
+    if op.type in _POOLS:
+        step.type, step.config = _POOLS[op.type].format(rank), _window(op)
+        return
+    kernel = steps.operand_shape(step, 1)
     # Without a kernel it is a convolution of data with data, which is no layer.
-    if op.type in _CONVOLUTIONS and (kernel is None or steps.operand(core, 1) is None):
-        return
-    # In one dimension TensorFlow puts the dilation around both others, in two around the core:
-    #     SpaceToBatchND -> ExpandDims -> Conv2D -> Squeeze -> BatchToSpaceND
-    #     SpaceToBatchND -> Conv2D -> BatchToSpaceND
-    inner, dilation = _unwrapped(steps, core, "SpaceToBatchND", "BatchToSpaceND")
-    step, axis = _unwrapped(steps, inner, "ExpandDims", "Squeeze")
-    rank = 1 if step is not inner else 3 if "3D" in op.type else 2
-    if dilation is None:
-        step, dilation = _unwrapped(steps, step, "SpaceToBatchND", "BatchToSpaceND")
-    # With the channels last, an axis expanded after the layer's own (2) leaves the layer the first
-    # of the two, one expanded before it (1) the last.
-    step.config = _window(op, rank, first=axis in (2, -2))
-    if kernel is None:
-        step.type = _POOLS[op.type].format(rank)
-        return
-    step.type = _CONVOLUTIONS[op.type].format(rank)
-    step.config |= _kernel(steps, step, kernel, rank)
-    # Where the operation itself is dilated, _window() has read its attribute "dilations".
-    if dilation:
-        step.config["padding"] = _dilated_padding(steps, step)
-        step.config["dilation_rate"] = ((1,) * rank + tuple(dilation))[-rank:]
-    _causal(steps, step)
+    if kernel is not None and steps.operand(step, 1) is not None:
+        step.type, step.config = _CONVOLUTIONS[op.type].format(rank), _window(op)
+        step.config |= _kernel(steps, step, kernel)
 
 
-def _dilated_padding(steps: Steps, step: Step) -> str | None:
-    # The convolution within does not pad, the operations around it do: sizes tell, if known.
-    before, after = (
-        (shape or (None,) * 3)[1:-1]
-        for shape in (steps.input_shape(step), steps.output_shape(step))
-    )
-    if None in before + after:
-        return None
-    return "same" if before == after else "valid"
-
-
-def _window(op: Op, rank: int, *, first: bool) -> dict[str, Any]:
+def _window(op: Op) -> dict[str, Any]:
     """The settings that an operation has for every axis, as a layer has them for the spatial ones.
 
-    TensorFlow writes strides as (1, 2, 2, 1) where a layer has (2, 2). ``rank`` is the number of
-    the layer's spatial axes. A one-dimensional layer runs a two-dimensional operation, of whose
-    spatial axes the ``first`` or else the last is the layer's, the other one expanded.
+    TensorFlow writes strides as (1, 2, 2, 1) where a layer has (2, 2).
     """
-    channels_first = str(op.attributes.get("data_format", "NHWC")).startswith("NC")
     config: dict[str, Any] = {
-        "data_format": "channels_first" if channels_first else "channels_last",
+        "data_format": "channels_first" if op.channels_first else "channels_last",
         "padding": str(op.attributes.get("padding", "VALID")).lower(),
     }
     for setting, attribute in _OF_EVERY_AXIS.items():
         if attribute in op.attributes:
             sizes = op.attributes[attribute]
-            inside = sizes[2:] if channels_first else sizes[1:-1]
-            config[setting] = inside[:rank] if first else inside[-rank:]
+            config[setting] = sizes[2:] if op.channels_first else sizes[1:-1]
     return config
 
 
-def _unwrapped(steps: Steps, step: Step, opening: str, closing: str) -> tuple[Step, Any]:
-    """Join ``step`` with ``opening`` before it and ``closing`` after it, if both are there.
-
-    Returns the step it has become, and the constant that the opening computes with (the dilation
-    or the expanded axis); the step itself and None where they are not there.
-    """
-    before, after = steps.before(step, opening), steps.after(step, closing)
-    if before is None or after is None:
-        return step, None
-    constant = steps.value(before, 1)
-    return steps.join(after, [before, step], like=step), constant
-
-
-def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...], rank: int) -> dict[str, Any]:
+def _kernel(steps: Steps, step: Step, kernel: tuple[int | None, ...]) -> dict[str, Any]:
     """What the shape of a kernel tells: filters, groups and the window.
 
     Kernels are (*window, in, out); of transposed convolutions (*window, out, in), of depthwise
     ones (*window, in, multiplier). Of grouped ones "in" is the channels of one group only.
     """
     *sizes, inner, outer = kernel
-    config = {"activation": "linear", "kernel_size": tuple(sizes)[-rank:], "use_bias": False}
+    config = {"activation": "linear", "kernel_size": tuple(sizes), "use_bias": False}
     if step.type.startswith("Depthwise"):
         return {**config, "depth_multiplier": outer, "groups": 1}
     if step.type.endswith("Transpose"):
         return {**config, "filters": inner}
     shape = steps.input_shape(step)
-    first = step.config["data_format"] == "channels_first"
-    channels = None if shape is None else shape[1 if first else -1]
+    channels = None if shape is None else shape[1 if steps.op(step).channels_first else -1]
     return {**config, "filters": outer, "groups": channels // inner if channels and inner else 1}
 
 
-def _causal(steps: Steps, step: Step) -> None:
-    # Pad (left only) -> ExpandDims -> Conv2D -> Squeeze: Conv1D(padding="causal").
+def _gather(steps: Steps, step: Step) -> None:
+    """Join to a kernel or window what its layer puts around it, from the inside out."""
+    # In which order it stands there differs between the Kerases and kinds of layers: Keras 2 adds
+    # the bias of a DepthwiseConv1D before the Squeeze, Keras 3 behind it.
+    rules = (_dilated, _pointwise, _expanded, _turned, _causal, _bias)
+    joined: Step | None = step
+    while joined is not None:
+        step = joined
+        joined = next(filter(None, (rule(steps, step) for rule in rules)), None)
+
+
+def _around(steps: Steps, step: Step, opening: str, closing: str) -> tuple[Step, Step] | None:
+    """The operation before a step and the one after it, if they are of these types."""
+    before, after = steps.before(step, opening), steps.after(step, closing)
+    return None if before is None or after is None else (before, after)
+
+
+def _spatial(step: Step) -> list[int]:
+    """The spatial axes of what a layer with a window takes."""
+    first = 2 if step.config["data_format"] == "channels_first" else 1
+    return [*range(first, first + len(_sizes(step)))]
+
+
+def _sizes(step: Step) -> tuple[int | None, ...]:
+    """The sizes of a layer's window, of none if it has none."""
+    sizes: tuple[int | None, ...] = step.config.get("kernel_size", step.config.get("pool_size", ()))
+    return sizes
+
+
+def _dilated(steps: Steps, step: Step) -> Step | None:
+    # SpaceToBatchND (dilation) -> Conv2D -> BatchToSpaceND: dilated, by tf.nn.convolution.
+    # Where the operation itself is dilated, _window() has read its attribute "dilations".
+    pair = _around(steps, step, "SpaceToBatchND", "BatchToSpaceND")
+    if pair is None or not step.weighted or step.config.get("padding") != "valid":
+        return None
+    blocks, strides = steps.value(pair[0], 1), step.config.get("strides", ())
+    if not isinstance(blocks, tuple) or set(strides) != {1}:
+        return None
+    # A number for each axis from the first after the batch on.
+    rates = {axis: rate for axis, rate in enumerate(blocks, start=1) if rate != 1}
+    spatial = _spatial(step)
+    if not rates.keys() <= set(spatial):
+        return None
+    step.config["dilation_rate"] = tuple(rates.get(axis, 1) for axis in spatial)
+    dilated = steps.join(pair[1], [pair[0], step], like=step)
+    dilated.config["padding"] = _dilated_padding(steps, dilated)
+    return dilated
+
+
+def _dilated_padding(steps: Steps, step: Step) -> str | None:
+    # The convolution within does not pad, the operations around it do: sizes tell, if known.
+    shapes = steps.input_shape(step), steps.output_shape(step)
+    before, after = (
+        [shape[axis] if shape else None for axis in _spatial(step)] for shape in shapes
+    )
+    if None in [*before, *after, *_sizes(step)]:
+        return None
+    differ = [abs((size or 0) - (other or 0)) for size, other in zip(before, after, strict=True)]
+    # Without padding, sizes differ by how far the window reaches over the first place.
+    rates = zip(_sizes(step), step.config["dilation_rate"], strict=True)
+    reach = [((size or 0) - 1) * rate for size, rate in rates]
+    return "valid" if differ == reach and any(reach) else None if any(differ) else "same"
+
+
+def _pointwise(steps: Steps, step: Step) -> Step | None:
+    # DepthwiseConv2dNative -> Conv2D (1x1), by the same layer: SeparableConv2D.
+    after = steps.after(step)
+    if after is None or not step.type.startswith("Depthwise") or not step.scope:
+        return None
+    if after.type != "Conv2D" or {*_sizes(after), *after.config.get("strides", ())} != {1}:
+        return None
+    # TensorFlow names the first "separable_conv2d/depthwise" and the second "separable_conv2d". A
+    # depthwise convolution with a bias of its own is a layer of its own.
+    named = steps.op(step).name.startswith(steps.op(after).name)
+    if not named or step.config["use_bias"] or after.config["groups"] != 1:
+        return None
+    kept = ("dilation_rate", "kernel_size", "padding", "strides", "depth_multiplier")
+    config = after.config | {name: step.config[name] for name in kept}
+    return steps.become(after, [step], f"Separable{after.type}", config)
+
+
+def _expanded(steps: Steps, step: Step) -> Step | None:
+    # ExpandDims -> Conv2D, MaxPool ... -> Squeeze, of one spatial axis over which the window is of
+    # size 1: the layer of one dimension.
+    pair = _around(steps, step, "ExpandDims", "Squeeze")
+    if pair is None or "2D" not in step.type:
+        return None
+    axis = steps.value(pair[0], 1)
+    squeezed = steps.op(pair[1]).attributes.get("squeeze_dims")
+    if not isinstance(axis, int) or not isinstance(squeezed, tuple):
+        return None
+    # Both may count from the end, of four axes.
+    gone = [place % 4 for place in (axis, *squeezed)]
+    place = gone[0] - _spatial(step)[0]
+    if gone != gone[:1] * 2 or place not in (0, 1) or _sizes(step)[place] != 1:
+        return None
+    for name in ("dilation_rate", "kernel_size", "pool_size", "strides"):
+        if name in step.config:
+            step.config[name] = step.config[name][1 - place : 2 - place]
+    step.type = step.type.replace("2D", "1D")
+    return steps.join(pair[1], [pair[0], step], like=step)
+
+
+def _turned(steps: Steps, step: Step) -> Step | None:
+    # Transpose (the channels to the end) -> Conv2D, MaxPool ... -> Transpose (back), by one layer:
+    # one with the channels first, for what TensorFlow has with the channels last only.
+    pair = _around(steps, step, "Transpose", "Transpose")
+    if pair is None or step.config.get("data_format") != "channels_last":
+        return None
+    rank = len(_sizes(step)) + 2
+    orders = [steps.value(turn, 1) for turn in pair]
+    wanted = [(0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
+    # Outside of any layer a user turns by hand, and sees three operations.
+    if orders != wanted or not steps.is_leaf(step.scope):
+        return None
+    step.config["data_format"] = "channels_first"
+    return steps.join(pair[1], [pair[0], step], like=step)
+
+
+def _causal(steps: Steps, step: Step) -> Step | None:
+    # Pad (left only, by what the window reaches back) -> Conv1D: Conv1D(padding="causal").
     pad = steps.before(step, "Pad", "PadV2")
     # Only a layer's own scope says that the padding belongs to the convolution: Pad and Conv1D that
     # a user calls outside of any layer stay two.
-    if step.type != "Conv1D" or pad is None or not step.scope:
-        return
-    padding = steps.value(pad, 1)
-    if padding and padding[1][0] and not padding[1][1]:
-        steps.join(step, [pad])
-        step.config["padding"] = "causal"
+    if pad is None or step.type not in ("Conv1D", "SeparableConv1D") or not step.scope:
+        return None
+    (axis,), (size,), (rate,) = _spatial(step), _sizes(step), step.config["dilation_rate"]
+    left = [[0, 0], [0, 0], [0, 0]]
+    left[axis][0] = (size or 0) * rate - rate
+    padding = tuple(map(tuple, left))
+    # Where sizes are not known, it is not known either whether the convolution pads.
+    zeros = steps.op(pad).type == "Pad" or steps.value(pad, 2) == 0
+    if steps.value(pad, 1) != padding or step.config["padding"] not in ("valid", None) or not zeros:
+        return None
+    step.config["padding"] = "causal"
+    return steps.join(step, [pad])
 
 
 def _tensordot(steps: Steps, step: Step) -> None:
@@ -228,36 +305,21 @@ def _equation(steps: Steps, product: Step, first: Step, last: Step) -> str | Non
     return f"{source},{source[len(kept) :]}{made}->{kept}{made}"
 
 
-def _bias(steps: Steps, step: Step) -> None:
+def _bias(steps: Steps, kernel: Step) -> Step | None:
     # Conv2D, MatMul, Einsum ... -> BiasAdd or AddV2 (a number per channel): the same layer.
-    kernel = steps.before(step)
-    if kernel is None or not kernel.weighted or kernel.config["use_bias"] or len(step.reads) != 1:
-        return
+    step = steps.after(kernel, *_SUMS)
+    if step is None or kernel.config.get("use_bias") is not False or len(step.reads) != 1:
+        return None
     shape = steps.operand_shape(step, 0 if steps.operand(step, 0) is not None else 1)
     if shape is None or not step.weights:
-        return
+        return None
     # EinsumDense and depthwise layers have neither: their channels are the last axis.
     channels = kernel.config.get("filters") or kernel.config.get("units")
     channels = channels or (steps.output_shape(step) or (0,))[-1]
     # What is added by one number for each channel, or a single one, is a bias; any other shape is
     # an addition of its own, such as an embedding of positions after a Dense.
     long = [size for size in shape if size != 1]
-    if long in ([], [channels]) or kernel.type in _ANY_BIAS:
-        steps.join(step, [kernel], like=kernel)
-        step.config["use_bias"] = True
-
-
-def _separable(steps: Steps, step: Step) -> None:
-    # DepthwiseConv2dNative -> Conv2D (1x1), by the same layer: SeparableConv2D. SeparableConv1D is
-    # the same between ExpandDims and Squeeze, which stay operations of their own.
-    if not step.type.startswith("Conv") or set(step.config.get("kernel_size", ())) != {1}:
-        return
-    depthwise = steps.before(step)
-    if depthwise is None or not depthwise.type.startswith("Depthwise") or not step.scope:
-        return
-    # TensorFlow names the first "separable_conv2d/depthwise" and the second "separable_conv2d".
-    named = steps.op(depthwise).name.startswith(steps.op(step).name)
-    if named and not depthwise.config["use_bias"]:
-        kept = ("dilation_rate", "kernel_size", "padding", "strides", "depth_multiplier")
-        config = step.config | {name: depthwise.config[name] for name in kept}
-        steps.become(step, [depthwise], f"Separable{step.type}", config)
+    if long not in ([], [channels]) and kernel.type not in _ANY_BIAS:
+        return None
+    kernel.config["use_bias"] = True
+    return steps.join(step, [kernel], like=kernel)

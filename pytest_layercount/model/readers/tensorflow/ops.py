@@ -15,13 +15,19 @@ Ref = tuple[int, int]
 _CALL = re.compile(r"(Stateful)?PartitionedCall")
 # What functions of TensorFlow's own put between a layer's scope and its operations.
 _NOT_LAYERS = re.compile(
-    r"(Conv[123]D|Gelu|(Avg|Max)Pool[123][Dd]|Repeat|Tensordot|batchnorm|clip_by_value|convolution|"
-    r"depthwise|einsum|moments|resize)(_\d+)?"
+    r"(Conv[123]D|Gelu|(Avg|Max)Pool[123][Dd]|Repeat|Tensordot|atrous_conv2d_transpose|batchnorm|"
+    r"clip_by_value|convolution|depthwise|einsum|moments|resize)(_\d+)?"
 )
-# tf.nn.separable_conv2d names its first half "<layer>/separable_conv2d/depthwise" and its second
-# "<layer>/separable_conv2d". Only before "depthwise" is the word no layer: a user may call a layer
-# so.
-_SEPARABLE = re.compile(r"separable_conv(1d|2d)?(_\d+)?")
+# Functions of the same names as layers, which TensorFlow gives to their last operation, as in
+# "<layer>/separable_conv2d/depthwise" and "<layer>/separable_conv2d". Only before the operations
+# that they make is the word no layer: Keras and users may call a layer so.
+_NOT_LAYERS_BEFORE = {
+    **dict.fromkeys(
+        ("BatchToSpaceND", "SpaceToBatchND", "depthwise"),
+        re.compile(r"separable_conv(1d|2d)?(_\d+)?"),
+    ),
+    **dict.fromkeys(("ExpandDims", "Squeeze"), re.compile(r"conv(1d)?_transpose(_\d+)?")),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,11 @@ class Op:
         return "/".join(part for part in self.name.split("/") if not _CALL.fullmatch(part))
 
     @property
+    def channels_first(self) -> bool:
+        """Whether it takes data with the channels before the spatial axes."""
+        return str(self.attributes.get("data_format", "NHWC")).startswith("NC")
+
+    @property
     def scope(self) -> str:
         """The scope of the layer that made it, empty where no scope was open.
 
@@ -54,8 +65,9 @@ class Op:
         a layer, and functions of TensorFlow open another inside it, which is left out.
         """
         *parts, last = self.path.split("/")
-        inside = _SEPARABLE if last == "depthwise" else _NOT_LAYERS
-        return "/".join(parts[:-1] if parts and inside.fullmatch(parts[-1]) else parts)
+        inside = [_NOT_LAYERS, *filter(None, [_NOT_LAYERS_BEFORE.get(last)])]
+        is_layer = not parts or not any(words.fullmatch(parts[-1]) for words in inside)
+        return "/".join(parts if is_layer else parts[:-1])
 
 
 @dataclass(frozen=True)
