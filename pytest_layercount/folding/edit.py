@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from pytest_layercount.folding.integers import integers
 from pytest_layercount.folding.rule import Rule, Site
@@ -39,6 +41,17 @@ class FoldEdit(GraphEdit):
     def seal(self, node: int) -> str | None:
         """Why the layer that ``node`` calls must keep its weights, None if it need not."""
         return self.layer(node).sealed or self.sealed.get(self.graph.nodes[node].layer)
+
+    def change(self, number: int, changes: Mapping[str, Any], gained: int = 0) -> None:
+        """Give a layer other settings, and so many more parameters, which train if its own do."""
+        layer = self.layers[number]
+        trained = layer.trainable_parameters
+        self.layers[number] = replace(
+            layer,
+            config={**layer.config, **changes},
+            parameters=layer.parameters + gained,
+            trainable_parameters=trained + gained if trained else 0,
+        )
 
     def site(self, node: int) -> Site:
         """What a rule may see of ``node``."""

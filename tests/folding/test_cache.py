@@ -210,5 +210,5 @@ def test_a_weight_that_was_added_is_seen() -> None:
     first, norm = measure.plan(model), model.get_layer("bn")
     if hasattr(norm, "_tracker"):  # Keras 3 would not let a built layer have more
         norm._tracker.unlock()
-    norm.add_weight(name="more", shape=(2,), initializer="zeros")
+    norm.add_weight(name="more", shape=(2,), initializer="zeros", trainable=False)
     assert measure.plan(model) is not first

@@ -456,6 +456,21 @@ def test_frozen_layers_regularizers_and_constraints_are_kept(kit: Kit) -> None:
     assert unchanged(before, snapshot(model))
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_plan_counts_what_trains_as_the_folded_model_does(kit: Kit, trainable: bool) -> None:
+    from pytest_layercount.folding import fold, plan_fold
+    from pytest_layercount.model.count import count_graph
+
+    layer = kit.Dense(4, use_bias=False, name="f")
+    model = kit.chain((6,), layer, kit.bn(), kit.ReLU(name="r"))
+    layer.trainable = trainable
+    planned = count_graph(plan_fold(model).graph)
+    assert (planned.parameters, planned.trainable_parameters) == (28, 28 if trainable else 0)
+    after = fold(model).after
+    assert after.trainable_parameters == planned.trainable_parameters
+    assert after.parameters == planned.parameters
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float32"])
 def test_policies(policy: str, kit: Kit) -> None:
     def build(k: Kit):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rules.weighted import Weighted
@@ -45,10 +43,11 @@ class Activation:
                 continue
             sources = [edit.inputs[call][0] for call in calls]
             before = {edit.graph.nodes[source.node].layer for source in sources}
-            taker = min(before)
-            if len(before) == 1 and _can_take(edit, taker, calls, sources):
-                config = {**edit.layers[taker].config, "activation": function}
-                edit.layers[taker] = replace(edit.layers[taker], config=config)
+            if len(before) != 1:
+                continue
+            (taker,) = before
+            if _can_take(edit, taker, calls, sources):
+                edit.change(taker, {"activation": function})
                 for call, source in zip(calls, sources, strict=True):
                     edit.alter(source)
                     edit.bypass(call)

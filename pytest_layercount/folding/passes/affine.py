@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 from pytest_layercount.folding import reasons
@@ -160,13 +159,7 @@ class AffinePass:
     def _absorb(self, absorption: Absorption) -> None:
         self._absorptions.append(absorption)
         number, answer = absorption.layer, absorption.answer
-        before = self.edit.layers[number]
-        self.edit.layers[number] = replace(
-            before,
-            config={**before.config, **answer.changes},
-            parameters=before.parameters + answer.adds,
-            trainable_parameters=before.trainable_parameters + answer.adds,
-        )
+        self.edit.change(number, answer.changes, answer.adds)
         # The taker may be a map itself (a Rescaling, another batch normalization) that still waits
         # for its turn: from now on it is both.
         own = self.maps.get(number)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pytest_layercount.folding.affine import Affine
 from pytest_layercount.folding.edit import FoldEdit
@@ -28,7 +27,7 @@ from pytest_layercount.folding.passes.kernels import Merge, Term, along, offset,
 from pytest_layercount.folding.passes.result import PassResult
 from pytest_layercount.folding.rule import Site, channel_axis
 from pytest_layercount.folding.rules.weighted import Weighted
-from pytest_layercount.model.graph import Layer, Value
+from pytest_layercount.model.graph import Value
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
@@ -98,17 +97,11 @@ def _in_a_row(edit: FoldEdit, node: int) -> Merge | None:
         return None
     # The first layer decides how the kernel moves over the input, the second on all else.
     moves = {name: first.config[name] for name in MOVES if name in first.config}
-    config = {**second.config, **moves, "use_bias": bias}
-    edit.layers[taker] = _resized(edit.layers[taker], config, _size(first, second))
+    gained = _size(first, second) - second.layer.parameters
+    edit.change(taker, {**moves, "use_bias": bias}, gained)
     edit.alter(source)
     edit.bypass(source.node)
     return Merge(taker, first=gone)
-
-
-def _resized(layer: Layer, config: Mapping[str, Any], parameters: int) -> Layer:
-    """``layer`` with other settings and as many parameters, which train if its own did."""
-    trained = parameters if layer.trainable_parameters else 0
-    return replace(layer, config=config, parameters=parameters, trainable_parameters=trained)
 
 
 def _row(first: Site, second: Site) -> bool:
@@ -163,8 +156,7 @@ def _side_by_side(edit: FoldEdit, maps: Mapping[int, Affine], node: int) -> Merg
     if _adds_bias_elsewhere(edit, before):
         return None
     gained = 0 if before.config["use_bias"] else _channels(before)
-    config = {**before.config, "use_bias": True}
-    edit.layers[number] = _resized(before.layer, config, before.layer.parameters + gained)
+    edit.change(number, {"use_bias": True}, gained)
     assert edit.inputs[target][0] == start
     edit.alter(values[slot])
     # Whoever read the sum reads the target; the other branches, read no more, are released.

@@ -7,7 +7,6 @@ padded on the left alone by all that its kernel reaches back becomes a ``causal`
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pytest_layercount.folding.edit import FoldEdit
@@ -48,8 +47,7 @@ class Padding:
             # The convolution gets one ``padding=`` for all of its calls, so each of them must come
             # from a call of this layer and need the same one.
             if set(readers) == set(edit.calls(taker)) and len(kinds) == 1 and None not in kinds:
-                config = {**edit.layers[taker].config, "padding": kinds.pop()}
-                edit.layers[taker] = replace(edit.layers[taker], config=config)
+                edit.change(taker, {"padding": kinds.pop()})
                 for call in calls:
                     edit.alter(Value(call))
                     edit.bypass(call)
