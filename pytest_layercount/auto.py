@@ -18,7 +18,7 @@ import pytest
 from pytest_layercount import messages
 from pytest_layercount.criteria import criteria
 from pytest_layercount.failure import Failed
-from pytest_layercount.find import Found, models_in
+from pytest_layercount.fixture_models import FixtureModel, models_in, used_fixtures
 from pytest_layercount.marker import NAME, Rule, judge_limits
 from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Draft, Subject
@@ -58,7 +58,7 @@ class Auto:
         self._judge(item, known)
         return result
 
-    def _verdict(self, found: Found) -> tuple[str, Draft]:
+    def _verdict(self, found: FixtureModel) -> tuple[str, Draft]:
         subject = Subject(NAME, found.model, found.place)
         text = ""
         try:
@@ -69,9 +69,8 @@ class Auto:
 
     def _judge(self, item: pytest.Item, known: set[int]) -> set[int]:
         """Judge ``item`` by its fixtures but for those ``known``; return those judged now."""
-        request = getattr(item, "_request", None)
-        used = {id(each): each for each in getattr(request, "_fixture_defs", {}).values()}
-        fresh = [self._verdicts.get(each, []) for key, each in used.items() if key not in known]
+        used = {id(definition): definition for definition in used_fixtures(item)}
+        fresh = [self._verdicts.get(used[key], []) for key in used if key not in known]
         verdicts = [verdict for several in fresh for verdict in several]
         for _, draft in verdicts:
             self._recorder.note(draft)

@@ -23,7 +23,7 @@ from pytest_layercount.criteria import (
     limited,
 )
 from pytest_layercount.failure import Failed
-from pytest_layercount.find import Found, find_models
+from pytest_layercount.fixture_models import FixtureModel, find_models
 from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Subject
@@ -111,7 +111,7 @@ def judge(item: pytest.Item) -> None:
         raise Failed(messages.counts.joined(failures), pytrace=False)
 
 
-def _verdict(item: pytest.Item, found: Found, rule: Rule) -> str:
+def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:
     try:
         with recorder(item.config).judging(NAME, found.model, found.place) as subject:
             try:

@@ -12,11 +12,10 @@ import pytest
 from pytest_layercount import messages
 from pytest_layercount.errors import ModelError
 from pytest_layercount.failure import Failed
-from pytest_layercount.find import models_in
+from pytest_layercount.fixture_models import Place, models_in, place_of, test_of, used_fixtures
 from pytest_layercount.records.file import model_data
 from pytest_layercount.records.record import ModelRecord
 from pytest_layercount.settings import Settings
-from pytest_layercount.upgrade.place import Place, place_of
 from pytest_layercount.upgrade.reference import Reference
 
 ATTRIBUTE = "layercount_records"
@@ -47,7 +46,7 @@ class Watch:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Look for models in what a fixture returns."""
-        place = place_of(request._pyfuncitem, fixturedef)
+        place = place_of(test_of(request), fixturedef)
         try:
             value = yield
         except (Exception, pytest.skip.Exception) as error:
@@ -79,8 +78,7 @@ class Watch:
         return report
 
     def _used(self, item: pytest.Item) -> Iterator[_Judged]:
-        used = getattr(getattr(item, "_request", None), "_fixture_defs", {})
-        for definition in used.values():
+        for definition in used_fixtures(item):
             yield from self.seen.get(place_of(item, definition), ())
 
     def _told(self, judged: _Judged, item: pytest.Item) -> str:

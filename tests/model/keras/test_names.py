@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest_layercount
 
 PACKAGE = Path(pytest_layercount.__file__).parent
-PYTESTS = {"auto.py", "find.py", "upgrade/place.py", "upgrade/watch.py"}
-"""Files that look into pytest, where fixtures' values are."""
+PYTESTS = {"fixture_models.py"}
+"""The file that looks into pytest, where fixtures' values are."""
 
 NAMED_TUPLES = {"_fields", "_replace"}
 """What is public of named tuples, in spite of its name."""
