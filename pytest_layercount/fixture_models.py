@@ -27,6 +27,17 @@ class FixtureModel:
     model: Any
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a fixture's models are called: by the fixture and the parameters it depends on.
+
+    ``name`` is ``application[VGG16]``; ``where`` the file or folder that defines it.
+    """
+
+    name: str
+    where: str
+
+
 def find_models(item: pytest.Item, fixture: str | None) -> list[FixtureModel]:
     """The models of ``fixture``, or of everything that ``item`` itself asks for.
 
@@ -46,6 +57,17 @@ def find_models(item: pytest.Item, fixture: str | None) -> list[FixtureModel]:
 def models_in(name: str, value: Any) -> list[FixtureModel]:
     """The models in ``value``, which the fixture ``name`` returned."""
     return list(_search(name, value, set()))
+
+
+def origin_of(item: pytest.Item, identity: int) -> Place | None:
+    """Where the model with this ``id()`` comes from; None if no fixture of ``item`` gave it."""
+    for definition in used_fixtures(item):
+        value = item.funcargs.get(definition.argname) if isinstance(item, pytest.Function) else None
+        place = place_of(item, definition)
+        for candidate in models_in(place.name, value):
+            if id(candidate.model) == identity:
+                return Place(candidate.place, place.where)
+    return None
 
 
 def _values(item: pytest.Item, fixture: str | None) -> dict[str, Any]:
@@ -68,17 +90,6 @@ def _search(place: str, value: Any, seen: set[int]) -> Iterator[FixtureModel]:
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):
             yield from _search(f"{place}[{index}]", inner, seen)
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a fixture's models are called: by the fixture and the parameters it depends on.
-
-    ``name`` is ``application[VGG16]``; ``where`` the file or folder that defines it.
-    """
-
-    name: str
-    where: str
 
 
 def place_of(item: pytest.Item, definition: pytest.FixtureDef[Any]) -> Place:

@@ -139,7 +139,7 @@ def test_a_model_that_cannot_be_made_fails_its_tests_in_a_sentence(suite, text, 
     result = suite.runpytest(f"--layercount-model={text}")
     result.assert_outcomes(failed=3)
     assert result.outlines.count(sentence) == 3
-    result.stdout.fnmatch_lines([f"{text} (budget) * - * failed: {sentence}"])
+    result.stdout.fnmatch_lines([f"{text} * - * failed: {sentence}"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

@@ -104,6 +104,8 @@ class Growth:
 class Judgement:
     """What one check of one test found out about one model.
 
+    ``model`` is what the model is called, by the fixture that returned it and its
+    parameters where there is one, ``where`` the file or folder of this fixture.
     ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
     ``"baseline"``. ``message`` is empty, or what was wrong in one line. ``facts`` is
     None where the model could not be read. ``picture`` names the drawing of the model,
@@ -112,6 +114,7 @@ class Judgement:
 
     test: str
     model: str
+    where: str
     check: str
     outcome: Outcome
     message: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import measure
 from pytest_layercount.errors import with_its_type
+from pytest_layercount.fixture_models import origin_of
 from pytest_layercount.model.count import LayerCount, count_graph, require_parameters
 from pytest_layercount.model.names import model_name
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
@@ -76,7 +77,8 @@ class Subject:
 
     def draft(self, message: str, shown: Shown) -> Draft:
         """What there is to report, ``message`` being what was wrong with the model."""
-        name, line = self.place, message.partition("\n")[0]
+        # A model that no fixture returned is called as itself, or else as what it is.
+        line, name = message.partition("\n")[0], self.place or type(self.model).__name__
         if isinstance(self.model, (str, os.PathLike)):
             name = Path(self.model).name
         if self._graph is None:
@@ -125,9 +127,11 @@ class Draft:
         outcome: Outcome = "passed"
         if self.message:
             outcome = "failed" if failed else "expected"
+        origin = origin_of(item, self.identity)
         return Judgement(
             test=item.nodeid,
-            model=self.model or self._fixture(item) or item.name,
+            model=origin.name if origin else self.model,
+            where=origin.where if origin else "",
             check=self.check,
             outcome=outcome,
             message=self.message,
@@ -136,10 +140,6 @@ class Draft:
             growth=self.growth,
             picture=self.picture,
         )
-
-    def _fixture(self, item: pytest.Item) -> str:
-        values: dict[str, Any] = getattr(item, "funcargs", {})
-        return next((name for name, each in values.items() if id(each) == self.identity), "")
 
 
 def _without_name(line: str, name: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
 
@@ -67,23 +66,25 @@ class Summary:
 
 
 def summarize(judgements: Iterable[Judgement]) -> Summary:
-    """Put together what was judged of the same model: one name, and the same numbers."""
+    """Put together what was judged of the same model: one name, and the same numbers.
+
+    A name does not depend on which tests run. Two models that share it have a row each, told
+    apart by their numbers.
+    """
     models: dict[object, list[Judgement]] = {}
     for judgement in judgements:
         models.setdefault(_identity(judgement), []).append(judgement)
     parts = (part for alike in models.values() for part in _by_folded(alike))
     rows = [Row(part[0].model, tuple(part)) for part in parts]
-    alike = Counter(row.name for row in rows)
-    rows = [replace(row, name=_with_test(row)) if alike[row.name] > 1 else row for row in rows]
     return Summary(tuple(sorted(rows, key=lambda row: (_WORST.index(row.outcome), row.name))))
 
 
 def _identity(judgement: Judgement) -> object:
     facts = judgement.facts
     if facts is None:
-        return judgement.model, judgement.test
+        return judgement.model, judgement.where
     numbers = (facts.keras, facts.layers, facts.nodes, facts.parameters)
-    return judgement.model, numbers, tuple(facts.types.items())
+    return judgement.model, judgement.where, numbers, tuple(facts.types.items())
 
 
 def _by_folded(alike: list[Judgement]) -> list[list[Judgement]]:
@@ -98,7 +99,3 @@ def _by_folded(alike: list[Judgement]) -> list[list[Judgement]]:
         number = judgement.facts.folded_layers if judgement.facts else None
         parts.setdefault(first if number is None else number, []).append(judgement)
     return list(parts.values())
-
-
-def _with_test(row: Row) -> str:
-    return f"{row.name} ({row.judgements[0].test.rpartition('::')[2]})"

@@ -53,7 +53,7 @@ MAX = Limit("max", "layers", 150, 187, kept=False)
 
 
 def judged(model: str = "detector", test: str = "test_a.py::test_it", **given: Any) -> Judgement:
-    data: dict[str, Any] = {"check": "layercount", "outcome": "passed", "facts": SMALL}
+    data: dict[str, Any] = {"where": "", "check": "layercount", "outcome": "passed", "facts": SMALL}
     return Judgement(test=test, model=model, **{**data, **given})
 
 

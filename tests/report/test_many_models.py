@@ -47,7 +47,7 @@ def test_everything_is_reported_and_models_do_not_travel(suite):
     result.assert_outcomes(passed=240, failed=60)
     result.stdout.fnmatch_lines(["layercount: 300 models judged, 60 failed"])
     report = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
-    assert {each["model"] for each in report["judgements"]} == {f"net{n}" for n in range(300)}
+    assert {each["model"] for each in report["judgements"]} == {f"net[{n}]" for n in range(300)}
     assert report["counts"] == {"models": 300, "failed": 60, "judgements": 300}
     assert len((suite.path / "report.md").read_text(encoding="utf-8")) < 65_536
     kilobytes = int((suite.path / "memory").read_text())

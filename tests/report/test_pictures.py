@@ -40,7 +40,10 @@ def test_each_failure_names_its_picture(suite, workers):
     result.assert_outcomes(failed=2, passed=2, xfailed=2)
     files = sorted((suite.path / "out" / "pictures").iterdir())
     names = [re.sub("-[0-9a-f]{6}[.]svg$", "", file.name) for file in files]
-    assert names == ["test_it.py-test_large-a-b-a-b", "test_it.py-test_large-c-d-c-d"]
+    assert names == [
+        "test_it.py-test_large-a-b-detector-a-b",
+        "test_it.py-test_large-c-d-detector-c-d",
+    ]
     assert all(file.read_text(encoding="utf-8").startswith("<?xml") for file in files)
     result.stdout.fnmatch_lines(["*- layercount picture -*", str(files[0])], consecutive=True)
     assert {str(file) for file in files} <= set(result.outlines)

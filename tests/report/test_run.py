@@ -35,7 +35,7 @@ TABLE = [
     "model * layers  parameters  change  budget * folds to",
     "detector * 4 * 20  -       max 3, max 2 folded * 3  failed: 4 layers > max 3 (+1)",
 ]
-PASSED = [f"test_size[[]{size}] *{size} *{size - 1}0 *- *max 4 *-  passed" for size in (3, 4)]
+PASSED = [f"ModelGraph *{size} *{size - 1}0 *- *max 4 *-  passed" for size in (3, 4)]
 MORE = "and 2 models that passed; -v shows all"
 processes = pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "workers"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -21,13 +22,45 @@ def test_what_was_judged_of_the_same_model_is_one_row():
     assert summary.rows[0].messages == ["187 layers > max 150 (+37)", "150 -> 187 layers (+37)"]
 
 
-def test_models_that_share_a_name_are_told_apart_by_their_tests():
-    one = judged("model", test="test_a.py::test_it[3]")
-    two = judged("model", test="test_a.py::test_it[4]", facts=FACTS)
-    assert [row.name for row in suite_of(one, two).rows] == [
-        "model (test_it[3])",
-        "model (test_it[4])",
-    ]
+def test_models_that_share_a_name_are_told_apart_by_their_numbers_and_files():
+    one, two = judged("net"), judged("net", facts=FACTS)
+    there = judged("net", where="other/conftest.py")
+    rows = suite_of(one, two, there).rows
+    assert [(row.name, row.facts.layers) for row in rows] == [("net", 3), ("net", 187), ("net", 3)]
+
+
+ROWS = """
+import pytest
+from tests.graphs import chain, of_size
+
+@pytest.fixture(params=["small", "large"])
+def net(request):
+    return of_size({"small": 3, "large": 5}[request.param], name="net")
+
+@pytest.fixture
+def pair(net):
+    return {"student": of_size(2, name="net"), "teacher": net}
+
+@pytest.mark.layercount(max=4)
+class TestIt:
+    def test_passes(self, net): pass
+    @pytest.mark.layercount(max=1)
+    def test_fails(self, net): pass
+    def test_pair(self, pair): pass
+
+def test_in_the_body(assert_layer_count):
+    assert_layer_count(of_size(7, name="net"), max=5)
+"""
+LABELS = ["net", "net[large]", "net[small]", "pair[large]['student']", "pair[small]['student']"]
+
+
+@pytest.mark.parametrize("chosen", [[], ["-n", "2"], ["-k", "test_fails or test_pair"]])
+def test_a_row_is_called_by_fixture_and_parameters_whichever_tests_run(suite, chosen):
+    suite.makepyfile(ROWS)
+    suite.runpytest("--layercount-report=report.json", *chosen)
+    data = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
+    labels = {each["model"] for each in data["judgements"]}
+    assert sorted(labels) == (LABELS[1:] if "-k" in chosen else LABELS)
 
 
 def test_what_failed_comes_first():
