@@ -97,10 +97,10 @@ def place_of(item: pytest.Item, definition: pytest.FixtureDef[Any]) -> Place:
     ids = _ids(item)
     used = [ids[name] for name in _needed(item, definition) if name in ids]
     name = definition.argname
-    return Place(
-        f"{name}[{'-'.join(used)}]" if used else name,
-        definition.baseid or item.nodeid.partition("::")[0],
-    )
+    # A value that ``parametrize`` gives is a fixture of pytest's own, defined nowhere.
+    direct = definition.func.__module__.startswith("_pytest.")
+    where = item.nodeid.partition("::")[0] if direct else definition.baseid or "."
+    return Place(f"{name}[{'-'.join(used)}]" if used else name, where)
 
 
 def _needed(item: pytest.Item, definition: pytest.FixtureDef[Any]) -> Iterator[str]:

@@ -204,6 +204,21 @@ def test_fixtures_of_one_name_in_two_files(suite):
     result.stdout.fnmatch_lines(["2 models compared with r.json: 2 the same*"])
 
 
+def test_a_fixture_that_two_files_use_is_one_model(suite):
+    suite.makeconftest("""
+        import pytest
+        from tests.records.models import plain_net
+
+        @pytest.fixture
+        def net():
+            return plain_net()
+        """)
+    suite.makepyfile(test_a="def test_net(net): ...", test_b="def test_net(net): ...")
+    suite.runpytest_inprocess("--layercount-record=r.json").assert_outcomes(passed=2)
+    (model,) = read_record(suite.path / "r.json").models.items()
+    assert (model[0], model[1].where) == ("net", ".")
+
+
 def test_a_run_without_models_fails(suite):
     suite.makepyfile("def test_it(): ...")
     result = suite.runpytest_inprocess("--layercount-record=r.json")
