@@ -13,7 +13,7 @@ from tests.kerases import generation, load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount import ModelError
+    from pytest_layercount import ModelError, check_equivalence
     from pytest_layercount.folding.equivalence.beside import chosen_inputs, held_to_copy
     from pytest_layercount.folding.equivalence.original import Original, first_unlike, shaken
     from pytest_layercount.model.graph import values_in
@@ -222,3 +222,35 @@ def test_a_subclassed_model_is_called_as_it_was_built() -> None:
         assert shapes == [(None, 4), (None, 5)]
         (found,) = Original(opened)(given)
         np.testing.assert_allclose(found, np.asarray(wanted), rtol=1e-6)
+
+
+def _of_operations(dtype: str) -> Any:
+    entry = keras.Input((4,), dtype=dtype)
+    x = entry * 3 + 7
+    for _ in range(3):
+        x = x + x * x // 5
+    return keras.Model(entry, x)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit"),
+    [("float16", 2.0**-11), ("float32", 2.0**-24), ("float64", 2.0**-50), ("int32", 0.0)],
+)
+def test_operations_round_to_the_types_of_their_values(dtype: str, unit: float) -> None:
+    assert Original(open_model(_of_operations(dtype))).unit == unit
+
+
+def test_the_coarsest_layer_decides() -> None:
+    stack = [layers.Dense(3, dtype="mixed_float16"), layers.Activation("linear", dtype="float32")]
+    assert Original(open_model(keras.Sequential([keras.Input((4,)), *stack]))).unit == 2.0**-11
+
+
+def test_operations_in_half_precision_are_what_their_copies_are() -> None:
+    def make() -> Any:
+        entry = keras.Input((4,), dtype="float16")
+        x = entry * 0.3 + 0.7
+        for _ in range(4):
+            x = x / 3 + x * x * 0.1
+        return keras.Model(entry, x)
+
+    assert check_equivalence(make(), make()).equivalent

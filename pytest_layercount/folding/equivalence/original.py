@@ -93,11 +93,22 @@ class Original:
 
     @property
     def unit(self) -> float:
-        """Half the spacing, relative to 1, of the coarsest type that the model computes in."""
-        names = {str(getattr(layer, "compute_dtype", "")) for layer in self.opened.layers}
-        units = [UNITS[name] for name in names if name in UNITS]
+        """Half the spacing, relative to 1, of the coarsest type that the model computes in.
+
+        It is 0 of a model that computes in integers alone: nothing is rounded.
+        """
+        layers = zip(self.graph.layers, self.opened.layers, strict=True)
+        # Operations compute in the types of what they are given, whatever they say, and inputs do
+        # not compute.
+        names = {
+            str(getattr(live, "compute_dtype", ""))
+            for layer, live in layers
+            if layer.kind != "input" and layer.operation is None
+        }
+        names.update(dtype for node in self.graph.nodes for dtype in node.dtypes)
         # TensorFloat-32 keeps ten bits of a number, as float16 does.
-        return max([*units, UNITS["float16"] if _rounds_inputs() else 0.0], default=2.0**-24)
+        coarse = UNITS["float16"] if _rounds_inputs() else 0.0
+        return max([coarse, *(UNITS[name] for name in names if name in UNITS)])
 
     def _plainly(self, *tensors: Any, flag: dict[str, bool]) -> list[Any]:
         args, kwargs = self._arguments(tensors)
