@@ -43,14 +43,17 @@ class FoldEdit(GraphEdit):
         return self.layer(node).sealed or self.sealed.get(self.graph.nodes[node].layer)
 
     def change(self, number: int, changes: Mapping[str, Any], gained: int = 0) -> None:
-        """Give a layer other settings, and so many more parameters, which train if its own do."""
+        """Give a layer other settings, and so many more parameters, which train if it does."""
         layer = self.layers[number]
         trained = layer.trainable_parameters
+        # A batch normalization may train and have no parameters that do, as long as it has neither
+        # a scale nor a shift. Of other layers only their parameters tell.
+        trains = layer.config.get("trainable", trained > 0)
         self.layers[number] = replace(
             layer,
             config={**layer.config, **changes},
             parameters=layer.parameters + gained,
-            trainable_parameters=trained + gained if trained else 0,
+            trainable_parameters=trained + gained if trains else 0,
         )
 
     def site(self, node: int) -> Site:

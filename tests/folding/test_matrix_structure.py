@@ -462,10 +462,11 @@ def test_a_plan_counts_what_trains_as_the_folded_model_does(kit: Kit, trainable:
     from pytest_layercount.model.count import count_graph
 
     layer = kit.Dense(4, use_bias=False, name="f")
-    model = kit.chain((6,), layer, kit.bn(), kit.ReLU(name="r"))
-    layer.trainable = trainable
+    bare = kit.bn("b2", center=False, scale=False)
+    model = kit.chain((6,), layer, kit.bn("b0"), kit.ReLU(name="r"), kit.bn("b1"), bare)
+    layer.trainable = bare.trainable = trainable
     planned = count_graph(plan_fold(model).graph)
-    assert (planned.parameters, planned.trainable_parameters) == (28, 28 if trainable else 0)
+    assert (planned.parameters, planned.trainable_parameters) == (44, 36 if trainable else 0)
     after = fold(model).after
     assert after.trainable_parameters == planned.trainable_parameters
     assert after.parameters == planned.parameters
