@@ -147,6 +147,15 @@ LAYERS: tuple[tuple[Any, ...], ...] = (
     ("AveragePooling3D", {"pool_size": 2, "padding": "same", **FIRST}, VOLUME),
     ("Conv3D", {"filters": 3, "kernel_size": 2, "dilation_rate": 2, **FIRST}, VOLUME),
     ("Conv3DTranspose", {"filters": 3, "kernel_size": 2, "strides": 2, **FIRST}, VOLUME),
+    ("Embedding", {"input_dim": 9, "output_dim": 5}, (3,)),
+    ("Embedding", {"input_dim": 9, "output_dim": 5}, ("int64", None)),
+    ("UpSampling1D", {"size": 2}, (None, 4)),
+    ("UpSampling2D", {"size": (3, 2)}, (None, 6, 4)),
+    ("UpSampling2D", {"size": (3, 2), **FIRST}, IMAGE),
+    ("UpSampling2D", {"size": (3, 2), **FIRST}, (4, None, None)),
+    ("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear", **FIRST}, IMAGE),
+    ("UpSampling3D", {"size": (1, 2, 3), **FIRST}, VOLUME),
+    ("UpSampling3D", {"size": (1, 2, 3)}, (None, None, None, 4)),
 )
 
 

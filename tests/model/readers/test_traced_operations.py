@@ -29,6 +29,12 @@ def variable(size: int, name: str = "v") -> Op:
     return Op(name, "VarHandleOp", shapes=((size,),), attributes=attributes, variable=name)
 
 
+def pack(*inputs: int) -> Op:
+    """Numbers put together to one vector."""
+    refs = tuple((place, 0) for place in inputs)
+    return Op("pack", "Pack", refs, ((len(inputs),),), dtypes=("int32",))
+
+
 def op(type_: str, *inputs: int, shape: Shape = LINE, scope: str = "layer", **more: Any) -> Op:
     """An operation in a scope that reads what stands at these places."""
     name = "_".join([type_, *map(str, inputs)])
@@ -419,3 +425,114 @@ def test_a_window_that_reaches_back(pads: Any, value: float | None, causal: bool
 )
 def test_the_scope_of_a_layer(name: str, scope: str) -> None:
     assert Op(name, "Any").scope == scope
+
+
+@pytest.mark.parametrize(
+    ("least", "sizes", "begin", "name"),
+    [
+        (0, (9, 4), (0,), "Embedding"),
+        (1, (9, 4), (0,), "own"),
+        (0, (8, 4), (0,), "own"),
+        (0, (4, 9), (1,), "own"),
+        (0, None, (0,), "own"),
+    ],
+)
+def test_a_table_of_which_indices_count_from_the_end(
+    least: int, sizes: Any, begin: Any, name: str
+) -> None:
+    (layer,) = layers(
+        entry((None, 6), "int32"),
+        kernel(9, 4),
+        constant(least, "int32"),
+        op("Less", 0, 2, shape=(None, 6)),
+        constant(sizes, "int32"),
+        constant(begin, "int32"),
+        constant((begin[0] + 1,), "int32"),
+        Op("size", "StridedSlice", ((4, 0), (5, 0), (6, 0)), ((),), dtypes=("int32",)),
+        op("AddV2", 0, 7, shape=(None, 6)),
+        op("SelectV2", 3, 8, 0, shape=(None, 6)),
+        op("GatherV2", 1, 9),
+    )
+    assert (layer.type == "Embedding") == (name == "Embedding")
+    assert layer.builtin == (name == "Embedding")
+    assert layer.parameters == 9 * 4
+
+
+def repeated(axis: int, parts: int, order: list[int], joined: int | None = None) -> list[Op]:
+    """Data of shape (batch, 2, 3, 4) that is split along an axis, and parts of it joined."""
+    shape = [None, 2, 3, 4]
+    size = shape[axis] or 0
+    part = tuple(size // parts if place == axis else n for place, n in enumerate(shape))
+    made = tuple(size // parts * len(order) if n == axis else s for n, s in enumerate(shape))
+    return [
+        entry(tuple(shape)),
+        constant(axis, "int32"),
+        Op("model/layer/split", "Split", ((1, 0), (0, 0)), (part,) * parts, ("float32",) * parts),
+        constant(axis if joined is None else joined, "int32"),
+        Op("model/layer/c", "ConcatV2", (*((2, n) for n in order), (3, 0)), (made,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("axis", "parts", "order", "joined"),
+    [
+        (1, 2, [0, 0, 1, 1], None),
+        (1, 2, [0, 1, 0, 1], None),
+        (1, 2, [0, 0, 1], None),
+        (1, 1, [0, 0], None),
+        (1, 2, [0, 0, 1, 1], 2),
+    ],
+)
+def test_parts_joined_once_more(
+    axis: int, parts: int, order: list[int], joined: int | None
+) -> None:
+    ops = repeated(axis, parts, order, joined)
+    shape = ops[-1].shapes[0] or ()
+    made = (*shape[:2], shape[2] * 2, 4)  # type: ignore[operator]
+    columns = [
+        constant(2, "int32"),
+        Op("model/layer/split_1", "Split", ((5, 0), (4, 0)), ((*shape[:2], 1, 4),) * 3),
+        Op("model/layer/d", "ConcatV2", (*((6, n // 2) for n in range(6)), (5, 0)), (made,)),
+    ]
+    (layer,) = layers(*ops, *columns)
+    if (order, joined) == ([0, 0, 1, 1], None):
+        assert layer.type == "UpSampling2D"
+        assert layer.config["size"] == (2, 2)
+        assert layer.config["data_format"] == "channels_last"
+    else:
+        assert not layer.builtin
+
+
+@pytest.mark.parametrize(
+    ("place", "numbers", "after", "size"),
+    [
+        (2, (1, 1, 3, 1), (None, 18, 4), (3,)),
+        (-2, (1, 1, 3, 1), (None, None, None), (3,)),
+        (2, (1, 1, 3, 1), (None, 6, 12), None),
+        (2, (1, 1, 3, 2), (None, 18, 8), None),
+        (2, (2, 1, 3, 1), (None, 18, 4), None),
+        (1, (1, 3, 1, 1), (None, 6, 4), None),
+        (3, (1, 1, 1, 3), (None, 6, 12), None),
+        (2, (1, 1, 3, 1), (None, 72), None),
+        (2, (1, 3, 1), (None, 18, 4), None),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_tiled(place: int, numbers: Any, after: Shape, size: Any, packed: bool) -> None:
+    count = len(numbers)
+    each = [constant(number, "int32") for number in numbers]
+    whole = [pack(*range(2, 2 + count))] if packed else [constant(numbers, "int32")]
+    at = 2 + count
+    tall = (None, 6, 1, 4)
+    found = layers(
+        entry(),
+        constant(place, "int32"),
+        *each,
+        *whole,
+        op("ExpandDims", 0, 1, shape=tall),
+        op("Tile", at + 1, at, shape=(None, 6, 3, 4)),
+        constant((), "int32"),
+        op("Reshape", at + 2, at + 3, shape=after),
+    )
+    assert [layer.type == "UpSampling1D" for layer in found] == [size is not None]
+    assert found[0].config.get("size") == size

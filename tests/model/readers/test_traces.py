@@ -20,17 +20,21 @@ LAYERS = [(version, name) for version in VERSIONS for name in traces(version)["l
 OTHERWISE: Mapping[tuple[str, str], str] = {
     ("2.15", "Activation 6"): "ReLU",
     ("2.15", "RepeatVector 81"): "ExpandDims+Tile",
-    ("2.15", "UpSampling1D 69"): "Split+Concatenate",
-    ("2.15", "UpSampling3D 72"): "Split+Concatenate",
     ("2.21", "Activation 6"): "ReLU",
     ("2.21", "EinsumDense 49"): "Dense",
-    ("2.21", "Embedding 50"): "Less+AddV2+SelectV2+Embedding",
     ("2.21", "RepeatVector 81"): "Reshape+ExpandDims+Tile",
 }
 """Layers of which nothing but operations is left, or another layer that does the same."""
 UNTOLD = {
     "2.15": {"groups", "input_mean", "invert", "mask_zero", "pad_to_aspect_ratio", "trainable"},
-    "2.21": {"input_mean", "invert", "pad_to_aspect_ratio", "rms_scaling", "trainable"},
+    "2.21": {
+        "input_mean",
+        "invert",
+        "mask_zero",
+        "pad_to_aspect_ratio",
+        "rms_scaling",
+        "trainable",
+    },
 }
 """Settings that operations do not show."""
 UNTOLD_HERE = {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+from typing import Any
 
 from pytest_layercount.model.graph import Shape
 from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.readers.tensorflow.activations import become_activation, computes_with
+from pytest_layercount.model.readers.tensorflow.kernels import turn_channels
 from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, Steps
 
 _LAYER_NORM = names("AddV2 Cast Mean Mul Neg Rsqrt SquaredDifference Sub")
@@ -30,6 +33,8 @@ def recognise_composites(steps: Steps) -> None:
     for members in steps.leaves().values():
         _gelu(steps, members)
         _whole_scope(steps, members)
+    for step in steps.typed("GatherV2"):
+        _indices(steps, step)
     for step in steps.typed(*_MERGES):
         _merge(steps, step)
     # An average is an Add that is divided, so that sums come first.
@@ -144,13 +149,86 @@ def _prelu(steps: Steps, members: list[Step]) -> Recognised:
 
 
 def _repeats(steps: Steps, members: list[Step]) -> Recognised:
-    # ExpandDims -> Tile -> Reshape for each axis, named "Repeat/...": tf.repeat, with which Keras 3
-    # does UpSampling.
-    if not all("/Repeat" in steps.op(step).name for step in members):
+    # For each spatial axis Split -> ConcatV2, or ExpandDims -> Tile -> Reshape where its size is
+    # not known: UpSampling1D and UpSampling3D of Keras 2. The latter for every axis, named
+    # "Repeat/...": UpSampling of Keras 3, in two dimensions between two turns of channels that are
+    # first.
+    rank = len(steps.input_shape(members[0]) or ())
+    chained = all(
+        {source for source, _ in step.reads} == {before.last} for before, step in pairwise(members)
+    )
+    if not 3 <= rank <= 5 or not chained:
         return None
-    before, after = steps.input_shape(members[0]), steps.output_shape(members[-1])
-    config = {"data_format": "channels_last", "size": scale_of(before, after)}
-    return f"UpSampling{len(before or (None,) * 4) - 2}D", {**config, "interpolation": "nearest"}
+    turned = turn_channels(steps, members[0], members[-1])
+    times = _times_by_axis(steps, members[1:-1] if turned else members)
+    first = turned or (rank > 3 and [*times] == [*range(2, rank)])
+    if [*times] != [*range(1, rank - 1)] and (turned or not first):
+        return None
+    data_format = "channels_first" if first else "channels_last"
+    config = {"data_format": data_format, "interpolation": "nearest"}
+    return f"UpSampling{rank - 2}D", {**config, "size": tuple(times.values())}
+
+
+def _times_by_axis(steps: Steps, members: list[Step]) -> dict[int, int]:
+    """How many times operations repeat each place along which axes; nothing if they do not."""
+    times: dict[int, int] = {}
+    while members:
+        count = 2 if steps.op(members[0]).type == "Split" else 3
+        parts, members = members[:count], members[count:]
+        repeat = None
+        if _types(steps, parts) == ["Split", "ConcatV2"]:
+            repeat = _split_and_joined(steps, *parts)
+        elif _types(steps, parts) == ["ExpandDims", "Tile", "Reshape"]:
+            repeat = _tiled(steps, *parts)
+        if repeat is None or repeat[0] in times:
+            return {}
+        times.update([repeat])
+    return times
+
+
+def _split_and_joined(steps: Steps, split: Step, joined: Step) -> tuple[int, int] | None:
+    """The axis along which each place is repeated, and how many times."""
+    axis, parts = steps.value(split, 0), steps.op(split).shapes
+    # All parts are of the same size: it is that of one place, and not of a block of several.
+    shape = parts[0]
+    if not isinstance(axis, int) or shape is None or shape[axis] != 1:
+        return None
+    times, rest = divmod(len(joined.reads), len(parts))
+    wanted = [(split.last, number) for number in range(len(parts)) for _ in range(times)]
+    alike = joined.reads == wanted and steps.value(joined, -1) == axis
+    return (axis % len(shape), times) if alike and not rest else None
+
+
+def _tiled(steps: Steps, expanded: Step, tiled: Step, reshaped: Step) -> tuple[int, int] | None:
+    """The axis along which each place is repeated, and how many times."""
+    place, before, after = (
+        steps.value(expanded, 1),
+        steps.input_shape(expanded),
+        steps.output_shape(reshaped),
+    )
+    if not isinstance(place, int) or before is None or after is None or len(before) != len(after):
+        return None
+    # The new axis stands behind the one that is repeated, and both become one.
+    place %= len(before) + 1
+    axis, numbers = place - 1, _multiples(steps, tiled)
+    if axis < 0 or len(numbers) != len(before) + 1 or not isinstance(numbers[place], int):
+        return None
+    times = numbers[place]
+    if [*numbers[:place], *numbers[place + 1 :]] != [1] * len(before):
+        return None
+    wanted = [size and size * (times if n == axis else 1) for n, size in enumerate(before)]
+    alike = all(None in sizes or sizes[0] == sizes[1] for sizes in zip(wanted, after, strict=True))
+    return (axis, times) if alike else None
+
+
+def _multiples(steps: Steps, tiled: Step) -> tuple[Any, ...]:
+    """How often an operation repeats each axis; nothing where no constants say it."""
+    value = steps.value(tiled, 1)
+    if isinstance(value, tuple):
+        return value
+    op = steps.ops[steps.op(tiled).inputs[1][0]]
+    packed = [steps.operands.get(place) for place, _ in op.inputs] if op.type == "Pack" else []
+    return tuple(None if operand is None else operand.value for operand in packed)
 
 
 def scale_of(before: Shape, after: Shape) -> tuple[int, ...] | None:
@@ -163,6 +241,33 @@ def scale_of(before: Shape, after: Shape) -> tuple[int, ...] | None:
             return None
         scales.append(larger // size)
     return tuple(scales)
+
+
+def _indices(steps: Steps, gather: Step) -> None:
+    # Less (than 0) -> SelectV2 (AddV2 (of the size of the table), else as they are) -> GatherV2: a
+    # table of which negative indices count from the end, as in the Embedding of Keras 3.
+    select = steps.before(gather, "SelectV2")
+    if select is None or len(select.reads) != 3 or len(gather.reads) != 1:
+        return
+    less, added = steps.before(select, "Less"), steps.before(select, "AddV2", slot=1)
+    if less is None or added is None or not less.reads == added.reads == select.reads[2:]:
+        return
+    # In this order: index < 0, index + size.
+    rows = (steps.operand_shape(gather, 0) or (None,))[0]
+    sizes = _first_size(steps, steps.op(added).inputs[1][0])
+    if steps.value(less, 1) == 0 and rows is not None and sizes == rows:
+        steps.join(gather, [less, added, select])
+
+
+def _first_size(steps: Steps, place: int) -> Any:
+    """The first of the sizes in a constant, where an operation picks it; else None."""
+    # StridedSlice (sizes, from 0, to 1), in Keras 3.15 behind a Cast.
+    op = steps.ops[place]
+    while op.type == "Cast":
+        op = steps.ops[op.inputs[0][0]]
+    values = [steps.ops[source].value for source, _ in op.inputs]
+    first = op.type == "StridedSlice" and values[1:3] == [(0,), (1,)]
+    return values[0][0] if first and values[0] else None
 
 
 def _merge(steps: Steps, step: Step) -> None:

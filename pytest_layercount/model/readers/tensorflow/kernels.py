@@ -97,7 +97,7 @@ def _gather(steps: Steps, step: Step) -> None:
     """Join to a kernel or window what its layer puts around it, from the inside out."""
     # In which order it stands there differs between the Kerases and kinds of layers: Keras 2 adds
     # the bias of a DepthwiseConv1D before the Squeeze, Keras 3 behind it.
-    rules = (_dilated, _pointwise, _expanded, _turned, _causal, _bias)
+    rules = (_dilated, _pointwise, _expanded, turned, _causal, _bias)
     joined: Step | None = step
     while joined is not None:
         step = joined
@@ -196,20 +196,29 @@ def _expanded(steps: Steps, step: Step) -> Step | None:
     return steps.join(pair[1], [pair[0], step], like=step)
 
 
-def _turned(steps: Steps, step: Step) -> Step | None:
-    # Transpose (the channels to the end) -> Conv2D, MaxPool ... -> Transpose (back), by one layer:
-    # one with the channels first, for what TensorFlow has with the channels last only.
+def turned(steps: Steps, step: Step) -> Step | None:
+    """Join to a layer with the channels last the operations that turn them there and back.
+
+    It is then one with the channels first: TensorFlow has much with the channels last only.
+    """
+    # Transpose (the channels to the end) -> Conv2D, MaxPool ... -> Transpose (back), by one layer.
     pair = _around(steps, step, "Transpose", "Transpose")
     if pair is None or step.config.get("data_format") != "channels_last":
         return None
-    rank = len(_sizes(step)) + 2
-    orders = [steps.value(turn, 1) for turn in pair]
-    wanted = [(0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
     # Outside of any layer a user turns by hand, and sees three operations.
-    if orders != wanted or not steps.is_leaf(step.scope):
+    if not turn_channels(steps, *pair) or not steps.is_leaf(step.scope):
         return None
     step.config["data_format"] = "channels_first"
     return steps.join(pair[1], [pair[0], step], like=step)
+
+
+def turn_channels(steps: Steps, there: Step, back: Step) -> bool:
+    """Tell whether two operations turn the channels to the end, and back behind the batch."""
+    order, rank = steps.value(there, 1), len(steps.input_shape(there) or ())
+    if rank < 3 or steps.op(there).type != "Transpose" or steps.op(back).type != "Transpose":
+        return False
+    backward = (0, rank - 1, *range(1, rank - 1))
+    return bool(order == (0, *range(2, rank), 1) and steps.value(back, 1) == backward)
 
 
 def _causal(steps: Steps, step: Step) -> Step | None:

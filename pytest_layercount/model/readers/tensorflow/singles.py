@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from pytest_layercount.model.readers.tensorflow.composites import scale_of
+from pytest_layercount.model.readers.tensorflow.kernels import turned
 from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, Steps
 
 _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -24,10 +25,19 @@ _ACTIVATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "Softsign": ("Activation", {"activation": "softsign"}),
     "Tanh": ("Activation", {"activation": "tanh"}),
 }
+_RESIZES = {
+    "ResizeBicubic": "bicubic",
+    "ResizeBilinear": "bilinear",
+    "ResizeNearestNeighbor": "nearest",
+}
 
 
 def recognise_singles(steps: Steps) -> None:
     """Name the layer that each operation left over is, where it is one."""
+    # Before what turns the channels of an image to the end becomes a layer by itself.
+    for step in steps.typed(*_RESIZES):
+        step.type, step.config = _resize(steps, step)
+        turned(steps, step)
     for step in steps.steps.values():
         layer = None if step.type else _layer(steps, step)
         if layer is not None:
@@ -121,13 +131,23 @@ def _permute(steps: Steps, step: Step) -> Recognised:
     return ("Permute", {"dims": order[1:]}) if keeps_batch else None
 
 
-def _resize(interpolation: str, steps: Steps, step: Step) -> Recognised:
+def _resize(steps: Steps, step: Step) -> tuple[str, dict[str, Any]]:
     # Keras makes UpSampling of it too, which is by whole times.
+    interpolation = _RESIZES[steps.op(step).type]
     config = {"data_format": "channels_last", "interpolation": interpolation}
-    size = scale_of(steps.input_shape(step), steps.output_shape(step))
-    if size is None or size == (1, 1):
+    times = _times(steps, step)
+    size = times or scale_of(steps.input_shape(step), steps.output_shape(step))
+    if size is None or (size == (1, 1) and not times):
         return "Resizing", config
     return "UpSampling2D", {**config, "size": size}
+
+
+def _times(steps: Steps, step: Step) -> tuple[int, ...] | None:
+    """By what the size of an image is multiplied, None where its new size is no product."""
+    # Shape -> StridedSlice -> Mul (by how many times): UpSampling2D of Keras 2.
+    op = steps.ops[steps.op(step).inputs[1][0]] if len(steps.op(step).inputs) > 1 else None
+    factors = steps.operands.get(op.inputs[1][0]) if op and op.type == "Mul" else None
+    return factors.value if factors is not None and isinstance(factors.value, tuple) else None
 
 
 def _gather(steps: Steps, step: Step) -> Recognised:
@@ -175,9 +195,6 @@ _OTHERS: Mapping[str, Callable[[Steps, Step], Recognised]] = {
     "Pad": _pad,
     "PadV2": _pad,
     "Reshape": _reshape,
-    "ResizeBicubic": partial(_resize, "bicubic"),
-    "ResizeBilinear": partial(_resize, "bilinear"),
-    "ResizeNearestNeighbor": partial(_resize, "nearest"),
     "ResourceGather": _gather,
     "StridedSlice": _crop,
     "Transpose": _permute,
