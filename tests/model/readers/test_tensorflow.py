@@ -150,6 +150,57 @@ def test_dilated_convolutions_of_one_dimension() -> None:
     assert [layer.config["padding"] for layer in free.layers[1:]] == [None, None, "causal"]
 
 
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((4,), {}),
+        ((12, 4), {"epsilon": 0.01}),
+        ((12, 4), {"axis": 1}),
+        ((12, 4), {"scale": False}),
+        ((12, 4), {"center": False}),
+        ((12, 4), {"scale": False, "center": False}),
+        ((8, 6, 4), {}),
+        ((4, 8, 6), {"axis": 1, "scale": False}),
+    ],
+)
+def test_a_batch_normalization_that_trains(shape: Any, settings: Any) -> None:
+    keras = load_keras()
+    norm = keras.layers.BatchNormalization(**settings)
+    model = keras.Sequential([keras.Input(shape), norm, keras.layers.Softmax()])
+    graph = read_graph(concrete(lambda x: model(x, training=True), None, *shape))
+    (layer,) = (layer for layer in graph.layers if layer.type == "BatchNormalization")
+    axis = settings.get("axis", len(shape))
+    wanted = {"scale": True, "center": True, "epsilon": 1e-3, **settings, "axis": axis}
+    assert {name: layer.config[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
+    assert layer.builtin
+    assert layer.trainable_parameters == sum(map(np.size, norm.trainable_weights))
+    assert len(graph.layers) == 3
+    (trained,) = (node for node in graph.nodes if graph.layers[node.layer] is layer)
+    assert trained.training is True
+    assert trained.shapes == ((None, *shape),)
+
+
+def test_moments_that_are_no_batch_normalization() -> None:
+    """Of other data, without the batch, or over one axis too few."""
+    import tensorflow as tf
+
+    def normalized(x: Any, source: Any, axes: list[int]) -> Any:
+        with tf.name_scope("net/norm"):
+            mean, variance = tf.nn.moments(source, axes, keepdims=True)
+            normal = tf.nn.batch_normalization(x, mean, variance, None, None, 1e-3)
+        with tf.name_scope("net/after"):
+            return tf.nn.softmax(normal)
+
+    def types(axes: list[int], *, other: bool = False) -> set[str]:
+        spec = tf.TensorSpec((None, 6, 4))
+        call = tf.function(lambda x, y: normalized(x, y if other else x, axes))
+        return {layer.type for layer in read_graph(call.get_concrete_function(spec, spec)).layers}
+
+    assert "BatchNormalization" in types([0, 1])
+    for axes, other in (([0, 1], True), ([1, 2], False), ([0], False), ([0, 1, 2], False)):
+        assert "BatchNormalization" not in types(axes, other=other), (axes, other)
+
+
 @pytest.mark.skipif("LAYERCOUNT_TEST_FEW" in os.environ, reason="other versions run it")
 def test_mobilenet_v2_as_built_and_as_deployed() -> None:
     from tensorflow.python.framework import convert_to_constants

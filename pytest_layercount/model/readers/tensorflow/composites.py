@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from pytest_layercount.model.readers.tensorflow.kernels import turn_channels
 from pytest_layercount.model.readers.tensorflow.steps import Recognised, Step, Steps
 
 _LAYER_NORM = names("AddV2 Cast Mean Mul Neg Rsqrt SquaredDifference Sub")
+_TRAINED_NORM = ("AddV2", "AddV2", "Mean", "Mean", "Mul", "Mul", "Rsqrt", "SquaredDifference")
 _RMS_NORM = names("Mean Mul Rsqrt Square")
 _ATTENTION = names("attention_output key query value")
 _MERGES = {
@@ -86,7 +88,7 @@ def _whole_scope(steps: Steps, members: list[Step]) -> None:
     # The groups were listed before the first was joined, so that a step may be gone.
     if len(members) < 2 or any(step.type or step.last not in steps.steps for step in members):
         return
-    for pattern in (_layer_norm, _old_layer_norm, _prelu, _repeats):
+    for pattern in (_trained_norm, _layer_norm, _old_layer_norm, _prelu, _repeats):
         layer = pattern(steps, members)
         if layer is not None:
             steps.become(members[-1], members, *layer)
@@ -95,6 +97,32 @@ def _whole_scope(steps: Steps, members: list[Step]) -> None:
 
 def _types(steps: Steps, members: list[Step]) -> list[str]:
     return [steps.op(step).type for step in members]
+
+
+def _trained_norm(steps: Steps, members: list[Step]) -> Recognised:
+    # Mean -> SquaredDifference -> Mean -> AddV2 (epsilon) -> Rsqrt -> Mul (gamma) -> Mul -> Mul ->
+    # Sub (from beta) -> AddV2: BatchNormalization that trains, where it is not fused; without a
+    # beta Neg for Sub. Between them Squeeze, and Reshape where the axis is not the last.
+    types = Counter(_types(steps, members))
+    scale, center = types["Mul"] == 3, "Sub" in types
+    wanted = Counter([*_TRAINED_NORM, "Sub" if center else "Neg", *["Mul"] * scale])
+    inside = {step.last for step in members}
+    taken = {ref for step in members for ref in step.reads if ref[0] not in inside}
+    weighted = {steps.op(step).type for step in members if step.weights}
+    for shaping in ("Cast", "Reshape", "Squeeze"):
+        types.pop(shaping, None)
+    if types != wanted or len(taken) != 1 or weighted != {*["Mul"] * scale, *["Sub"] * center}:
+        return None
+    first, second = (step for step in members if steps.op(step).type == "Mean")
+    root = next(step for step in members if steps.op(step).type == "Rsqrt")
+    # Over the batch and all axes but one, unlike any normalization of single samples.
+    over = steps.value(first, 1)
+    rest = {*range(len(steps.input_shape(first) or ()))} - {*(over or ())}
+    if over != steps.value(second, 1) or len(rest) != 1 or rest == {0}:
+        return None
+    members[-1].training = True
+    config = {"axis": rest.pop(), "center": center, "scale": scale}
+    return "BatchNormalization", {**config, "epsilon": steps.epsilon(root.core)}
 
 
 def _layer_norm(steps: Steps, members: list[Step]) -> Recognised:
