@@ -62,6 +62,18 @@ if has_keras():
         def compute_output_shape(self, shape: Any) -> Any:
             return shape
 
+    class Chosen(ScaleAndShift):  # type: ignore[misc,name-defined]
+        """An affine map of the first of two inputs."""
+
+        def build(self, shape: Any) -> None:
+            super().build(shape[0])
+
+        def call(self, inputs: Any) -> Any:
+            return super().call(inputs[0]) + inputs[1]
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape[0]
+
     class OwnGRU(layers.GRU):  # type: ignore[misc,name-defined]
         """Keras's, by another name."""
 
@@ -111,17 +123,24 @@ if has_keras():
 
         weights = ("scale", "shift")
 
-        def absorb_after(self, site: Site, affine: Affine) -> Absorbs:
-            return Absorbs()
+        def absorb_after(self, site: Site, affine: Affine) -> Absorbs | Stop:
+            fits = site.output is not None and affine.axis == len(site.output) - 1
+            return Absorbs() if fits else Stop("channel-axis")
 
-        def absorb_before(self, site: Site, affine: Affine) -> Absorbs:
-            return Absorbs()
+        def absorb_before(self, site: Site, affine: Affine) -> Absorbs | Stop:
+            fits = site.input is not None and affine.axis == len(site.input) - 1
+            return Absorbs() if fits else Stop("channel-axis")
 
         def after(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
             return BothSides().absorbed(site, "after", weights, {0: affine})
 
         def before(self, site: Site, weights: Weights, affine: Affine) -> dict[str, Array]:
             return BothSides().absorbed(site, "before", weights, {0: affine})
+
+    class OfSeveral(EachSide):
+        """It minds which input a map is on, and has methods that know but one."""
+
+        several = True
 
     class Raising(Rule):
         """It says no, and why, to every question."""
@@ -315,6 +334,20 @@ def test_a_rule_absorbs_on_either_side(
             ("bn", (own.name,), side)
         ]
         assert_same_outputs(model, result.model, Case(kind, lambda kit: model, "", ""))
+
+
+@pytest.mark.parametrize("normalized", [(0,), (1,), (0, 1)])
+def test_a_method_for_one_side_knows_one_input(
+    normalized: tuple[int, ...], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RULES, "Chosen", OfSeveral())
+    entries = [keras.Input((4,)), keras.Input((4,))]
+    norm = bn()
+    parts = [norm(x) if slot in normalized else x for slot, x in enumerate(entries)]
+    plan = plan_fold(keras.Model(entries, layers.ReLU()(Chosen(name="own")(parts))))
+    assert [fold.into for fold in plan.folds] == ([("own",)] if normalized == (0,) else [])
+    assert {(no.reason, no.blocker) for no in plan.refusals} <= {("nonlinear", "own")}
+    assert len(plan.folds) + len(plan.refusals) == 1
 
 
 def test_the_rule_of_a_shared_layer_answers_for_its_copies(asked: list[str]) -> None:

@@ -105,10 +105,11 @@ def _raised(answer: Any) -> Any:
 
 def _absorb(rule: Any, site: Site, side: Side, maps: Maps) -> Absorbs | None:
     ask = getattr(rule, f"absorb_{side}", None)
+    # A method for one side knows one input and one output.
+    if ask is not None and maps.keys() != {0}:
+        return None
     answer: Absorbs | None
     try:
-        # A method for one side knows one input and one output; without ``several`` no other is
-        # asked.
         answer = _raised(rule.absorb(site, side, maps) if ask is None else ask(site, maps[0]))
     except Stop as stop:
         if stop.reason != "fixed-weights":
