@@ -86,6 +86,14 @@ def parted(k: Kit, sizes, axis):
     )
 
 
+def whole(k: Kit, *layers):
+    """A split into one part, which stands for ``split`` among ``layers``."""
+    x = inputs = k.input(4, 6)
+    for layer in layers:
+        x = ops(k).split(x, 1, 2)[0] if layer == "split" else layer(x)
+    return k.model(inputs, x)
+
+
 def after_a_part(k: Kit):
     inputs = k.input(4, 6)
     a, b = split(k, k.Dense(6, name="f")(inputs), [3, 3], 2)
@@ -161,6 +169,18 @@ OPERATIONS = [
         lambda k: parted(k, [1, 3], 1),
         "bn>f+g",
         "split Dense Dense Concatenate",
+    ),
+    Case(
+        "after the whole",
+        lambda k: whole(k, k.Dense(6, name="f"), "split", k.bn()),
+        "bn>f",
+        "Dense split",
+    ),
+    Case(
+        "before the whole",
+        lambda k: whole(k, k.bn(), "split", k.Dense(3, name="f")),
+        "bn>f",
+        "split Dense",
     ),
     Case(
         "after a part",

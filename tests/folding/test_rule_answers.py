@@ -435,7 +435,7 @@ STOPS_UP: tuple[tuple[Call, tuple[Axis, int], str], ...] = (
         "channel-axis",
     ),
     (Call("split", (LINE,), None, outputs=((None, 6, 2),) * 2), (2, 2), "several-consumers"),
-    (Call("split", (LINE,), LINE), CHANNELS, "nonlinear"),
+    (Call("split", (None,), None), CHANNELS, "unknown-shape"),
     (Call("mean", (LINE,), (None, 1, 4), args=(1, True)), (1, 1), "channel-axis"),
     (Call("mean", (None,), (None, 4), args=(1,)), ALL, "unknown-shape"),
     (Call("mean", (LINE,), (None, 4), kwargs={"axis": ONES}), ALL, "unknown-shape"),
@@ -522,6 +522,13 @@ def test_why_maps_on_the_inputs_stay(
     with pytest.raises(Stop) as stopped:
         call.rule().pass_down(call.site(), drawn(where, alike=False))
     assert stopped.value.reason == reason
+
+
+def test_a_split_into_one_part_divides_nothing() -> None:
+    call, general = Call("split", (LINE,), LINE), affine(*CHANNELS)
+    assert call.rule().pass_down(call.site(), {0: general}).maps == {0: general}
+    (route,) = call.rule().pass_up(call.site(), general)
+    assert route.maps == {0: general}
 
 
 def test_the_parts_of_a_split_are_mapped_each() -> None:

@@ -54,9 +54,13 @@ class Split(Rule):
     several = True
 
     def pass_up(self, site: Site, affine: Affine) -> tuple[Route, ...]:
-        raise Stop("several-consumers" if len(site.outputs) > 1 else "nonlinear")
+        if _in_one(site):
+            return (Route({0: affine}),)
+        raise Stop("several-consumers" if len(site.outputs) > 1 else "unknown-shape")
 
     def pass_down(self, site: Site, maps: Maps) -> Route:
+        if _in_one(site):
+            return Route(maps)
         axis = _divided(site)
         if axis is None or set(maps) != {0}:
             raise Stop("unknown-shape")
@@ -73,6 +77,11 @@ class OfShape(Rule):
 
     operations = ("ones_like", "shape", "zeros_like")
     shape_only = True
+
+
+def _in_one(site: Site) -> bool:
+    """Whether a split makes but one part, which is the whole."""
+    return site.input is not None and site.outputs == (site.input,)
 
 
 def _divided(site: Site) -> int | None:
