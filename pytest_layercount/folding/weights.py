@@ -1,4 +1,7 @@
-"""The new weights of the layers that absorb: computed in float64 and rounded once."""
+"""The new weights of the layers that absorb: computed in float64 and rounded once.
+
+To bfloat16 they are rounded by way of float32, as TensorFlow and ``ml_dtypes`` round a float64.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ Arrays = dict[str, Array]
 def folded_weights(opened: OpenModel, plan: Plan) -> tuple[dict[int, Arrays], dict[int, str]]:
     """The new weights of each layer that absorbs or is merged, and the layers that must not.
 
-    Weights are computed in float64 and rounded once, to the variable's type. The second
-    dictionary maps a layer's number to ``"non-finite"`` (its weights were so before) or
+    The first dictionary holds them in the types of the variables, or float32 for bfloat16. The
+    second maps a layer's number to ``"non-finite"`` (its weights were so before) or
     ``"overflow"`` (the new ones do not fit their type).
     """
     new: dict[int, Arrays] = {}
@@ -120,7 +123,8 @@ def _dtype(live: Any, name: str) -> Any:
     # A weight that the fold adds has the type of the others, and of the layer if there are none.
     stored = next(iter(variables_of(live)), None) if stored is None else stored
     dtype = dtype_name(live.variable_dtype if stored is None else stored.dtype)
-    # NumPy has no bfloat16. These are cast when they are assigned.
+    # NumPy has no bfloat16. These are rounded again when they are assigned, which gives another
+    # neighbour only where the first rounding ends in the middle between two.
     return np.float32 if dtype == "bfloat16" else np.dtype(dtype)
 
 
