@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+from pytest_layercount.folding import rules
 from pytest_layercount.folding.edit import FoldEdit
 from pytest_layercount.folding.rule import Rule
 from pytest_layercount.folding.rules import OURS, RULES, RuleBook
@@ -14,6 +16,7 @@ from pytest_layercount.folding.rules.weighted import Dense
 from pytest_layercount.folding.rules.wrapper import TimeDistributed
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 
+OTHER_FILES = {"__init__", "custom", "wrapper"}
 OWN = Layer("own", "Own", builtin=False)
 
 
@@ -36,6 +39,8 @@ def test_no_type_and_no_operation_has_two_rules() -> None:
 def test_every_family_is_in_the_book() -> None:
     assert all(type(rule) is not Inherited for rule in RULES)
     assert all(vars(kind).keys().isdisjoint(("types", "operations")) for kind in unused(Rule))
+    files = {path.stem for path in Path(rules.__file__).parent.glob("*.py")}
+    assert {type(rule).__module__.rpartition(".")[2] for rule in RULES} == files - OTHER_FILES
 
 
 def unused(kind: type[Rule]) -> set[type[Rule]]:

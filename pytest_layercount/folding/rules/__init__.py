@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
+from importlib import import_module
 
 from pytest_layercount.folding.rule import Rule
-from pytest_layercount.folding.rules import (
-    activation,
-    arithmetic,
-    attention,
-    batch_norm,
-    einsum_dense,
-    embedding,
-    inert,
-    merge,
-    nonlinear,
-    normalization,
-    padding,
-    pooling,
-    product,
-    recurrent,
-    reduction,
-    resampling,
-    reshape,
-    scaling,
-    slicing,
-    weighted,
-)
 from pytest_layercount.folding.rules.recurrent import Bidirectional
 from pytest_layercount.folding.rules.wrapper import TimeDistributed
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.layers import row_of
+from pytest_layercount.model.layers.names import names
 
 Place = tuple[int | str, ...]
 """A layer of a graph by its number; one in a wrapper by the attribute that holds it as well."""
 
-_FAMILIES = (
-    activation,
-    arithmetic,
-    attention,
-    batch_norm,
-    einsum_dense,
-    embedding,
-    inert,
-    merge,
-    nonlinear,
-    normalization,
-    padding,
-    pooling,
-    product,
-    recurrent,
-    reduction,
-    resampling,
-    reshape,
-    scaling,
-    slicing,
-    weighted,
-)
+_FAMILIES = names("""
+    activation arithmetic attention batch_norm einsum_dense embedding inert merge nonlinear
+    normalization padding pooling product recurrent reduction resampling reshape scaling slicing
+    weighted
+    """)
+"""The files of the rules for layers by themselves, without those of users and of wrappers."""
 
 
-def _rules_in(family: ModuleType) -> Iterator[Rule]:
+def _rules_in(family: str) -> Iterator[Rule]:
     """An instance of each rule in a file that names types or operations of its own."""
-    for kind in vars(family).values():
+    module = import_module(f"{__name__}.{family}")
+    for kind in vars(module).values():
         # Classes imported from other families are theirs. Abstract ones, such as ``Weighted``, name
         # no type; nor do those that other rules make themselves, such as ``Inherited``.
-        own = isinstance(kind, type) and kind.__module__ == family.__name__
+        own = isinstance(kind, type) and kind.__module__ == module.__name__
         if own and issubclass(kind, Rule) and {"types", "operations"} & vars(kind).keys():
             yield kind()
 
