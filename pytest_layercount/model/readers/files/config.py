@@ -206,8 +206,19 @@ def _generation(config: Mapping[str, Any], version: str) -> int:
         )
     if major.isdecimal():
         return 3
-    # No version in the file. Older Keras 2 noted no modules, later ones kept models in this one.
+    # No version in the file. Old Keras 2 noted no modules; Keras 3 has no engine.
     module = str(config.get("module") or "")
-    if module.startswith("keras.src.engine") or not module:
+    if not module or module.startswith("tf_keras") or "engine" in module.split("."):
         return 2
-    return 3
+    return 2 if _is_like_keras_2(module, config.get("config")) else 3
+
+
+def _is_like_keras_2(module: str, config: Any) -> bool:
+    """Whether a model of a module that both generations have was written by Keras 2."""
+    layers = config.get("layers") if isinstance(config, dict) else None
+    if not isinstance(layers, list):
+        return False
+    # Keras 3 writes of a Sequential ("keras" in both) the dtype too, and "batch_shape" of inputs.
+    settings = [layer.get("config") for layer in layers if isinstance(layer, dict)]
+    old = any(isinstance(each, dict) and "batch_input_shape" in each for each in settings)
+    return old or (module == "keras" and "dtype" not in config)

@@ -16,6 +16,7 @@ from pytest_layercount.model.layers.base import Call, Tensor
 from pytest_layercount.model.layers.operations import operation_output, operation_outputs
 from pytest_layercount.model.readers.files.calls import Malformed, Reference, raw_call
 from pytest_layercount.model.readers.files.classes import class_of, describes_layer
+from pytest_layercount.model.readers.files.config import Parser
 from pytest_layercount.model.readers.files.container import Saved
 from pytest_layercount.model.readers.files.open import graph_of
 from pytest_layercount.model.readers.files.parameters import parameters, stored_bytes
@@ -473,3 +474,35 @@ def test_operations_that_return_several() -> None:
     assert operation_outputs("unstack", (image, 5000), {}) == [(8, 6, 3)] * (1 << 12)
     assert operation_outputs("unstack", (image,), {"num": 2}) == [(8, 6, 3)] * 2
     assert operation_outputs("top_k", (image, 2), {}) == [(None, 8, 6, 2)] * 2
+
+
+NEW, USED = [{"config": {"batch_shape": [None, 4]}}], [{"config": {"batch_input_shape": [None, 4]}}]
+
+
+@pytest.mark.parametrize(
+    ("module", "config", "generation"),
+    [
+        (None, {"layers": NEW}, 2),
+        ("keras.engine.functional", {"layers": NEW}, 2),
+        ("keras.src.engine.functional", {"layers": NEW}, 2),
+        ("tf_keras.src.models", {"layers": NEW}, 2),
+        ("mine", {"layers": USED}, 2),
+        ("mine", {"layers": NEW}, 3),
+        ("my_engine", {"layers": NEW}, 3),
+        ("keras.src.models.functional", {"layers": NEW}, 3),
+        ("keras", {"layers": USED}, 2),
+        ("keras", {"layers": []}, 2),
+        ("keras", {"layers": [], "dtype": "float32"}, 3),
+        ("keras", {"layers": NEW, "dtype": "float32"}, 3),
+        # Of what describes no model there is nothing to tell.
+        ("keras", {"layers": {}}, 3),
+        ("keras", ["d"], 3),
+        ("keras", None, 3),
+        ("mine", {"layers": ["d", {"config": ["batch_input_shape"]}]}, 3),
+    ],
+)
+def test_which_keras_wrote_a_file_without_a_version(
+    module: Any, config: Any, generation: int
+) -> None:
+    assert Parser({"module": module, "config": config}, "").generation == generation
+    assert Parser({"module": module, "config": config}, "2.15.0").generation == 2

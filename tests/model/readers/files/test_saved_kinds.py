@@ -425,3 +425,16 @@ def test_a_gru_of_before_keras_2_2(tmp_path: Path) -> None:
     counted = count_layers(path)
     assert counted.parameters == 3 * (5 * (4 + 5) + 5)
     assert counted.unweighed == ()
+
+
+def test_the_generation_of_a_file_without_a_version(tmp_path: Path) -> None:
+    """``serialize_keras_object()`` says none, and of a Sequential both generations say "keras"."""
+    late = keras.Sequential([layers.Dense(3)])
+    late.build((None, 4))
+    nested = keras.Sequential([keras.Sequential([keras.Input((4,)), layers.Dense(3)])])
+    image = keras.Input((4,))
+    models = [late, nested, keras.Model(image, layers.Dense(3)(image))]
+    for model in models:
+        path = tmp_path / f"{model.name}.json"
+        path.write_text(json.dumps(keras.saving.serialize_keras_object(model)))
+        assert read_graph(path).keras == f"Keras {GENERATION}"
