@@ -34,7 +34,7 @@ def _rules_in(family: str) -> Iterator[Rule]:
             yield kind()
 
 
-RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in _rules_in(family))
+RULES: tuple[Rule, ...] = tuple(rule for family in sorted(_FAMILIES) for rule in _rules_in(family))
 _BY_TYPE = {name: rule for rule in RULES for name in rule.types}
 _BY_OPERATION = {name: rule for rule in RULES for name in rule.operations}
 _WRAPPERS: Mapping[str, Callable[..., Rule]] = {
