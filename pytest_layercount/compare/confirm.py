@@ -18,6 +18,7 @@ from pytest_layercount.compare.partition import WEIGHED
 from pytest_layercount.compare.source import Source
 from pytest_layercount.folding.affine import Array
 from pytest_layercount.folding.passes.kernels import Merge
+from pytest_layercount.folding.passes.unshare import with_copies
 from pytest_layercount.folding.plan import PASSES, Plan
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.folding.weights import absorbed_weights, merge_weights
@@ -27,7 +28,7 @@ _Pair = tuple[int, int]
 _Sides: TypeAlias = "tuple[_Side, _Side]"
 _Told = list[dict[_Pair, bool | None]]
 _COPY = "\0"
-"""Stands behind the path of a shared layer, before the call."""
+"""Stands behind the path of a shared layer, before the number of the call."""
 
 AGREE = 1e-4
 """Of the largest weight. Folding in float32 costs 1e-6, a training step far more than this."""
@@ -82,18 +83,11 @@ def _disagreement(way: tuple[_Sides, _Told]) -> tuple[bool, int, int]:
 def _unshared(source: Source) -> Source:
     """``source`` with a layer for each call, all but the first with another path."""
     assert source.read is not None
-    graph, read = source.graph, source.read
-    origins = [*range(len(graph.layers))]
-    nodes, layers = list(graph.nodes), list(graph.layers)
-    for number, calls in graph.calls.items():
-        for call in calls[1:]:
-            nodes[call] = replace(nodes[call], layer=len(layers))
-            layers.append(replace(layers[number], path=f"{layers[number].path}{_COPY}{call}"))
-            origins.append(number)
-    copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes))
+    read = source.read
+    graph, origins = with_copies(source.graph, source.graph.calls, _COPY)
     return replace(
         source,
-        graph=copied,
+        graph=graph,
         read=lambda number, names: read(origins[number], names),
         book=source.book.renumbered(origins),
     )

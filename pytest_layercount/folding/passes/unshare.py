@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_layercount.model.graph import ModelGraph
 
@@ -13,18 +13,35 @@ if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
 
 
+class Copied(NamedTuple):
+    """A graph with copies of layers, and the number that each of its layers had before."""
+
+    graph: ModelGraph
+    origins: list[int]
+
+
+def with_copies(graph: ModelGraph, shared: Iterable[int], mark: str) -> Copied:
+    """``graph`` with every call but the first of ``shared`` layers made by a copy of the layer.
+
+    ``mark`` stands in the path of a copy between that of the layer and the number of the call.
+    """
+    origins = [*range(len(graph.layers))]
+    nodes, layers = list(graph.nodes), list(graph.layers)
+    for layer in shared:
+        for ordinal, call in enumerate(graph.calls[layer][1:], 2):
+            nodes[call] = replace(nodes[call], layer=len(layers))
+            path = f"{graph.layers[layer].path}{mark}{ordinal}"
+            layers.append(replace(graph.layers[layer], path=path))
+            origins.append(layer)
+    copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes), sequential=False)
+    return Copied(copied, origins)
+
+
 def unshared(opened: Taught, layer: int) -> Taught:
     """``opened`` with every call of ``layer`` but the first made by a copy of it."""
-    graph, origins = opened.graph, [*range(len(opened.layers))]
-    nodes, layers = list(graph.nodes), list(graph.layers)
-    for ordinal, call in enumerate(graph.calls[layer][1:], 2):
-        nodes[call] = replace(nodes[call], layer=len(layers))
-        path = f"{graph.layers[layer].path}_{ordinal}"
-        layers.append(replace(graph.layers[layer], path=path))
-        origins.append(layer)
-    copied = replace(graph, layers=tuple(layers), nodes=tuple(nodes), sequential=False)
+    graph, origins = with_copies(opened.graph, [layer], "_")
     lives = tuple(opened.layers[number] for number in origins)
-    return replace(opened, graph=copied, layers=lives, book=opened.book.renumbered(origins))
+    return replace(opened, graph=graph, layers=lives, book=opened.book.renumbered(origins))
 
 
 def unshare_where_it_helps(
