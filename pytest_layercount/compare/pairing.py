@@ -13,7 +13,7 @@ from pytest_layercount.compare.changes import (
 )
 from pytest_layercount.compare.heads import replaced_heads
 from pytest_layercount.compare.moves import with_moved
-from pytest_layercount.compare.partition import FOLDED, Group, Partition
+from pytest_layercount.compare.partition import FOLDED, Group, Partition, is_cause
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.compare.regions import regions
 from pytest_layercount.compare.vocabulary import ACTIVATION, is_preprocessing
@@ -237,9 +237,7 @@ class _Pairing:
                     nodes.remove(node)
                     end.append(node)
         self.result.groups = [
-            group
-            for group, _ in groups
-            if group.before or group.after or group.code in ("inputs", "outputs")
+            group for group, _ in groups if is_cause(group.code, group.before, group.after)
         ]
 
 

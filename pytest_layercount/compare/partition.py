@@ -6,7 +6,7 @@ counted in one pair or one group, and pairs cancel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,11 @@ WEIGHED = (*FOLDED, "collapsed")
 _OPPOSITE = {"added": "removed", "removed": "added"}
 _WITHOUT_NODES = ("inputs", "outputs")
 _EXCHANGES = ("activation-layers", "head-replaced", "hard-sigmoid", "hard-swish", "separable")
+
+
+def is_cause(code: str, before: Sequence[object], after: Sequence[object]) -> bool:
+    """Whether a group stands for a difference: most have to have something in one of the models."""
+    return bool(before or after or code in _WITHOUT_NODES)
 
 
 @dataclass
@@ -89,5 +94,5 @@ class Partition:
                 group.before += one
                 group.after += two
                 return
-        if one or two or code in _WITHOUT_NODES:
+        if is_cause(code, one, two):
             self.groups.append(Group(code, one, two))

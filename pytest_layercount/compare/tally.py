@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pytest_layercount.compare.causes import Cause, Concerned, cause, in_order
 from pytest_layercount.compare.nesting import held, nested_layers, nested_types, same_models
-from pytest_layercount.compare.partition import Partition
+from pytest_layercount.compare.partition import Partition, is_cause
 from pytest_layercount.compare.plain import Plain
 from pytest_layercount.model.count import Count
 from pytest_layercount.model.graph import Layer
@@ -152,8 +152,8 @@ class Tally:
                 if unit not in paired[side]:
                     home = self._home(side, unit)
                     self._settle(side, unit, home)
-        for key in [key for key, found in self.found.items() if self._is_empty(key, found)]:
-            del self.found[key]
+        gathered = self.found.items()
+        self.found = {key: of for key, of in gathered if is_cause(key[0], of.before, of.after)}
 
     def _home(self, side: int, unit: int) -> _Key:
         return self.homes[side].get(unit, ("added" if side else "removed", side))
@@ -169,10 +169,6 @@ class Tally:
         if foreign and self.count != "nodes" and code in _OTHER_LAYERS:
             code, key = "operations", bool(side)
         self._add((code, key), item, side)
-
-    @staticmethod
-    def _is_empty(key: _Key, found: _Gathered) -> bool:
-        return not (found.before or found.after) and key[0] not in ("inputs", "outputs")
 
     def _nested_models(self) -> None:
         """Nested models count as one: against each other, or against what they hold."""
