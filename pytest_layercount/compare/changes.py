@@ -179,14 +179,10 @@ def _rewired(
     if len(mine) == len(others) and not one.view.commutes[here]:
         pairs = zip(mine, others, strict=True)
         return any(m != o and m[0] is not None and o[0] is not None for m, o in pairs)
-    known = (
-        Counter(read for read in mine if read[0] is not None),
-        Counter(read for read in others if read[0] is not None),
-    )
-    if len(mine) == len(list(known[0].elements())) and len(others) == len(
-        list(known[1].elements())
-    ):
-        return known[0] != known[1]
+    ours = Counter(read for read in mine if read[0] is not None)
+    theirs = Counter(read for read in others if read[0] is not None)
+    if (ours.total(), theirs.total()) == (len(mine), len(others)):
+        return ours != theirs
     # Some of what is read is in one model only. What each reads and the other does not then has to
     # be something on both sides: what is merely missing is a cause of its own.
-    return bool(known[0] - known[1]) and bool(known[1] - known[0])
+    return bool(ours - theirs) and bool(theirs - ours)

@@ -135,12 +135,12 @@ class _Alignment:
             left, right = [one[step] for step in here], [two[step] for step in there]
             if whole and left != right:
                 continue
-            found = [(here[i], there[j]) for i, j in common(left, right)]
-            for pair in found:
+            pairs = [(here[i], there[j]) for i, j in common(left, right)]
+            for pair in pairs:
                 self._pair(*pair)
             # Accepted or not once all are paired: the neighbours may be among them.
-            for pair in found if accept else ():
-                if accept and not accept(*pair):
+            for pair in pairs:
+                if accept is not None and not accept(*pair):
                     del self.pairs[pair[0]]
                     self.taken.discard(pair[1])
 

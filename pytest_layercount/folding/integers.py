@@ -26,13 +26,13 @@ def integers(graph: ModelGraph, rules: Sequence[Rule | None]) -> frozenset[Value
     # Nothing makes integers of floats without saying so.
     if not any(map(_is_integer, _dtypes(graph))):
         return frozenset()
-    tells_types = not graph.keras.startswith("Keras 3")
+    hides_types = graph.keras.startswith("Keras 3")
     whole: set[Value] = set()
     for number, node in enumerate(graph.nodes):
         layer, rule = graph.layers[node.layer], rules[node.layer]
         # A float type that Keras 3 names is only believed where a layer reads a float or surely
         # makes one.
-        may = not tells_types and whole.issuperset(node.inputs) and _hands_on(layer, rule)
+        may = hides_types and whole.issuperset(node.inputs) and _hands_on(layer, rule)
         for index, dtype in enumerate(node.dtypes):
             # An input reads nothing, and nothing is a subset of every set: its own type counts.
             if _is_integer(dtype) or (may and node.inputs):

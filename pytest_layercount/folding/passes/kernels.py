@@ -116,13 +116,15 @@ def offset(large: Site, small: Site | None) -> tuple[int, ...] | None:
     ):
         return None
     first = is_first(large.config)
-    starts = [
-        _start(_Axis(large, axis, size), None if small is None else _Axis(small, axis, size))
-        # Channels that come last are left over by ``zip``. A Dense has no such axis: its offset is
-        # ().
-        for axis, size in zip(range(len(kernel)), large.input[2 if first else 1 :], strict=False)
-    ]
-    return None if None in starts else tuple(start for start in starts if start is not None)
+    starts: list[int] = []
+    # Channels that come last are left over by ``zip``. A Dense has no such axis: its offset is ().
+    for axis, size in zip(range(len(kernel)), large.input[2 if first else 1 :], strict=False):
+        inner = None if small is None else _Axis(small, axis, size)
+        start = _start(_Axis(large, axis, size), inner)
+        if start is None:
+            return None
+        starts.append(start)
+    return tuple(starts)
 
 
 class _Axis:
