@@ -158,7 +158,8 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
     if info.file_size > MOST_BYTES:
         raise ModelError(_too_large(path, name))
     with archive.open(info) as member:
-        return _parsed(path, name, member.read(MOST_BYTES + 1))
+        # As much as it says to have, and no more: zipfile would unpack all that is there.
+        return _parsed(path, name, member.read(info.file_size))
 
 
 def _check_ratio(path: Path, info: zipfile.ZipInfo) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,22 @@ def test_names_and_contents_of_no_model(tmp_path: Path) -> None:
         read_configuration(tmp_path / "nothing.keras")
     with pytest.raises(ModelError, match="cannot be read"):
         read_configuration(tmp_path / ("a" * 5000))
+
+
+def test_a_member_is_unpacked_no_further_than_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.keras"
+    whole = b"{}" + b" " * (1 << 24)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", whole)
+    # The size stands in front of the member, and once more in the table at the end of the archive.
+    told, untrue = len(whole).to_bytes(4, "little"), (100).to_bytes(4, "little")
+    raw = path.read_bytes()
+    assert raw.count(told) == 2
+    path.write_bytes(raw.replace(told, untrue))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="the file is damaged"):
+            read_configuration(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
