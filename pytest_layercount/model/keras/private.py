@@ -35,6 +35,7 @@ def _private(names: str, use: str, *owners: str) -> Private:
 
 _LAYER = "layers.layer:Layer"
 _FUNCTIONAL = "models.functional:Functional"
+_NODE = "ops.node:Node"
 
 KERAS_3 = (
     # All from 3.3 to 3.15.
@@ -42,8 +43,8 @@ KERAS_3 = (
     _private("_inputs_struct _outputs_struct _inputs", "what a model takes and gives", _FUNCTIONAL),
     _private("_convert_inputs_to_tensors", "following calls on symbolic inputs", _FUNCTIONAL),
     _private("_functional", "the graph of a Sequential", "models.sequential:Sequential"),
-    _private("operation arguments outputs", "what a call was made with", "ops.node:Node"),
-    _private("_keras_history", "which layer gave a tensor", "ops.node:Node"),
+    _private("operation arguments outputs", "what a call was made with", _NODE),
+    _private("_keras_history", "which layer gave a tensor", _NODE),
     _private("_flatten_layers", "the layers inside a layer", _LAYER),
     _private("_inbound_nodes _outbound_nodes", "taking back calls that were followed", _LAYER),
     _private("_trainable_variables _non_trainable_variables", "a layer's own variables", _LAYER),
@@ -64,10 +65,8 @@ KERAS_2 = (
     _private("_nodes_by_depth", "the calls of a model, in order", _FUNCTIONAL),
     _private("_nested_inputs _nested_outputs", "what a model takes and gives", _FUNCTIONAL),
     _private("_graph_initialized", "the graph of a Sequential", "engine.sequential:Sequential"),
-    _private(
-        "call_args call_kwargs layer outputs", "what a call was made with", "engine.node:Node"
-    ),
-    _private("_keras_history", "which layer gave a tensor", "engine.node:Node"),
+    _private("call_args call_kwargs layer outputs", "what a call was made with", _NODE),
+    _private("_keras_history", "which layer gave a tensor", _NODE),
     _private("_flatten_layers", "the layers inside a layer", _LAYER),
     _private("_inbound_nodes _outbound_nodes", "taking back calls that were followed", _LAYER),
     _private("_trainable_weights _non_trainable_weights", "a layer's own variables", _LAYER),
