@@ -34,6 +34,11 @@ class Call(NamedTuple):
     outputs: list[Any]
     training: bool | None
 
+    @property
+    def first(self) -> Any:
+        """The first argument, in which models take all tensors."""
+        return self.args[0] if self.args else next(iter(self.kwargs.values()))
+
 
 class Adapter(Protocol):
     """All that is asked of one Keras generation: reading its models, following calls, making."""

@@ -151,9 +151,7 @@ class LiveSource:
         if self.describer.traits(layer).model:
             functional = self.adapter.functional(layer)
             if functional is not None and self._fits(call, functional):
-                # Models take all tensors in their first argument.
-                first = call.args[0] if call.args else next(iter(call.kwargs.values()))
-                return Inner(functional, first)
+                return Inner(functional, call.first)
         elif not is_composite(layer):
             return None
         try:

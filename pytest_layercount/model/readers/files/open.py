@@ -166,9 +166,7 @@ class _FileSource:
             raise Malformed(f"it makes more than {MOST_CALLS:,} calls")
         if call.layer.network is None:
             return None
-        # Models take all tensors in their first argument.
-        argument = call.args[0] if call.args else next(iter(call.kwargs.values()))
-        return Inner(call.layer.network, argument)
+        return Inner(call.layer.network, call.first)
 
     def operation(self, layer: SavedLayer) -> str | None:
         return layer.operation
