@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from pytest_layercount.model.graph import Node, Shape, Value, leaves, map_tree
+from pytest_layercount.model.graph import Layer, Node, Shape, Value, leaves, map_tree
 from pytest_layercount.model.keras.adapter import Call
 
 Known = dict[int, Value]
@@ -229,3 +229,28 @@ def _valued(tree: Any, known: Known) -> Any:
     if type(tree) in (list, tuple):
         return type(tree)([known.get(id(item)) or _valued(item, known) for item in tree])
     return map_tree(tree, lambda leaf: known.get(id(leaf), leaf))
+
+
+def layers_inside(
+    layer: Any,
+    path: str,
+    met: set[int],
+    parts: Callable[[Any], Iterable[Any]],
+    describe: Callable[[Any, str], Layer | None],
+) -> tuple[Layer, ...]:
+    """The layers that a layer holds which stays whole, with their paths.
+
+    ``parts`` gives what a layer is made of; ``describe`` None for what does not count itself, such
+    as a model, which counts through what is in it. ``met`` are the ids of layers that stand in the
+    graph itself, or in another layer that came first; those that are met here are added.
+    """
+    layers: list[Layer] = []
+    for part in parts(layer):
+        if id(part) in met:
+            continue
+        met.add(id(part))
+        own = f"{path}/{part.name}"
+        inside = layers_inside(part, own, met, parts, describe)
+        described = describe(part, own)
+        layers += inside if described is None else [replace(described, inside=inside)]
+    return tuple(layers)

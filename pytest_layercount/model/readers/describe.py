@@ -23,6 +23,7 @@ from pytest_layercount.model.keras.loose import loose_layers
 from pytest_layercount.model.keras.origin import bases_of, is_model, is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import live_settings, within
+from pytest_layercount.model.readers.builder import layers_inside
 
 
 class Traits(NamedTuple):
@@ -95,25 +96,23 @@ class Describer:
             fresh = [variable for variable in own if not tied or id(variable) not in counted]
             counted.update(map(id, fresh) if tied else ())
             described = self._describe(layer, path, fresh, tied)
-            inside = self._inside(layer, path)
+            inside = layers_inside(layer, path, self.met, self._parts, self._held)
             yield replace(described, inside=inside) if inside else described
 
-    def _inside(self, layer: Any, path: str) -> tuple[Layer, ...]:
-        """The layers that a layer holds which stays whole; models among them are opened."""
-        layers: list[Layer] = []
-        for part in _parts(layer, self.traits(layer)):
-            # It stands in the graph itself, or in another layer that came first.
-            if id(part) in self.met:
-                continue
-            self.met.add(id(part))
-            traits, own = self.traits(part), f"{path}/{part.name}"
-            inside = self._inside(part, own)
-            # Models count through what is in them.
-            if traits.model:
-                layers += inside
-            elif traits.kind != "input":
-                layers.append(replace(self._describe(part, own, [], False), inside=inside))
-        return tuple(layers)
+    def _parts(self, layer: Any) -> Iterator[Any]:
+        """The layers that a layer or model is made of, not those inside them."""
+        traits = self.traits(layer)
+        if traits.holds:
+            yield from inner_layers(layer)
+        if traits.kind == "layer":
+            yield from loose_layers(layer, builtin=traits.builtin)
+
+    def _held(self, part: Any, path: str) -> Layer | None:
+        """A layer inside another; its variables count for the outer one."""
+        traits = self.traits(part)
+        if traits.model or traits.kind == "input":
+            return None
+        return self._describe(part, path, [], False)
 
     def _describe(self, layer: Any, path: str, own: list[Any], tied: bool) -> Layer:
         """A layer without what is inside; ``own`` are the variables to count."""
@@ -149,14 +148,6 @@ class Describer:
             bases=traits.bases,
             closed=traits.closed,
         )
-
-
-def _parts(layer: Any, traits: Traits) -> Iterator[Any]:
-    """The layers that a layer or model is made of, not those inside them."""
-    if traits.holds:
-        yield from inner_layers(layer)
-    if traits.kind == "layer":
-        yield from loose_layers(layer, builtin=traits.builtin)
 
 
 def _variables(layer: Any) -> list[Any]:

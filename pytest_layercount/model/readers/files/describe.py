@@ -13,6 +13,7 @@ from pytest_layercount.model.keras.origin import is_own
 from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.layers.names import names
 from pytest_layercount.model.plain_settings import stored_settings, within
+from pytest_layercount.model.readers.builder import layers_inside
 from pytest_layercount.model.readers.files.parameters import parameters, stored_bytes
 from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
@@ -51,27 +52,12 @@ class SavedDescriber:
                 trainable_parameters=trainable if trains else 0,
                 stored_bytes=stored_bytes(layer, total) or None,
                 weighed=known is not None,
-                inside=self._held(layer, path),
+                inside=layers_inside(layer, path, self.met, _parts, self._held),
             )
 
-    def _held(self, layer: SavedLayer, path: str) -> tuple[Layer, ...]:
-        """The layers that a layer holds which stays whole; models among them are opened."""
-        layers: list[Layer] = []
-        parts = layer.parts if layer.network is None else layer.network.layers
-        for part in parts:
-            # A layer that is called in the graph too, or stands in two others, counts where it
-            # stood first.
-            if id(part) in self.met:
-                continue
-            self.met.add(id(part))
-            own = f"{path}/{part.name}"
-            inside = self._held(part, own)
-            # Models count through what is in them, as in a live model.
-            if part.model:
-                layers += inside
-            elif _kind(part) == "layer":
-                layers.append(replace(self._described(part, own), inside=inside))
-        return tuple(layers)
+    def _held(self, part: SavedLayer, path: str) -> Layer | None:
+        """A layer inside another; its parameters count for the outer one."""
+        return None if part.model or _kind(part) != "layer" else self._described(part, path)
 
     def _config(self, layer: SavedLayer, path: str) -> dict[str, Any]:
         """The attributes of a layer, with the layers that it wraps."""
@@ -95,6 +81,11 @@ class SavedDescriber:
             bases=_bases(layer),
             closed=_is_closed(layer),
         )
+
+
+def _parts(layer: SavedLayer) -> Iterable[SavedLayer]:
+    """The layers that a layer or model is made of, not those inside them."""
+    return layer.parts if layer.network is None else layer.network.layers
 
 
 def _kind(layer: SavedLayer) -> Kind:
