@@ -77,15 +77,15 @@ def lost_activations(
 
 def merged(changes: Iterable[Change]) -> list[Change]:
     """One change for each pair of layers, whatever its steps are."""
-    found: dict[tuple[str, str], Change] = {}
+    by_layers: dict[tuple[str, str], Change] = {}
     for change in changes:
         key = (change.before, change.after)
-        known = found.get(key) if all(key) else None
+        known = by_layers.get(key) if all(key) else None
         if known is None:
-            found[key if all(key) else (str(len(found)), "")] = change
+            by_layers[key if all(key) else (str(len(by_layers)), "")] = change
         else:
-            found[key] = replace(known, attributes={**known.attributes, **change.attributes})
-    return list(found.values())
+            by_layers[key] = replace(known, attributes={**known.attributes, **change.attributes})
+    return list(by_layers.values())
 
 
 def _kind(plain: Plain, step: int) -> str:
@@ -107,7 +107,7 @@ def _differences(one: Item, two: Item, *, spelled: bool) -> dict[str, tuple[Any,
     keys = {*mine, *others} - _unknown(mine, others)
     if not (one.layer.inside and two.layer.inside):
         keys.discard("inside")  # neither a file nor a record tells what a user's layer holds
-    found: dict[str, tuple[Any, Any]] = {}
+    differences: dict[str, tuple[Any, Any]] = {}
     for key in sorted(keys):
         before, after = mine.get(key), others.get(key)
         if before == after:
@@ -118,8 +118,8 @@ def _differences(one: Item, two: Item, *, spelled: bool) -> dict[str, tuple[Any,
         elif key in others and key not in mine and key in (two.layer.settings or ()):
             before = usual(two.layer.type, key, after)
         name, both = _narrowed(key, before, after)
-        found[name] = both
-    return found
+        differences[name] = both
+    return differences
 
 
 def _unknown(one: Mapping[str, Any], two: Mapping[str, Any]) -> set[str]:

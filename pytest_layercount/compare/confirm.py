@@ -26,7 +26,7 @@ from pytest_layercount.folding.weights import absorbed_weights, merge_weights
 _Pair = tuple[int, int]
 """A layer of either model."""
 _Sides: TypeAlias = "tuple[_Side, _Side]"
-_Told = list[dict[_Pair, bool | None]]
+_Verdicts = list[dict[_Pair, bool | None]]
 _COPY = "\0"
 """Stands behind the path of a shared layer, before the number of the call."""
 
@@ -42,27 +42,29 @@ def confirmed(
     Layers whose weights are not the folded ones are a cause of their own: who expects the
     fold does not expect these.
     """
-    found = tuple(causes)
-    if one.read is None or two.read is None or not any(each.code in WEIGHED for each in found):
-        return found
+    every = tuple(causes)
+    if one.read is None or two.read is None or not any(item.code in WEIGHED for item in every):
+        return every
     nodes = tuple(pairs)
-    merged = any(each.code == "collapsed" for each in found)
+    merged = any(item.code == "collapsed" for item in every)
     ways = [(_Side(one, merged), _Side(two, merged))]
     if any(len(calls) > 1 for side in ways[0] for calls in side.graph.calls.values()):
         # Only with layers of their own could the calls of a shared layer fold otherwise.
         ways.append((_Side(_unshared(one), merged), _Side(_unshared(two), merged)))
-    tried = [(way, _told(found, way, nodes)) for way in ways]
+    tried = [(way, _verdicts(every, way, nodes)) for way in ways]
     # Shared or with copies of their own: what the weights agree with best is what was done.
-    sides, told = min(tried, key=_disagreement)
+    sides, verdicts = min(tried, key=_disagreement)
     judged = tuple(
-        replace(each, confirmed=_verdict(said)) if each.code in WEIGHED else each
-        for each, said in zip(found, told, strict=True)
+        replace(item, confirmed=_verdict(by_layer)) if item.code in WEIGHED else item
+        for item, by_layer in zip(every, verdicts, strict=True)
     )
-    wrong = sorted({pair for said in told for pair, agree in said.items() if agree is False})
+    wrong = sorted(
+        {pair for by_layer in verdicts for pair, agree in by_layer.items() if agree is False}
+    )
     return (*judged, *[_other_weights(sides, wrong)] * bool(wrong))
 
 
-def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _Told:
+def _verdicts(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _Verdicts:
     """What the weights say of each cause: nothing where it is no fold."""
     # For each layer of one model, those of the other that its calls are paired with.
     forth: dict[int, set[int]] = {}
@@ -71,13 +73,13 @@ def _told(causes: Iterable[Cause], sides: _Sides, nodes: Iterable[_Pair]) -> _To
         mine, other = sides[0].graph.nodes[here].layer, sides[1].graph.nodes[there].layer
         forth.setdefault(mine, set()).add(other)
         back.setdefault(other, set()).add(mine)
-    return [_judged(each, sides, forth, back) if each.code in WEIGHED else {} for each in causes]
+    return [_judged(item, sides, forth, back) if item.code in WEIGHED else {} for item in causes]
 
 
-def _disagreement(way: tuple[_Sides, _Told]) -> tuple[bool, int, int]:
+def _disagreement(way: tuple[_Sides, _Verdicts]) -> tuple[bool, int, int]:
     """Whether not all weights agree, how often nothing can be told, and how often they do not."""
-    said = [agree for each in way[1] for agree in each.values()]
-    return said.count(True) < len(said), said.count(None), said.count(False)
+    agreements = [agree for by_layer in way[1] for agree in by_layer.values()]
+    return agreements.count(True) < len(agreements), agreements.count(None), agreements.count(False)
 
 
 def _unshared(source: Source) -> Source:
@@ -93,9 +95,9 @@ def _unshared(source: Source) -> Source:
     )
 
 
-def _verdict(said: Mapping[_Pair, bool | None]) -> bool | None:
+def _verdict(by_layer: Mapping[_Pair, bool | None]) -> bool | None:
     """Whether all agree; None if one does not say."""
-    return None if None in said.values() else all(said.values())
+    return None if None in by_layer.values() else all(by_layer.values())
 
 
 def _other_weights(sides: _Sides, wrong: Iterable[_Pair]) -> Cause:
@@ -142,10 +144,10 @@ class _Side:
     @cached_property
     def calls(self) -> dict[str, list[str]]:
         """The paths of the layers that stand for the calls of each."""
-        found: dict[str, list[str]] = {}
+        calls: dict[str, list[str]] = {}
         for layer in self.graph.layers:
-            found.setdefault(layer.path.partition(_COPY)[0], []).append(layer.path)
-        return found
+            calls.setdefault(layer.path.partition(_COPY)[0], []).append(layer.path)
+        return calls
 
     def keepers(self, path: str) -> Iterator[int]:
         """The layers into which the layer at ``path`` goes in the end, call by call."""
@@ -176,20 +178,20 @@ def _judged(
     fold: Cause, sides: _Sides, forth: Mapping[int, set[int]], back: Mapping[int, set[int]]
 ) -> dict[_Pair, bool | None]:
     """Whether the weights agree with the folds of a cause, by layers; None if one cannot tell."""
-    said: dict[_Pair, bool | None] = {}
+    by_layer: dict[_Pair, bool | None] = {}
     for side, paths, partner in ((0, fold.before, forth), (1, fold.after, back)):
         mine, other = sides[side], sides[1 - side]
         for path in paths:
             keepers = list(mine.keepers(path))
             if not keepers:
                 # No layer of either has this number: there is nothing to hold together.
-                said[-1, -1] = None
+                by_layer[-1, -1] = None
             for keeper in keepers:
                 for there in partner.get(keeper, {-1}):
                     known = None if there < 0 else other.weights(there)
                     pair = (there, keeper) if side else (keeper, there)
-                    said[pair] = _agree(mine.weights(keeper), known)
-    return said
+                    by_layer[pair] = _agree(mine.weights(keeper), known)
+    return by_layer
 
 
 def _agree(one: Mapping[str, Array] | None, two: Mapping[str, Array] | None) -> bool | None:

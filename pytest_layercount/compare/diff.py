@@ -36,11 +36,11 @@ class View:
 
     def readers(self) -> list[list[tuple[int, Hashable]]]:
         """For each step, who reads it, and how."""
-        found: list[list[tuple[int, Hashable]]] = [[] for _ in self.strict]
+        readers: list[list[tuple[int, Hashable]]] = [[] for _ in self.strict]
         for step, reads in enumerate(self.reads):
             for slot, (source, index) in enumerate(reads):
-                found[source].append((step, (0 if self.commutes[step] else slot, index)))
-        return found
+                readers[source].append((step, (0 if self.commutes[step] else slot, index)))
+        return readers
 
 
 def align(one: View, two: View) -> dict[int, int]:
@@ -210,12 +210,12 @@ def _sources(view: View, step: int) -> list[tuple[int, Hashable]]:
 
 def _upward(view: View, names: dict[Hashable, int]) -> list[int]:
     """A number for each step that tells apart what is computed up to it."""
-    found: list[int] = []
+    numbers: list[int] = []
     for step, token in enumerate(view.strict):
-        reads = [(found[source], index) for source, index in view.reads[step]]
+        reads = [(numbers[source], index) for source, index in view.reads[step]]
         ordered = tuple(sorted(reads) if view.commutes[step] else reads)
-        found.append(names.setdefault(("up", token, ordered), len(names)))
-    return found
+        numbers.append(names.setdefault(("up", token, ordered), len(names)))
+    return numbers
 
 
 def _downward(
@@ -225,13 +225,13 @@ def _downward(
     outputs: dict[int, list[Hashable]] = {}
     for place, (step, index) in enumerate(view.outputs):
         outputs.setdefault(step, []).append((place, index))
-    found = [0] * len(view.strict)
+    numbers = [0] * len(view.strict)
     for step in reversed(range(len(view.strict))):
         # Counted, not listed: readers have no order.
-        uses = Counter((found[reader], how) for reader, how in readers[step])
+        uses = Counter((numbers[reader], how) for reader, how in readers[step])
         key = ("down", view.strict[step], frozenset(uses.items()), tuple(outputs.get(step, ())))
-        found[step] = names.setdefault(key, len(names))
-    return found
+        numbers[step] = names.setdefault(key, len(names))
+    return numbers
 
 
 def _nearer(
@@ -240,7 +240,7 @@ def _nearer(
     names: dict[Hashable, int],
 ) -> tuple[list[int], list[int]]:
     """Each step's colour joined with those of the steps around it."""
-    found: list[list[int]] = []
+    nearer: list[list[int]] = []
     for view, readers, old in zip(
         (alignment.one, alignment.two), alignment.readers, colours, strict=True
     ):
@@ -250,8 +250,8 @@ def _nearer(
             above = tuple(sorted(numbers[source] for source, _ in view.reads[step]))
             below = tuple(sorted(numbers[reader] for reader, _ in readers[step]))
             new.append(names.setdefault(("near", number, above, below), len(names)))
-        found.append(new)
-    return found[0], found[1]
+        nearer.append(new)
+    return nearer[0], nearer[1]
 
 
 def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

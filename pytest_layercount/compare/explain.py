@@ -67,17 +67,17 @@ def explain_sources(one: Source, two: Source, count: Count = "layers") -> Explan
     """Explain the difference between two models that are open already."""
     before, after = count_graph(one.graph, count), count_graph(two.graph, count)
     mine, other, compared = _closest(one, two)
-    found = _causes(mine, other, compared, count)
+    differences = _causes(mine, other, compared, count)
     if _loose_ends(compared[2]) and one.read is not None and two.read is not None:
         # Linear layers may be one in the other model. Many could be: it is the weights that tell.
         ways = _closest(one, two, merge=True)
         merged = _causes(*ways, count)
-        told = [cause.confirmed for cause in merged if cause.code == "collapsed"]
-        if told and all(told):
-            (mine, other, compared), found = ways, merged
+        agreed = [cause.confirmed for cause in merged if cause.code == "collapsed"]
+        if agreed and all(agreed):
+            (mine, other, compared), differences = ways, merged
     # What was compared may have composite layers opened, which the counts do not.
     causes = (
-        *found,
+        *differences,
         *openings(one.graph, mine.graph, count),
         *openings(two.graph, other.graph, count, gathered=True),
     )

@@ -88,13 +88,13 @@ class Form:
 
     def readers(self) -> dict[int, list[int]]:
         """For each item, those that read it; -1 stands for the model's outputs."""
-        found: dict[int, list[int]] = {number: [] for number in self.items}
+        readers: dict[int, list[int]] = {number: [] for number in self.items}
         for number in self.items:
             for value in self.inputs(number):
-                found[value.node].append(number)
+                readers[value.node].append(number)
         for value in self.outputs:
-            found[value.node].append(-1)
-        return found
+            readers[value.node].append(-1)
+        return readers
 
     def put_before(self, number: int, item: Item) -> None:
         """Let item ``number`` read ``item``, a new one, alone."""

@@ -43,16 +43,16 @@ def _last(
     among: Collection[int] | None = None,
 ) -> set[int]:
     """The steps that are not the same in ``other``, with only such steps after them."""
-    found: set[int] = set()
+    last: set[int] = set()
     for step in reversed(range(len(plain.items))):
         there = known.get(step)
         same = there is not None and plain.view.strict[step] == other.view.strict[there]
         # A softmax at the end of both heads says nothing.
         may = not same or (plain.view.loose[step] == ACTIVATION and not plain.readers[step])
         free = among is None or step in among
-        if may and free and all(reader in found for reader in plain.readers[step]):
-            found.add(step)
-    return found
+        if may and free and all(reader in last for reader in plain.readers[step]):
+            last.add(step)
+    return last
 
 
 def _without_partner(heads: Heads, matched: Mapping[int, int], back: Mapping[int, int]) -> Heads:

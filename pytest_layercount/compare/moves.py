@@ -14,17 +14,17 @@ from pytest_layercount.compare.vocabulary import ACTIVATION
 
 def with_moved(one: Plain, two: Plain, matched: Mapping[int, int]) -> dict[int, int]:
     """``matched`` and the steps that moved past one of these."""
-    found = dict(matched)
+    pairs = dict(matched)
     alone = (
         [step for step in range(len(one.items)) if step not in matched],
         set(range(len(two.items))) - set(matched.values()),
     )
     for here in alone[0]:
-        there = next(_places(one, two, found, here, alone[1]), None)
+        there = next(_places(one, two, pairs, here, alone[1]), None)
         if there is not None:
-            found[here] = there
+            pairs[here] = there
             alone[1].remove(there)
-    return {here: there for here, there in found.items() if not _apart(one, two, found, here)}
+    return {here: there for here, there in pairs.items() if not _apart(one, two, pairs, here)}
 
 
 def _places(

@@ -27,10 +27,10 @@ def nested_layers(graph: ModelGraph) -> dict[int, str]:
 
 def held(nested: Mapping[int, str]) -> dict[str, list[int]]:
     """For each nested model, the layers that it holds."""
-    found: dict[str, list[int]] = {}
+    by_model: dict[str, list[int]] = {}
     for layer, path in nested.items():
-        found.setdefault(path, []).append(layer)
-    return found
+        by_model.setdefault(path, []).append(layer)
+    return by_model
 
 
 def nested_types(graph: ModelGraph, nested: Mapping[int, str]) -> dict[str, str]:
@@ -47,13 +47,13 @@ def same_models(
     one: Mapping[int, str], two: Mapping[int, str], partner: Mapping[int, int]
 ) -> dict[str, str]:
     """Nested models of both sides that hold the same layers, by what ``partner`` pairs."""
-    found: dict[str, str] = {}
+    same: dict[str, str] = {}
     for path, layers in held(one).items():
         there = Counter(two.get(partner[layer]) for layer in layers if layer in partner)
         for other, number in there.most_common():
             # Half of its layers are enough: what a model has lost or gained does not make it
             # another.
-            if other is not None and other not in found.values() and 2 * number >= len(layers):
-                found[path] = other
+            if other is not None and other not in same.values() and 2 * number >= len(layers):
+                same[path] = other
                 break
-    return found
+    return same

@@ -26,12 +26,12 @@ def _units(graph: ModelGraph, other: ModelGraph, count: Count) -> list[Concerned
     """What is counted in ``graph`` and has no place in ``other``."""
     known = {layer.path for layer in other.layers}
     if count == "nodes":
-        found = [graph.layer_of(number) for number in range(len(graph.nodes))]
+        layers = [graph.layer_of(number) for number in range(len(graph.nodes))]
     else:
-        found = list(graph.layers)
+        layers = list(graph.layers)
     return [
         Concerned(layer.path, layer.type, _weight(layer, count))
-        for layer in found
+        for layer in layers
         if layer.path not in known
     ]
 

@@ -59,9 +59,9 @@ class _Pairing:
         # one before has left: paired within a pair of items, after the same item, beside the
         # partner, and only then said to be folded or gone. Then what stands alone, by where it
         # stands.
-        lost = [each for pair in self.matched.items() for each in self._taken(*pair)]
+        lost = [missing for pair in self.matched.items() for missing in self._taken(*pair)]
         lost = self._kept_elsewhere(lost)
-        lost = [each for each in lost if not self._stands_apart(each)]
+        lost = [missing for missing in lost if not self._stands_apart(missing)]
         for pair in self.matched.items():
             self._pair_units(*pair)
         folded = self._explain_lost(lost)
@@ -112,17 +112,17 @@ class _Pairing:
     def _kept_elsewhere(self, lost: list[_Lost]) -> list[_Lost]:
         """Pair nodes after the same item that folded into different ones; return the rest."""
         after: dict[tuple[str, str, int | None], list[_Lost]] = {}
-        for each in lost:
-            if each.side:
-                after.setdefault(self._origin(each), []).append(each)
+        for missing in lost:
+            if missing.side:
+                after.setdefault(self._origin(missing), []).append(missing)
         gone = set()
-        for each in lost:
-            others = after.get(self._origin(each), [])
-            if not each.side and others:
+        for missing in lost:
+            others = after.get(self._origin(missing), [])
+            if not missing.side and others:
                 other = others.pop(0)
-                gone |= {each, other}
-                self._pair_absorbed(each.node, other.node)
-        return [each for each in lost if each not in gone]
+                gone |= {missing, other}
+                self._pair_absorbed(missing.node, other.node)
+        return [missing for missing in lost if missing not in gone]
 
     def _origin(self, lost: _Lost) -> tuple[str, str, int | None]:
         """What a node is, and the item of the second model after which it stands."""
@@ -188,17 +188,17 @@ class _Pairing:
 
     def _explain_lost(self, lost: list[_Lost]) -> set[tuple[int, int]]:
         """Group what one model has taken up; the nodes of either side that were folded."""
-        said = [(each, self._code(each)) for each in lost]
+        coded = [(missing, self._code(missing)) for missing in lost]
         # The models in which something was folded.
-        company = {each.side for each, code in said if code in FOLDED}
+        company = {missing.side for missing, code in coded if code in FOLDED}
         folded = set()
-        for each, guess in said:
+        for missing, guess in coded:
             # Where other layers were folded, one that could have been was folded too.
-            folds = guess == "preprocessing" and each.side in company
+            folds = guess == "preprocessing" and missing.side in company
             code = "affine-folded" if folds else guess
             if code in FOLDED:
-                folded.add((each.side, each.node))
-            self.result.lose(code, [each.node], each.side)
+                folded.add((missing.side, missing.node))
+            self.result.lose(code, [missing.node], missing.side)
         return folded
 
     def _code(self, lost: _Lost) -> str:
@@ -222,7 +222,7 @@ class _Pairing:
 
     def _follow(self, side: int) -> None:
         """What does nothing and stands only before lost layers was lost with these."""
-        groups = [(each, each.after if side else each.before) for each in self.result.groups]
+        groups = [(group, group.after if side else group.before) for group in self.result.groups]
         readers: dict[int, set[int]] = {}
         for number, call in enumerate(self.plains[side].graph.nodes):
             for value in call.inputs:

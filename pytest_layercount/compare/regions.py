@@ -63,12 +63,12 @@ def regions(
         headless |= code == "head" and bool(tail)
         if code:
             left = [step for step in left if step not in tails[side]]
-        found = [
+        parts = [
             ("preprocessing", "", prepares),
             (code, "", tail if code else []),
             *_rows(plain, left, side),
         ]
-        for name, detail, steps in found:
+        for name, detail, steps in parts:
             if steps:
                 yield Region(name, detail, *((steps, []) if side == 0 else ([], steps)))
     # A model without its head returns something else, which is said by then.
@@ -89,12 +89,12 @@ def _prepares(plain: Plain, alone: Sequence[int]) -> list[int]:
 
 def _tail(plain: Plain, alone: Collection[int]) -> set[int]:
     """Those of ``alone`` after which the other model has nothing."""
-    found: set[int] = set()
+    tail: set[int] = set()
     # From the end, so that all that reads a step is known before it. A last step has no readers.
     for step in reversed(range(len(plain.items))):
-        if step in alone and all(reader in found for reader in plain.readers[step]):
-            found.add(step)
-    return found
+        if step in alone and all(reader in tail for reader in plain.readers[step]):
+            tail.add(step)
+    return tail
 
 
 def _end(plain: Plain, other: Plain, known: dict[int, int], tail: Collection[int]) -> str:
@@ -119,7 +119,7 @@ def _rows(plain: Plain, alone: Sequence[int], side: int) -> Iterator[tuple[str, 
             rest += row
         else:
             number = len(row) // size
-            yield "blocks", _said(plain, row, number), row
+            yield "blocks", _in_words(plain, row, number), row
     yield ("added" if side else "removed"), "", rest
 
 
@@ -152,12 +152,12 @@ def _period(plain: Plain, row: Sequence[int]) -> int | None:
     return len(row) if large and any(list(near) == mine for near in beside) else None
 
 
-def _said(plain: Plain, row: Sequence[int], number: int) -> str:
+def _in_words(plain: Plain, row: Sequence[int], number: int) -> str:
     """``4 blocks of 9 layers``."""
     layers = {plain.graph.nodes[node].layer for step in row for node in plain.items[step].nodes}
     noun = "block" if number == 1 else "blocks"
-    each, over = divmod(len(layers), number)
-    return f"{number} {noun} of {each} layers" if not over else f"{number} {noun}"
+    size, over = divmod(len(layers), number)
+    return f"{number} {noun} of {size} layers" if not over else f"{number} {noun}"
 
 
 def _ends(
@@ -165,14 +165,14 @@ def _ends(
 ) -> Iterator[Region]:
     """The same steps, but returned or given otherwise."""
     back = {there: here for here, there in matched.items()}
-    found = [_end_of(one, end, matched) for end in one.view.outputs]
-    mine = [(matched.get(step), index) for step, index in found if step not in before]
-    found = [_end_of(two, end, back) for end in two.view.outputs]
-    others = [(step, index) for step, index in found if step not in after]
+    ends = [_end_of(one, end, matched) for end in one.view.outputs]
+    mine = [(matched.get(step), index) for step, index in ends if step not in before]
+    ends = [_end_of(two, end, back) for end in two.view.outputs]
+    others = [(step, index) for step, index in ends if step not in after]
     if mine != others:
         yield Region("outputs", "", [], [])
-    given = [matched[step] for step in one.view.entries if step in matched]
-    if given != [step for step in two.view.entries if step not in after]:
+    entries = [matched[step] for step in one.view.entries if step in matched]
+    if entries != [step for step in two.view.entries if step not in after]:
         yield Region("inputs", "", [], [])
 
 

@@ -46,17 +46,17 @@ def _walk_back(
     one: Sequence[Hashable], two: Sequence[Hashable], rows: list[int]
 ) -> list[tuple[int, int]]:
     """From the last cell to the first. A cleared bit is where a row's length goes up."""
-    found = []
+    pairs = []
     i, j = len(one), len(two)
     while i and j:
         if one[i - 1] == two[j - 1]:
-            found.append((i - 1, j - 1))
+            pairs.append((i - 1, j - 1))
             i, j = i - 1, j - 1
         elif _length(rows[i - 1], j) >= _length(rows[i], j - 1):
             i -= 1
         else:
             j -= 1
-    return found[::-1]
+    return pairs[::-1]
 
 
 def _length(row: int, upto: int) -> int:

@@ -80,7 +80,7 @@ class Tally:
     def __init__(self, one: Plain, two: Plain, parts: Partition, count: Count) -> None:
         self.sides = (_Side(one, count), _Side(two, count))
         self.parts, self.count = parts, count
-        self.found: dict[_Key, _Gathered] = {}
+        self.gathered: dict[_Key, _Gathered] = {}
         self.homes: tuple[dict[int, _Key], ...] = ({}, {})
         self.partner: dict[int, int] = {}
 
@@ -93,12 +93,12 @@ class Tally:
             self._unlisted()
         made = [
             cause(code, gathered.before, gathered.after, gathered.detail)
-            for (code, _), gathered in self.found.items()
+            for (code, _), gathered in self.gathered.items()
         ]
         return in_order(made)
 
     def _add(self, key: _Key, item: Concerned, side: int) -> None:
-        gathered = self.found.setdefault(key, _Gathered([], []))
+        gathered = self.gathered.setdefault(key, _Gathered([], []))
         (gathered.after if side else gathered.before).append(item)
 
     def _pairs(self) -> None:
@@ -139,7 +139,7 @@ class Tally:
         paired = (set(self.partner), set(self.partner.values()))
         for number, group in enumerate(self.parts.groups):
             key: _Key = (group.code, number)
-            self.found[key] = _Gathered([], [], group.detail)
+            self.gathered[key] = _Gathered([], [], group.detail)
             for side, nodes in ((0, group.before), (1, group.after)):
                 for node in nodes:
                     unit = self.sides[side].unit(node)
@@ -152,8 +152,8 @@ class Tally:
                 if unit not in paired[side]:
                     home = self._home(side, unit)
                     self._settle(side, unit, home)
-        gathered = self.found.items()
-        self.found = {key: of for key, of in gathered if is_cause(key[0], of.before, of.after)}
+        gathered = self.gathered.items()
+        self.gathered = {key: of for key, of in gathered if is_cause(key[0], of.before, of.after)}
 
     def _home(self, side: int, unit: int) -> _Key:
         return self.homes[side].get(unit, ("added" if side else "removed", side))

@@ -144,31 +144,31 @@ def configuration(item: Item, *, whole: bool = True, spelled: bool = False) -> d
         # The batch size is no structure.
         seen = {"shape": None if shape is None else shape[1:], "dtype": "".join(call.dtypes[:1])}
         return {**others, **seen}
-    given = {"arguments": arguments} if spelled and (arguments := _arguments(item)) else {}
+    passed = {"arguments": arguments} if spelled and (arguments := _arguments(item)) else {}
     name = function(item)
     if name is not None:
-        told = others if layer.operation is None or spelled else {}
+        settings = others if layer.operation is None or spelled else {}
         if layer.type == "ReLU" and name == "relu":
-            told = told | {key: value for key, value in layer.config.items() if value}
-        return {**told, **given, "activation": name}
+            settings = settings | {key: value for key, value in layer.config.items() if value}
+        return {**settings, **passed, "activation": name}
     if layer.operation is None:
-        found = _plain(layer, _rank(item), whole=whole) | given
+        config = _plain(layer, _rank(item), whole=whole) | passed
     else:
-        found = _plain(layer, _rank(item), whole=whole) | given if spelled else {}
+        config = _plain(layer, _rank(item), whole=whole) | passed if spelled else {}
     if layer.operation is not None:
-        found |= _of_operation(item)
+        config |= _of_operation(item)
     # Of a layer without a row, its size is all that is known to matter.
     elif not row_of(layer.type).attributes and layer.parameters:
-        found["parameters"] = layer.parameters
+        config["parameters"] = layer.parameters
     shape = call.shapes[0] if call.shapes else None
     # -1 and the number that it stands for are the same shape.
     if layer.type == "Reshape" and layer.builtin and shape is not None and None not in shape[1:]:
-        found["target_shape"] = shape[1:]
+        config["target_shape"] = shape[1:]
     if call.training is True and not _is_fixed(layer):
-        found["training"] = True
+        config["training"] = True
         if layer.config.get("trainable") is False:
-            found["trainable"] = False  # then a batch normalization uses its statistics after all
-    return found
+            config["trainable"] = False  # then a batch normalization uses its statistics after all
+    return config
 
 
 def _of_operation(item: Item) -> dict[str, Any]:
@@ -181,16 +181,16 @@ def _of_operation(item: Item) -> dict[str, Any]:
 def _arguments(item: Item) -> tuple[Any, ...]:
     """What a call is given besides tensors, but for the numbers of arithmetic."""
     arithmetic = item.layer.operation in _ARITHMETIC
-    found: list[Any] = []
+    arguments: list[Any] = []
     for name, value in (*enumerate(item.call.args), *sorted(item.call.kwargs.items())):
-        told = [part for leaf in leaves(value) for part in _parts(leaf)]
+        parts = [part for leaf in leaves(value) for part in _parts(leaf)]
         if arithmetic:  # a baseline holds but the digest of many numbers
-            told = [part for part in told if isinstance(part, str) and "values" in part]
-        if len(told) > MOST_NUMBERS:
-            told = [f"{len(told)} values {digest(told)}"]
-        if name != "name" and any(part is not None and part is not False for part in told):
-            found.append((name, *told))
-    return tuple(found)
+            parts = [part for part in parts if isinstance(part, str) and "values" in part]
+        if len(parts) > MOST_NUMBERS:
+            parts = [f"{len(parts)} values {digest(parts)}"]
+        if name != "name" and any(part is not None and part is not False for part in parts):
+            arguments.append((name, *parts))
+    return tuple(arguments)
 
 
 def _parts(leaf: Any) -> list[Any]:
@@ -223,22 +223,22 @@ def _is_fixed(layer: Layer) -> bool:
 
 def _constants(item: Item) -> dict[str, Any]:
     """The numbers of arithmetic, and whether they come first where that matters."""
-    found = constants(item)
-    if len(found) > MOST_CONSTANTS:
-        told: dict[str, Any] = {"constants": f"{len(found)} values {digest(found)}"}
+    numbers = constants(item)
+    if len(numbers) > MOST_CONSTANTS:
+        config: dict[str, Any] = {"constants": f"{len(numbers)} values {digest(numbers)}"}
     else:
-        told = {f"constant {place}": number for place, number in enumerate(found)}
+        config = {f"constant {place}": number for place, number in enumerate(numbers)}
     first = item.call.args[0] if item.call.args else None
     turned = not isinstance(first, Value) and len(item.call.inputs) == 1
     if turned and kind(item) not in COMMUTATIVE:
-        told["constant first"] = True
-    return told
+        config["constant first"] = True
+    return config
 
 
 def constants(item: Item) -> list[float]:
     """The numbers that an operation is called with; variables are weights."""
-    found = leaves((item.call.args, item.call.kwargs))
-    numbers = [number for leaf in found for number in _numbers(leaf)]
+    operands = leaves((item.call.args, item.call.kwargs))
+    numbers = [number for leaf in operands for number in _numbers(leaf)]
     # Six digits: a float32 holds no more than seven of what was written.
     return [float(f"{float(number):.6g}") for number in numbers]
 
@@ -267,31 +267,31 @@ def _rank(item: Item) -> int | None:
 
 def _plain(layer: Layer, rank: int | None, *, whole: bool) -> dict[str, Any]:
     """A layer's settings without those that say nothing."""
-    found = _others(layer, rank) if whole else {}
+    config = _others(layer, rank) if whole else {}
     for key, value in layer.config.items():
-        said = _said(key, value, rank, whole=whole)
-        if key not in _NOT_STRUCTURE and said is not None and said is not False:
-            found[key] = said
+        normal = _normal(key, value, rank, whole=whole)
+        if key not in _NOT_STRUCTURE and normal is not None and normal is not False:
+            config[key] = normal
     if whole and layer.inside and not layer.builtin:
-        found["inside"] = tuple(_said("", part, None, whole=True) for part in layer.inside)
-    return found
+        config["inside"] = tuple(_normal("", part, None, whole=True) for part in layer.inside)
+    return config
 
 
 def _others(layer: Layer, rank: int | None) -> dict[str, Any]:
     """The settings that are not in ``layer.config``, as two models that are alike say them."""
-    found = {}
+    config = {}
     for key, value in (layer.settings or {}).items():
-        said = _said(key, value, rank, whole=True) if layer.builtin else value
-        if said is not None and not (key == "axis" and said == _last(rank)):
-            found[key] = said
-    return found
+        normal = _normal(key, value, rank, whole=True) if layer.builtin else value
+        if normal is not None and not (key == "axis" and normal == _last(rank)):
+            config[key] = normal
+    return config
 
 
 def _last(rank: int | None) -> int:
     return -1 if rank is None else rank - 1
 
 
-def _said(key: str, value: Any, rank: int | None, *, whole: bool) -> Any:
+def _normal(key: str, value: Any, rank: int | None, *, whole: bool) -> Any:
     if isinstance(value, Layer):
         return (value.type, tuple(sorted(_plain(value, None, whole=whole).items(), key=repr)))
     if key == "axis" and _is_axes(value):

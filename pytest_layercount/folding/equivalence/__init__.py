@@ -122,18 +122,18 @@ def check_fold(
         ModelError: as ``fold`` and ``check_equivalence``.
     """
     with trusting_stored_code(trust_stored_code):
-        given = open_to_fold(open_model(live_model(model)))
-    original = Original(given)
+        whole = open_to_fold(open_model(live_model(model)))
+    original = Original(whole)
     chosen = chosen_inputs(original, inputs, seed)
-    if not is_untrained(given):
-        result = fold_opened(given)
-        return FoldCheck(result, _compared(given, result, chosen, seed), randomised=False)
+    if not is_untrained(whole):
+        result = fold_opened(whole)
+        return FoldCheck(result, _compared(whole, result, chosen, seed), randomised=False)
     # The copy is held to the model before its statistics change: afterwards nothing could be. From
     # then on the copy stands for the model, and is folded and compared in its place.
-    copy = plain_copy(given)
+    copy = plain_copy(whole)
     finding = held_to_copy(original, Original(open_model(copy)), chosen)
-    randomise(given, copy, seed)
-    opened = _named_like(taught(open_model(copy)), given)
+    randomise(whole, copy, seed)
+    opened = _named_like(taught(open_model(copy)), whole)
     result = fold_opened(opened)
     equivalence = _compared(opened, result, chosen, seed, is_copy=True)
     return FoldCheck(result, _with_finding(equivalence, finding), randomised=True)

@@ -94,18 +94,18 @@ class Sides:
 
 
 def chosen_inputs(
-    original: Original, given: Any, seed: int, part: OpenModel | None = None
+    original: Original, inputs: Any, seed: int, part: OpenModel | None = None
 ) -> Chosen:
-    """``given`` if it fits the model, or the first inputs made for it that it can be run on.
+    """``inputs`` if they fit the model, or the first inputs made for it that it can be run on.
 
     ``part`` is what is left of the model where only some of its inputs are to be given.
 
     Raises:
-        ModelError: ``given`` does not fit, or the model cannot be run.
+        ModelError: ``inputs`` do not fit, or the model cannot be run.
     """
     specs = input_specs(original.opened)
     made = candidate_inputs(specs, lambda: np.random.default_rng(seed), UNEQUAL_SIZES)
-    tried = made if given is None else [_completed(original, given, specs, part, made[0])]
+    tried = made if inputs is None else [_completed(original, inputs, specs, part, made[0])]
     error: Exception | None = None
     # Rounded to the model's own types first, so that copies in float64 see the very same numbers.
     for arrays in map(original.in_its_types, tried):
@@ -114,33 +114,33 @@ def chosen_inputs(
         except Exception as failed:  # noqa: BLE001  whatever its layers raise
             error = failed
             continue
-        lone = lone_inputs(specs, arrays, np.random.default_rng(seed + 1), free=given is None)
+        lone = lone_inputs(specs, arrays, np.random.default_rng(seed + 1), free=inputs is None)
         return Chosen(arrays, outputs, *_first_run(original, lone))
     assert error is not None  # there is always a candidate
-    what = "inputs made from its specification" if given is None else "these inputs="
-    advice = "; give some with inputs=" if given is None else ""
+    what = "inputs made from its specification" if inputs is None else "these inputs="
+    advice = "; give some with inputs=" if inputs is None else ""
     raise ModelError(
         f"model {original.graph.name!r} cannot be run on {what} ({first_line(error)}){advice}"
     ) from error
 
 
 def _completed(
-    original: Original, given: Any, specs: list[InputSpec], part: OpenModel | None, made: list[Any]
+    original: Original, inputs: Any, specs: list[InputSpec], part: OpenModel | None, made: list[Any]
 ) -> list[Any]:
-    """All inputs of a model, where ``given`` may be only those that ``part`` still needs.
+    """All inputs of a model, where ``inputs`` may be only those that ``part`` still needs.
 
     Raises:
-        ModelError: ``given`` fits neither.
+        ModelError: ``inputs`` fit neither.
     """
     graph = original.graph
     try:
-        return fitted(specs, graph.inputs, given)
+        return fitted(specs, graph.inputs, inputs)
     except ModelError:
         if part is None or part.graph.inputs == graph.inputs:
             raise
     numbers = {value: number for number, value in enumerate(values_in(graph.inputs))}
     left = [numbers[value] for value in values_in(part.graph.inputs)]
-    arrays = fitted([specs[number] for number in left], part.graph.inputs, given)
+    arrays = fitted([specs[number] for number in left], part.graph.inputs, inputs)
     # Inputs that were not given belong to outputs that are gone: their numbers do not matter, but
     # the whole model is run and wants as many samples of each.
     batch = max((len(array) for array in arrays), default=1)
