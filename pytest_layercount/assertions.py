@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +31,22 @@ if TYPE_CHECKING:
 
 class Bound(partial[Any]):
     """A fixture that knows where to record; a traceback shows it by its name."""
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call it; a keyword that it does not have is answered as in the mark."""
+        __tracebackhide__ = True
+        parameters = signature(self.func).parameters.values()
+        known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+        unknown = sorted(kwargs.keys() - {one.name for one in parameters})
+        if unknown:
+            name = unknown[0]
+            given = {name: kwargs[name]}
+            problem = messages.arguments.unknown_argument(
+                name, difflib.get_close_matches(name, known, n=1), known
+            )
+            sentence = messages.arguments.bad_arguments(self.func.__name__, given, problem)
+            raise ArgumentError(given, sentence)
+        return super().__call__(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<{self.func.__name__}>"
@@ -70,7 +88,13 @@ def assert_layer_count(
         subject.limits = limits(asked, measured)
         if violations:
             raise Failed(
-                messages.counts.layer_count(measured, violations, folded=asked.folded, note=info)
+                messages.counts.layer_count(
+                    measured,
+                    violations,
+                    folded=asked.folded,
+                    note=info,
+                    large=subject.large(violations),
+                )
             )
     return measured
 

@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import messages
 from pytest_layercount.allowance import Allowance, percent
+from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.model.count import COUNTS, Count
 
 if TYPE_CHECKING:
     from pytest_layercount.model.count import LayerCount
 
-COSTS: Mapping[str, str] = {
-    "max_parameters": "parameters",
-    "max_trainable": "trainable_parameters",
-    "max_bytes": "weight_bytes",
-    "max_depth": "depth",
-    "max_macs": "macs",
-}
-"""The keywords that limit what a model costs, and what of a LayerCount each limits."""
-
-LIMITS = ("max", "min", "exactly", "types", *COSTS, "max_growth")
+LIMITS = ("max", "min", "exactly", "types", *MEASURES, "max_growth")
 """The keywords that can fail a model; the others say what to count."""
 
 
@@ -83,8 +75,8 @@ class Criteria:
         for name, most in (self.types or {}).items():
             if measured.number_of(name) > most or measured.hidden_from(name):
                 yield Violation("types", measured.number_of(name), most, name)
-        for keyword, what in COSTS.items():
-            limit, value = getattr(self, keyword), getattr(measured, what)
+        for keyword, measure in MEASURES.items():
+            limit, value = getattr(self, keyword), getattr(measured, measure.attribute)
             unknown = keyword == "max_macs" and bool(measured.uncounted)
             if limit is not None and (value > limit or unknown):
                 yield Violation(keyword, value, limit)
@@ -108,6 +100,11 @@ def checked(arguments: Mapping[str, object]) -> dict[str, Any]:
     return {
         name: None if value is None else _check(name, value) for name, value in arguments.items()
     }
+
+
+def from_text(text: str | int) -> str | int:
+    """What was written in a file or on a command line, as a mark would have it."""
+    return int(text) if str(text).isdecimal() else text
 
 
 def criteria(arguments: Mapping[str, Any]) -> Criteria:

@@ -50,7 +50,12 @@ def find_models(item: pytest.Item, fixture: str | None) -> list[FixtureModel]:
         return models
     if fixture is not None and isinstance(values.get(fixture), (str, os.PathLike)):
         return [FixtureModel(fixture, values[fixture])]
-    looked_at = {name: type(value).__name__ for name, value in values.items()}
+    # Fixtures that other plugins add to every test are called ``_so``.
+    looked_at = {
+        name: type(value).__name__
+        for name, value in values.items()
+        if not name.startswith("_") or name == fixture
+    }
     raise Failed(messages.marks.no_model(looked_at, fixture), pytrace=False)
 
 

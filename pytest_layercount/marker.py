@@ -15,6 +15,7 @@ from pytest_layercount.baselines.check import Asked, default_name
 from pytest_layercount.baselines.judge import against_baseline
 from pytest_layercount.criteria import (
     CHECKS,
+    LIMITS,
     ArgumentError,
     Criteria,
     checked,
@@ -56,15 +57,24 @@ def read_rule(item: pytest.Item) -> Rule | None:
     marks = [_keywords(mark) for node in item.listchain() for mark in _marks(node)]
     if not marks:
         return None
-    merged: dict[str, Any] = settings(item.config).limits
+    suite = settings(item.config).limits
+    merged: dict[str, Any] = suite
     for given in marks:
         merged = _override(merged, given)
     if not limited(merged):
-        if any(limited(given) for given in (settings(item.config).limits, *marks)):
+        # ``max=None`` asks for no limit, whether or not there is one to be dropped.
+        if suite or any(limit in given for given in marks for limit in LIMITS):
             return None
         raise ArgumentError(_given(merged), messages.arguments.NO_LIMIT)
     model, reason = merged.pop("model", None), merged.pop("reason", None)
-    return Rule(criteria(merged), model, reason)
+    try:
+        return Rule(criteria(merged), model, reason)
+    except ArgumentError as error:
+        inherited = [name for name in error.arguments if not any(name in given for given in marks)]
+        if not set(inherited) & suite.keys():
+            raise
+        problem = messages.arguments.of_the_suite(error.problem, inherited)
+        raise ArgumentError(error.arguments, problem) from None
 
 
 def problems(collector: pytest.Collector, children: Iterable[object]) -> list[str]:
@@ -129,10 +139,14 @@ def judge_limits(subject: Subject, rule: Rule) -> None:
     subject.limits = limits(rule.criteria, measured)
     violations = rule.criteria.violations(measured)
     if violations:
-        folded, place = rule.criteria.folded, subject.place
         raise Failed(
             messages.counts.layer_count(
-                measured, violations, folded=folded, place=place, note=rule.reason
+                measured,
+                violations,
+                folded=rule.criteria.folded,
+                place=subject.place,
+                note=rule.reason,
+                large=subject.large(violations),
             )
         )
 

@@ -5,8 +5,6 @@ The engine is imported here and only when a model is there to be measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +101,23 @@ def _is_live(model: object) -> bool:
     return generation(model) is not None
 
 
-@contextmanager
-def said_plainly(model: object) -> Iterator[None]:
-    """Turn what keeps ``model`` from being read into a failure of one sentence."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except ModelError as error:
-        raise Failed(str(error)) from None
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in FRAMEWORKS:
-            raise
-        raise Failed(messages.marks.install_tensorflow(model)) from None
+class said_plainly:  # noqa: N801  used as a word in a with statement
+    """Turn what keeps ``model`` from being read into a failure of one sentence.
+
+    It is a class because a failure would be shown inside ``contextlib`` otherwise, and not
+    at the user's line.
+    """
+
+    def __init__(self, model: object) -> None:
+        self.model = model
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        __tracebackhide__ = True
+        if isinstance(error, ModelError):
+            raise Failed(str(error)) from None
+        missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+        if missing.partition(".")[0] in FRAMEWORKS:
+            raise Failed(messages.marks.install_tensorflow(self.model)) from None

@@ -130,7 +130,11 @@ class Budget(_Check):
         subject.limits = limits(asked, measured)
         violations = asked.violations(measured)
         if violations:
-            raise Failed(messages.counts.layer_count(measured, violations, options=True))
+            raise Failed(
+                messages.counts.layer_count(
+                    measured, violations, options=True, large=subject.large(violations)
+                )
+            )
         return "" if given else messages.named.no_limit(measured)
 
 

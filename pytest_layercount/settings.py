@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pytest
 
 from pytest_layercount import messages
+from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.text import printable
 
 Update = Literal["all", "new"]
@@ -45,6 +46,11 @@ class _Key(NamedTuple):
 def _limit(name: str, help_: str, metavar: str = "N") -> Any:
     """A limit that a mark may set as well, by the same name and checked the same way."""
     return _value(lambda value: _checked(name, value), help_, metavar)
+
+
+def _measure(keyword: str) -> Any:
+    """A limit on what a model costs."""
+    return _limit(keyword, MEASURES[keyword].help)
 
 
 def _value(read: Callable[[str], Any], help_: str, metavar: str) -> Any:
@@ -111,10 +117,10 @@ def _path(given: str) -> str:
 
 
 def _checked(name: str, value: str | int) -> Any:
-    from pytest_layercount.criteria import ArgumentError, checked
+    from pytest_layercount.criteria import ArgumentError, checked, from_text
 
     try:
-        return checked({name: int(value) if str(value).isdecimal() else value})[name]
+        return checked({name: from_text(value)})[name]
     except ArgumentError as error:
         raise ValueError(error.problem) from None
 
@@ -124,13 +130,11 @@ class Settings:
     """What the configuration file and the command line say, the command line winning."""
 
     max: int | None = _limit("max", "a maximum for the layers of every model judged")
-    max_parameters: int | None = _limit(
-        "max_parameters", "a maximum for the parameters of every model judged, like 5M"
-    )
-    max_trainable: int | None = _limit("max_trainable", "a maximum for the trainable parameters")
-    max_bytes: int | None = _limit("max_bytes", "a maximum for the bytes of weights, like 20MB")
-    max_depth: int | None = _limit("max_depth", "a maximum for the calls on the longest way")
-    max_macs: int | None = _limit("max_macs", "a maximum for the multiply-accumulates, like 300M")
+    max_parameters: int | None = _measure("max_parameters")
+    max_trainable: int | None = _measure("max_trainable")
+    max_bytes: int | None = _measure("max_bytes")
+    max_depth: int | None = _measure("max_depth")
+    max_macs: int | None = _measure("max_macs")
     auto: bool = _flag("judge every model that a fixture returns, without any mark")
     strict_baselines: bool = _flag("fail a complete run that leaves baselines unused")
     update: Update | None = _command(  # noqa: RUF009 -- a field

@@ -42,7 +42,7 @@ def test_count_takes_the_keywords_of_the_mark(assert_layer_count):
     assert_layer_count(model, exactly=2, count="nodes")
     assert_layer_count(model, max_parameters="1k")
     assert assert_layer_count(foldable(), folded=True, exactly=3).by_type["Conv2D"] == 1
-    with pytest.raises(AssertionError, match="20 params > max 19"):
+    with pytest.raises(AssertionError, match="20 parameters > max 19"):
         assert_layer_count(model, max_parameters=19)
 
 
@@ -365,3 +365,19 @@ def test_wrong_folds_are_failures(assert_equivalent_after_fold, monkeypatch):
     monkeypatch.setattr(equivalence, "check_fold", lambda model, *, inputs, seed: check)
     with pytest.raises(AssertionError, match=re.escape("net: off by 5.0e-01 > limit 1.0e-12\n")):
         assert_equivalent_after_fold(of_size(3), seed=3)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "argument", "problem"),
+    [
+        ("assert_layer_count", "maximum", "did you mean 'max'?"),
+        ("assert_foldable", "type", "did you mean 'types'?"),
+        ("assert_equivalent_after_fold", "tolerance", "there are inputs, seed, info"),
+        ("assert_same_structure", "metrics", "there are ignore, count, info"),
+        ("assert_matches_baseline", "max_grow", "did you mean 'max_growth'?"),
+    ],
+)
+def test_an_unknown_argument_is_answered_as_in_the_mark(fixture, argument, problem, request):
+    with pytest.raises(pytest_layercount.LayercountError) as raised:
+        request.getfixturevalue(fixture)(of_size(3), **{argument: 3})
+    assert str(raised.value) == f"{fixture}({argument}=3): unknown argument '{argument}'; {problem}"

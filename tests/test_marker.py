@@ -64,7 +64,7 @@ def test_a_model_within_its_limits_passes(suite, arguments):
         ("max=6, count='nodes'", "large: 7 nodes > max 6 (+1)"),
         ("max=6, count='top'", "large: 8 top-level layers > max 6 (+2)"),
         ("types={'Dense': 4}", "large: 7 Dense > max 4 (+3)"),
-        ("max_parameters=69", "large: 70 params > max 69 (+1)"),
+        ("max_parameters=69", "large: 70 parameters > max 69 (+1)"),
     ],
 )
 def test_a_model_beyond_its_limits_fails_before_the_body_runs(suite, arguments, headline):
@@ -102,7 +102,7 @@ def test_both(both): pass
 """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["large: 8 layers > max 3 (+5)", "counted: * from both[[]*"])
+    result.stdout.fnmatch_lines(["large: 8 layers > max 3 (+5)", "counted: layers of both[[]*"])
 
 
 def test_every_model_is_judged_and_every_failure_said(suite):
@@ -139,8 +139,8 @@ def test_no_model_fails_and_says_how_to_give_one(suite):
     result.stdout.fnmatch_lines(
         [
             "layercount: found no model to judge",
-            "looked at the fixtures that the test asks for: tmp_path (*Path)",
-            "give it one:*",
+            "the fixtures that the test asks for: tmp_path (*Path)",
+            "a mark judges what fixtures return:*",
         ]
     )
 
@@ -407,3 +407,34 @@ class TestAutouse(unittest.TestCase):
             "FAILED *::TestAutouse::test_autouse - Failed: large: 8 layers > max 3 (+5)",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "mark", ["max=None", "max_parameters=None, reason='a draft'", "exactly=None"]
+)
+def test_no_limit_that_is_asked_for_is_an_exemption(suite, mark):
+    source = f"@pytest.mark.layercount({mark})\ndef test_it(large): pass"
+    run(suite, source).assert_outcomes(passed=1)
+
+
+def test_a_mark_that_contradicts_the_suite_names_both(suite):
+    source = "@pytest.mark.layercount(min=20)\ndef test_it(large): pass"
+    result = run(suite, source, "--layercount-max=5")
+    result.assert_outcomes(errors=1)
+    said = (
+        "layercount(min=20, max=5): min is greater than max, so no model can pass; "
+        "max is a limit of the whole suite (--layercount-max, layercount_max): "
+        "give the mark a max of its own, or max=None"
+    )
+    result.stdout.fnmatch_lines([said, "test_it.py:*: test_it"])
+    own = "@pytest.mark.layercount(min=2, max={})\ndef test_it(large): pass"
+    for most in ("9", "None"):
+        run(suite, own.format(most), "--layercount-max=1").assert_outcomes(passed=1)
+
+
+def test_private_fixtures_of_other_plugins_are_not_listed(suite):
+    suite.makeconftest(
+        "import pytest\n@pytest.fixture(autouse=True)\ndef _wrapped_by_a_plugin(): return 1"
+    )
+    result = run(suite, "@pytest.mark.layercount(max=3)\ndef test_it(): pass")
+    result.stdout.fnmatch_lines(["the fixtures that the test asks for: none"])

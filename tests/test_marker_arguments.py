@@ -20,7 +20,6 @@ def run(suite: pytest.Pytester, source: str) -> pytest.RunResult:
         ("'net'", "layercount('net'): takes keywords only; did you mean model='net'?"),
         ("'nodes'", "layercount('nodes'): takes keywords only; did you mean count='nodes'?"),
         ("", "layercount(): sets no limit; give one, like max=150"),
-        ("max=None", "layercount(): sets no limit; *"),
         ("model='net'", "layercount(model='net'): sets no limit; *"),
         ("max=True", "layercount(max=True): must be a whole number"),
         ("max=1.5", "layercount(max=1.5): must be a whole number"),

@@ -62,7 +62,7 @@ def test_too_many_layers():
         text,
         """
         resnet_s: 187 layers > max 150 (+37)
-        counted: layers of resnet_s from detector, Keras 3.15.1
+        counted: layers of fixture detector, Keras 3.15.1
             57 BatchNormalization
             57 Conv2D
             51 Activation
@@ -88,8 +88,8 @@ def test_too_much_of_everything():
     assert text.splitlines()[:4] == [
         "resnet_s: 187 folded layers > max 150 (+37)",
         "and 57 folded BatchNormalization > max 0 (+57)",
-        "and 25,636,712 params > max 5M (+20,636,712)",
-        "counted: layers after folding of resnet_s, Keras 3.15.1",
+        "and 25,636,712 parameters > max 5M (+20,636,712)",
+        "counted: layers of resnet_s after folding, Keras 3.15.1",
     ]
     accept = "to accept: max=187, max_parameters=25636712, types={'BatchNormalization': 57}"
     assert text.splitlines()[-1] == accept
@@ -128,15 +128,17 @@ def test_no_model():
         messages.marks.no_model({"tmp_path": "PosixPath", "data": "list"}, None),
         """
         layercount: found no model to judge
-        looked at the fixtures that the test asks for: tmp_path (PosixPath), data (list)
-        give it one: request a fixture that returns a Keras model,
-        or name a fixture that does: @pytest.mark.layercount(model="name", ...)
+        the fixtures that the test asks for: tmp_path (PosixPath), data (list)
+        a mark judges what fixtures return: ask for one that returns a Keras model,
+        or name it: @pytest.mark.layercount(model="name", ...)
+        a model that the test makes itself is judged in its body, with the fixture
+        assert_layer_count: assert_layer_count(model, max=...)
         """,
     )
 
 
 def test_no_model_and_no_fixtures():
-    assert "asks for: no fixtures\n" in messages.marks.no_model({}, None)
+    assert "asks for: none\n" in messages.marks.no_model({}, None)
 
 
 def test_no_model_in_the_fixture_named():
@@ -350,7 +352,7 @@ def test_costs_beyond_their_limits():
         "resnet_s: 4.089G MACs > max 4G (+89.18M)",
         "and 102.5MB of weights > max 20MB (+82.55MB)",
         "and 52 calls deep > max 50 (+2)",
-        "and 25,583,592 trainable params > max 25M (+583,592)",
+        "and 25,583,592 trainable parameters > max 25M (+583,592)",
     ]
     assert text.splitlines()[-1] == (
         "to accept: max_macs=4089184256, max_bytes=102546848, max_depth=52, max_trainable=25583592"

@@ -7,10 +7,20 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_layercount import messages
+from pytest_layercount.checks.large import large
+from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.cli.answer import Answer, counted
 from pytest_layercount.cli.models import named, planned, structure
-from pytest_layercount.criteria import ArgumentError, Criteria, checked, criteria, limited
-from pytest_layercount.model.count import COUNTS, count_graph, require_parameters
+from pytest_layercount.criteria import (
+    ArgumentError,
+    Criteria,
+    checked,
+    criteria,
+    from_text,
+    limited,
+)
+from pytest_layercount.messages.commands import option
+from pytest_layercount.model.count import COUNTS, count_graph, require_parameters, rows
 
 _WORDS = messages.commands.COUNT
 
@@ -23,10 +33,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--folded", action="store_true", help=_WORDS.options["folded"])
     for name in ("max", "min", "exactly"):
         parser.add_argument(f"--{name}", type=int, metavar="N", help=_WORDS.options[name])
-    parser.add_argument("--max-parameters", metavar="SIZE", help=_WORDS.options["parameters"])
+    for measure in MEASURES.values():
+        parser.add_argument(option(measure.keyword), metavar="N", help=measure.help)
     parser.add_argument(
         "--type", action="append", type=_limit, metavar="TYPE=N", help=_WORDS.options["type"]
     )
+    parser.add_argument("--list", action="store_true", help=_WORDS.options["list"])
     return parser
 
 
@@ -41,15 +53,18 @@ def run(options: argparse.Namespace) -> Answer:
     if asked.weighs:
         require_parameters(measured)
     violations = asked.violations(measured)
-    return Answer(
-        messages.commands.count(measured, violations, folded=options.folded),
-        {
-            "model": counted(measured),
-            "folded": options.folded,
-            "violations": [asdict(violation) for violation in violations],
-        },
-        good=not violations,
+    facts = {
+        "model": counted(measured),
+        "folded": options.folded,
+        "violations": [asdict(violation) for violation in violations],
+    }
+    listed = rows(graph) if options.list else []
+    if listed:
+        facts["layers"] = [asdict(row) for row in listed]
+    text = messages.commands.count(
+        measured, violations, large(graph, violations), listed, folded=options.folded
     )
+    return Answer(text, facts, good=not violations)
 
 
 def _criteria(options: argparse.Namespace) -> Criteria:
@@ -58,7 +73,7 @@ def _criteria(options: argparse.Namespace) -> Criteria:
         "min": options.min,
         "exactly": options.exactly,
         "types": dict(options.type) if options.type else None,
-        "max_parameters": options.max_parameters,
+        **{keyword: _given(options, keyword) for keyword in MEASURES},
         "count": options.count,
         "folded": options.folded,
     }
@@ -68,6 +83,11 @@ def _criteria(options: argparse.Namespace) -> Criteria:
     if options.folded and options.count == "top":
         raise ArgumentError({"folded": True, "count": "top"}, messages.arguments.FOLDED_AND_TOP)
     return Criteria(count=options.count, folded=options.folded)
+
+
+def _given(options: argparse.Namespace, keyword: str) -> str | int | None:
+    text = getattr(options, keyword)
+    return None if text is None else from_text(text)
 
 
 def _limit(text: str) -> tuple[str, int]:

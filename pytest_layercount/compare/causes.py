@@ -174,8 +174,8 @@ def in_order(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 def _kinds(items: Sequence[Concerned]) -> str:
     """``53 BatchNormalization, 2 Dropout and 4 others``."""
     ranked = Counter(item.type for item in items).most_common()
-    shown = [f"{number} {name}" for name, number in ranked[:_TYPES]]
+    shown = [f"{number} {name}" for name, number in ranked]
     others = sum(number for _, number in ranked[_TYPES:])
-    if others:
-        return f"{', '.join(shown)} and {others} other{'s' * (others > 1)}"
+    if len(ranked) > _TYPES + 1:  # "1 other" is no shorter than its name
+        return f"{', '.join(shown[:_TYPES])} and {others} others"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown) or "none"

@@ -38,6 +38,15 @@ def positional(keyword: str, value: object) -> str:
     return f"takes keywords only; did you mean {keyword}={short(value)}?"
 
 
+def of_the_suite(problem: str, names: Sequence[str]) -> str:
+    """A mark that contradicts the settings of the whole suite."""
+    option = f"--layercount-{names[0].replace('_', '-')}"
+    return (
+        f"{problem}; {names[0]} is a limit of the whole suite ({option}, layercount_{names[0]}): "
+        f"give the mark a {names[0]} of its own, or {names[0]}=None"
+    )
+
+
 def unknown_count(known: Sequence[str]) -> str:
     """A way to count that does not exist."""
     return f"must be one of {', '.join(map(repr, known))}"

@@ -6,20 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size
+from pytest_layercount.checks.measures import BY_METRIC
+from pytest_layercount.layout import cut, headline, note_lines, number, page, size
 from pytest_layercount.messages.counts import NOUNS
 from pytest_layercount.messages.pairs import differences
 
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import Comparison, Growth
-
-METRICS = {
-    "depth": "calls deep",
-    "macs": "MACs",
-    "parameters": "params",
-    "trainable": "trainable params",
-}
-"""What a number is called in a first line, where its name is not short enough."""
 
 NOT_A_LINE = "is not the call of a layer as a baseline has it"
 NO_OUTPUTS = "the file ends without its last line, outputs(...)"
@@ -181,10 +174,23 @@ def clash(file: str, names: Mapping[str, str]) -> str:
 
 
 def _fact(growth: Growth) -> str:
-    noun = NOUNS.get(growth.metric, METRICS.get(growth.metric, growth.metric))
-    say = rounded if growth.metric in ("bytes", "macs") else size
     sign = "+" if growth.delta >= 0 else "-"
-    return f"{say(growth.before)} -> {say(growth.after)} {noun} ({sign}{say(abs(growth.delta))})"
+    before, after, delta = (
+        _written(growth.metric, value) for value in (growth.before, growth.after, abs(growth.delta))
+    )
+    return f"{before} -> {after} {_noun(growth.metric)} ({sign}{delta})"
+
+
+def _written(metric: str, value: int) -> str:
+    measure = BY_METRIC.get(metric)
+    return size(value) if measure is None else measure.written(value)
+
+
+def _noun(metric: str, value: int = 2) -> str:
+    """``layers``; ``layer`` where there is one."""
+    measure = BY_METRIC.get(metric)
+    noun = NOUNS[metric] if measure is None else measure.noun
+    return noun.removesuffix("s") if value == 1 and metric not in ("depth", "bytes") else noun
 
 
 def _difference(found: Comparison) -> str:
@@ -199,5 +205,8 @@ def _difference(found: Comparison) -> str:
 def _allowed(over: Sequence[Growth], allowed: str) -> list[str]:
     if not over:
         return []
-    most = ", ".join(f"{size(growth.allowed)} {growth.metric}" for growth in over)
+    most = ", ".join(
+        f"{_written(growth.metric, growth.allowed)} {_noun(growth.metric, growth.allowed)}"
+        for growth in over
+    )
     return [f"allowed: {allowed} more, {most}" if "%" in allowed else f"allowed: {most} more"]

@@ -14,7 +14,8 @@ from pytest_layercount.messages import counts, folds, pairs
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation
     from pytest_layercount.folding.plan import Fold, Plan, Refusal
-    from pytest_layercount.model.count import LayerCount
+    from pytest_layercount.model.count import LayerCount, LayerRow
+    from pytest_layercount.model.graph import Shape
     from pytest_layercount.structure import Difference
 
 
@@ -61,9 +62,9 @@ COUNT = Words(
         "max": "exit with 1 if there are more",
         "min": "exit with 1 if there are fewer",
         "exactly": "exit with 1 if there are more or fewer",
-        "parameters": "exit with 1 if there are more parameters: 5000000, 300k, 5M",
         "type": "exit with 1 if there are more layers of this type, also inside other layers; "
         "may be repeated",
+        "list": "list every layer, those of nested models indented",
     },
 )
 EXPLAIN = Words(
@@ -148,19 +149,81 @@ def not_saved(path: Path, error: Exception) -> str:
     return f"{path}: Keras cannot save the folded model: {type(error).__name__}: {said}"
 
 
-def count(measured: LayerCount, violations: Sequence[Violation], *, folded: bool) -> str:
-    """A count, and the limits that it does not keep."""
-    noun = counts.NOUNS[measured.count] + (" after folding" if folded else "")
+def option(keyword: str) -> str:
+    """``--max-parameters``."""
+    return f"--{keyword.replace('_', '-')}"
+
+
+def count(
+    measured: LayerCount,
+    violations: Sequence[Violation],
+    large: Sequence[str],
+    listed: Sequence[LayerRow],
+    *,
+    folded: bool,
+) -> str:
+    """A count, the limits that it does not keep, and its layers where listed."""
+    noun, after = counts.NOUNS[measured.count], " after folding" if folded else ""
     facts = [counts.fact(violation, measured, folded) for violation in violations]
     return "\n".join(
         [
-            *(f"{measured.model}: {fact}" for fact in facts or [f"{measured.total} {noun}"]),
-            f"counted: {noun} of {measured.model}, {measured.keras}",
+            *(f"{measured.model}: {fact}" for fact in facts or [f"{measured.total} {noun}{after}"]),
+            f"counted: {noun} of {measured.model}{after}, {measured.keras}",
             _parameters(measured),
             *(f"{total:6d} {name}" for name, total in measured.by_type.items()),
             *counts.held(measured, violations),
+            *large,
+            *_listed(listed),
+            *_accepted(violations),
         ]
     )
+
+
+def _listed(rows: Sequence[LayerRow]) -> list[str]:
+    """A table of the layers; a nested model is a line above its own, which are indented."""
+    if not rows:
+        return []
+    lines = [("layer", "type", "output", "parameters", "MACs")]
+    above: list[str] = []
+    for row in rows:
+        *models, name = row.path.split("/")
+        common = next(
+            (depth for depth, (a, b) in enumerate(zip(above, models, strict=False)) if a != b),
+            min(len(above), len(models)),
+        )
+        new = range(common, len(models))
+        lines += [("  " * depth + models[depth], "", "", "", "") for depth in new]
+        above = models
+        macs = "?" if row.macs is None else f"{row.macs:,}"
+        shape = ", ".join(map(_shape, row.shapes))
+        parameters = "?" if row.parameters is None else f"{row.parameters:,}"
+        lines.append(("  " * len(models) + name, row.type, shape, parameters, macs))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["", *(_aligned(line, widths) for line in lines)]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    numbers = len(cells) - 2
+    aligned = (
+        cell.rjust(width) if place >= numbers else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(aligned).rstrip()
+
+
+def _shape(shape: Shape) -> str:
+    if shape is None:
+        return "?"
+    return f"({', '.join(map(str, shape))})"
+
+
+def _accepted(violations: Sequence[Violation]) -> list[str]:
+    """The options that the model would keep."""
+    over = [
+        f"--type {one.type}={one.value}" if one.type else f"{option(one.keyword)} {one.value}"
+        for one in violations
+    ]
+    return [f"to accept: {' '.join(over)}"] if over else []
 
 
 def _parameters(measured: LayerCount) -> str:

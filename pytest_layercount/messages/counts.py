@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, rounded, size, some
+from pytest_layercount.checks.measures import MEASURES
+from pytest_layercount.layout import cut, headline, note_lines, number, page, some
 
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation
@@ -14,13 +15,6 @@ if TYPE_CHECKING:
 TYPES = 8
 """How many rows a table of layer types has at most."""
 
-COSTS = {
-    "max_parameters": "params",
-    "max_trainable": "trainable params",
-    "max_bytes": "of weights",
-    "max_depth": "calls deep",
-    "max_macs": "MACs",
-}
 NOUNS = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 
 
@@ -32,18 +26,24 @@ def layer_count(
     place: str | None = None,
     note: str | None = None,
     options: bool = False,
+    large: Sequence[str] = (),
 ) -> str:
-    """A model that does not keep its limits; ``options`` says that options set them."""
+    """A model that does not keep its limits; ``options`` says that options set them.
+
+    ``large`` are lines about what is large in the model.
+    """
     first, *others = (fact(violation, measured, folded) for violation in violations)
-    where = f" from {place}" if place else ""
-    noun = NOUNS[measured.count] + (" after folding" if folded else "")
+    # A fixture that returns one model; ``models['teacher']`` says itself what it is of.
+    where = f"fixture {place}" if place and place.isidentifier() else place or measured.model
+    after = " after folding" if folded else ""
     return page(
         headline(measured.model, first),
         *(f"and {other}" for other in cut(others, 4)),
-        f"counted: {noun} of {measured.model}{where}, {measured.keras}",
+        f"counted: {NOUNS[measured.count]} of {where}{after}, {measured.keras}",
         *_by_type(measured),
         *held(measured, violations),
         *_uncounted(measured, violations),
+        *large,
         *note_lines(note),
         *([] if options else _hint(measured, violations, folded)),
         *_accepted(_options(violations) if options else _accept(measured, violations)),
@@ -60,7 +60,7 @@ def joined(texts: Sequence[str]) -> str:
 def fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
     """What was counted, the limit, and by how much."""
     value, limit = violation.value, violation.limit
-    if violation.keyword in COSTS:
+    if violation.keyword in MEASURES:
         return _cost(violation, measured)
     if violation.type and value <= limit:
         unknown = len(measured.hidden_from(violation.type))
@@ -71,14 +71,11 @@ def fact(violation: Violation, measured: LayerCount, folded: bool) -> str:
 
 
 def _cost(violation: Violation, measured: LayerCount) -> str:
-    noun, value, limit = COSTS[violation.keyword], violation.value, violation.limit
+    measure, value, limit = MEASURES[violation.keyword], violation.value, violation.limit
     if violation.keyword == "max_macs" and measured.uncounted:
         return f"{number(len(measured.uncounted), 'layer')} without a known number of MACs"
-    if violation.keyword in ("max_bytes", "max_macs"):
-        unit = "B" if violation.keyword == "max_bytes" else ""
-        shown = (f"{rounded(one)}{unit}" for one in (value, limit, value - limit))
-        return "{} {noun} > max {} (+{})".format(*shown, noun=noun)
-    return f"{size(value)} {noun} > max {size(limit)} ({size(value - limit, sign='+')})"
+    more = measure.written(value - limit)
+    return f"{measure.written(value)} {measure.noun} > max {measure.written(limit)} (+{more})"
 
 
 def _uncounted(measured: LayerCount, violations: Sequence[Violation]) -> list[str]:

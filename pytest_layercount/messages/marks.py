@@ -32,12 +32,14 @@ def no_model(looked_at: Mapping[str, str], fixture: str | None) -> str:
             f"the fixture {fixture!r} that model= names gives no Keras model: {kind}",
             "give it one: return a model, the path of a saved one, or a list or dict of models",
         )
-    seen = ", ".join(f"{name} ({kind})" for name, kind in looked_at.items()) or "no fixtures"
+    seen = ", ".join(f"{name} ({kind})" for name, kind in looked_at.items()) or "none"
     return page(
         "layercount: found no model to judge",
-        f"looked at the fixtures that the test asks for: {seen}",
-        "give it one: request a fixture that returns a Keras model,",
-        'or name a fixture that does: @pytest.mark.layercount(model="name", ...)',
+        f"the fixtures that the test asks for: {seen}",
+        "a mark judges what fixtures return: ask for one that returns a Keras model,",
+        'or name it: @pytest.mark.layercount(model="name", ...)',
+        "a model that the test makes itself is judged in its body, with the fixture",
+        "assert_layer_count: assert_layer_count(model, max=...)",
     )
 
 

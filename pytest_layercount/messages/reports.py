@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pytest_layercount.checks.measures import BY_ATTRIBUTE
 from pytest_layercount.layout import number, size
 
 if TYPE_CHECKING:
@@ -30,15 +31,7 @@ CHECKS = {
 }
 
 _RELATIONS = {"exactly": "=", "min": "min"}
-_PLAIN = {
-    "layers": "",
-    "top": " top-level",
-    "trainable_parameters": " trainable",
-    "weight_bytes": " bytes",
-    "depth": " deep",
-    "macs": " MACs",
-}
-_SIZES = ("parameters", "trainable_parameters", "weight_bytes", "macs")
+_PLAIN = {"layers": "", "top": " top-level"}
 
 
 def header(versions: Mapping[str, str]) -> str:
@@ -102,10 +95,11 @@ def _limits(row: Row) -> list[str]:
 
 def limit_text(limit: Limit) -> str:
     """``max 150``, ``= 6 folded``, ``max 5M parameters``, ``max 0 BatchNormalization``."""
-    most = size(limit.limit) if limit.of in _SIZES else f"{limit.limit:,}"
     relation = _RELATIONS.get(limit.name, "max")
     folded = " folded" if limit.folded else ""
-    return f"{relation} {most}{folded}{_PLAIN.get(limit.of, f' {limit.of}')}"
+    if measure := BY_ATTRIBUTE.get(limit.of):
+        return f"{relation} {measure.written(limit.limit)}{folded} {measure.noun}"
+    return f"{relation} {limit.limit:,}{folded}{_PLAIN.get(limit.of, f' {limit.of}')}"
 
 
 def verdict(row: Row) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from pytest_layercount.errors import ModelError
-from pytest_layercount.model.graph import Layer, ModelGraph, once
+from pytest_layercount.model.graph import Layer, ModelGraph, Shape, once
 from pytest_layercount.model.layers.base import Unknown
 from pytest_layercount.model.macs import macs
 
@@ -204,7 +204,7 @@ def _numbers(
     return {
         "model": graph.name,
         "keras": graph.keras,
-        "depth": _depth(graph),
+        "depth": max(_depths(graph), default=0),
         "parameters": sum(layer.parameters for layer in graph.layers),
         "trainable_parameters": sum(layer.trainable_parameters for layer in graph.layers),
         "weight_bytes": sum(layer.weight_bytes for layer in graph.layers),
@@ -214,14 +214,74 @@ def _numbers(
 
 
 @once
-def _depth(graph: ModelGraph) -> int:
-    """The calls on the longest way from an input to an output."""
+def _depths(graph: ModelGraph) -> list[int]:
+    """The calls on the longest way from an input to each node, itself included."""
     # Nodes stand after what they read, so that one walk is enough.
     deepest: list[int] = []
     for number, node in enumerate(graph.nodes):
         own = int(graph.layer_of(number).kind != "input")
         deepest.append(own + max((deepest[value.node] for value in node.inputs), default=0))
-    return max(deepest, default=0)
+    return deepest
+
+
+def longest_way(graph: ModelGraph) -> list[Layer]:
+    """The layers called on the longest way from an input to an output, in this order."""
+    depths = _depths(graph)
+    way: list[int] = []
+    ends = list(range(len(depths)))
+    while ends:
+        # Of ways that are equally long the one through the first nodes.
+        node = max(ends, key=lambda number: (depths[number], -number))
+        way.append(node)
+        ends = [value.node for value in graph.nodes[node].inputs]
+    layers = [graph.layer_of(number) for number in reversed(way)]
+    return [layer for layer in layers if layer.kind != "input"]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer of a model: its path, its type, the shapes it gives, and what it costs.
+
+    ``shapes`` are those of its first call. ``parameters`` and ``macs`` are None where they
+    are not known.
+    """
+
+    path: str
+    type: str
+    shapes: tuple[Shape, ...]
+    parameters: int | None
+    macs: int | None
+
+
+def rows(graph: ModelGraph) -> list[LayerRow]:
+    """Every layer of ``graph``, in the order in which they are called first."""
+    work, uncounted = _work(graph)
+    first = {node.layer: node for node in reversed(graph.nodes)}
+    order = dict.fromkeys(node.layer for node in graph.nodes)
+    return [
+        LayerRow(
+            path=graph.layers[number].path,
+            type=graph.layers[number].type,
+            shapes=first[number].shapes,
+            parameters=graph.layers[number].parameters if graph.layers[number].weighed else None,
+            macs=None if graph.layers[number].path in uncounted else work[number],
+        )
+        for number in order
+    ]
+
+
+def largest(graph: ModelGraph, attribute: str) -> list[tuple[Layer, int]]:
+    """The layers that have any of what ``attribute`` of a LayerCount adds up, the largest first.
+
+    ``attribute`` is ``"parameters"``, ``"trainable_parameters"``, ``"weight_bytes"`` or
+    ``"macs"``.
+    """
+    work, _ = _work(graph)
+    shares = [
+        (layer, work[number] if attribute == "macs" else getattr(layer, attribute))
+        for number, layer in enumerate(graph.layers)
+    ]
+    return sorted([share for share in shares if share[1]], key=lambda share: -share[1])
 
 
 @once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_layercount.criteria import COSTS
+from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.report.judgement import Limit
 
 if TYPE_CHECKING:
@@ -20,14 +20,15 @@ def limits(criteria: Criteria, measured: LayerCount) -> tuple[Limit, ...]:
         ("max", "", criteria.max, measured.total),
         ("min", "", criteria.min, measured.total),
     ]
-    for keyword, what in COSTS.items():
-        asked.append((keyword, "", getattr(criteria, keyword), getattr(measured, what)))
+    for keyword, measure in MEASURES.items():
+        value = getattr(measured, measure.attribute)
+        asked.append((keyword, "", getattr(criteria, keyword), value))
     for type_, most in (criteria.types or {}).items():
         asked.append(("types", type_, most, measured.number_of(type_)))
     return tuple(
         Limit(
             name=name,
-            of=type_ or COSTS.get(name, measured.count),
+            of=type_ or (MEASURES[name].attribute if name in MEASURES else measured.count),
             limit=limit,
             value=value,
             kept=(name, type_) not in broken,

@@ -9,8 +9,7 @@ attribute of a report.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,22 +46,14 @@ class Recorder:
         self.shown = shown
         self._drafts: list[Draft] = []
 
-    @contextmanager
-    def judging(self, check: str, model: Any, place: str = "") -> Iterator[Subject]:
+    def judging(self, check: str, model: Any, place: str = "") -> _Judging:
         """Judge ``model`` inside: a failure raised there is what was wrong with it.
 
         ``place`` names a model that has no name of its own.
         """
-        __tracebackhide__ = True
         from pytest_layercount.report.subject import Subject
 
-        subject = Subject(check, model, place)
-        try:
-            yield subject
-        except Failed as error:
-            self.note(subject.draft(str(error), self.shown))
-            raise
-        self.note(subject.draft("", self.shown))
+        return _Judging(self, Subject(check, model, place))
 
     def note(self, draft: Draft) -> None:
         """Let ``draft`` be a judgement of the test that runs."""
@@ -79,6 +70,25 @@ class Recorder:
             item.user_properties += properties(judgements, item.user_properties)
             report.user_properties = list(item.user_properties)
             add_extra(item, report, judgements)
+
+
+class _Judging:
+    """Notes what became of a subject.
+
+    It is a class because a failure would be shown inside ``contextlib`` otherwise, and not
+    at the user's line.
+    """
+
+    def __init__(self, recorder: Recorder, subject: Subject) -> None:
+        self._recorder, self._subject = recorder, subject
+
+    def __enter__(self) -> Subject:
+        return self._subject
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None or isinstance(error, Failed):
+            text = "" if error is None else str(error)
+            self._recorder.note(self._subject.draft(text, self._recorder.shown))
 
 
 def properties(

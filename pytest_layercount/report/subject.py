@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_layercount.compare.source import Source
-    from pytest_layercount.criteria import Criteria
+    from pytest_layercount.criteria import Criteria, Violation
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.graph import ModelGraph
     from pytest_layercount.report.recorder import Shown
@@ -38,6 +39,7 @@ class Subject:
     place: str = ""
     limits: tuple[Limit, ...] = ()
     growth: Growth | None = None
+    _counted: ModelGraph | None = field(default=None, init=False)
     _graph: ModelGraph | None = field(default=None, init=False)
     _plan: Plan | None = field(default=None, init=False)
 
@@ -69,11 +71,18 @@ class Subject:
         graph = self.plan().graph if criteria.folded else self.graph()
         if criteria.types and not criteria.folded:
             graph = measure.with_closed_seen(self.model, graph)
+        self._counted = graph
         with measure.said_plainly(self.model):
             measured = count_graph(graph, criteria.count)
             if criteria.weighs:
                 require_parameters(measured)
         return measured
+
+    def large(self, violations: Sequence[Violation]) -> list[str]:
+        """What has the most of each number that is beyond its limit, of what was counted."""
+        from pytest_layercount.checks.large import large
+
+        return large(self._counted, violations) if self._counted else []
 
     def draft(self, message: str, shown: Shown) -> Draft:
         """What there is to report, ``message`` being what was wrong with the model."""

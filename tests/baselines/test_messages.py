@@ -51,9 +51,9 @@ def test_grown_in_two_numbers_by_more_than_so_many():
     same(
         "\n".join(messages.baselines.grown(found, where).splitlines()[:3]),
         """
-        detector: 30 -> 50 params (+20)
+        detector: 30 -> 50 parameters (+20)
         and 5 -> 7 nodes (+2)
-        allowed: 1 parameters, 1 nodes more
+        allowed: 1 parameter, 1 node more
         """,
     )
 

@@ -213,8 +213,8 @@ def test_max_growth(suite, source, growth, size, kept):
 @pytest.mark.parametrize(
     ("arguments", "headline"),
     [
-        ("metrics=['parameters']", "net: 190 -> 210 params (+20)"),
-        ("metrics=['parameters', 'nodes'], max_growth=1", "net: 190 -> 210 params (+20)"),
+        ("metrics=['parameters']", "net: 190 -> 210 parameters (+20)"),
+        ("metrics=['parameters', 'nodes'], max_growth=1", "net: 190 -> 210 parameters (+20)"),
         ("metrics=['nodes', 'parameters'], max_growth=1", "net: 19 -> 21 nodes (+2)"),
         ("metrics=['top'], max_growth='5%'", "net: 20 -> 22 top-level layers (+2)"),
     ],

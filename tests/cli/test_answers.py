@@ -66,7 +66,7 @@ def test_count_over_its_limits(run):
     assert out.splitlines()[:3] == [
         "small: 4 layers > max 3 (+1)",
         "small: 1 BatchNormalization > max 0 (+1)",
-        "small: 20 params > max 10 (+10)",
+        "small: 20 parameters > max 10 (+10)",
     ]
 
 

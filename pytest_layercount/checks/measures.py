@@ -1,0 +1,82 @@
+"""What can be limited of a model besides its layers: a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_layercount.layout import rounded, size
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a model that can be limited.
+
+    ``keyword`` limits it, in marks, fixtures, settings and the command, ``attribute`` is its
+    name in a ``LayerCount`` and ``metric`` in a baseline. ``noun`` and ``unit`` say how it
+    is written; where it is ``rough``, its last digits do not matter to a reader. ``most``
+    begins the line that says which layers have the most of it.
+    """
+
+    keyword: str
+    attribute: str
+    metric: str
+    noun: str
+    help: str
+    most: str
+    unit: str = ""
+    rough: bool = False
+
+    def written(self, value: int) -> str:
+        """``5M`` or ``14.2MB``, without the noun."""
+        return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
+
+
+_ROWS = (
+    Measure(
+        "max_parameters",
+        "parameters",
+        "parameters",
+        "parameters",
+        "a maximum for the parameters, like 5M",
+        "most parameters",
+    ),
+    Measure(
+        "max_trainable",
+        "trainable_parameters",
+        "trainable",
+        "trainable parameters",
+        "a maximum for the trainable parameters, like 5M",
+        "most trainable parameters",
+    ),
+    Measure(
+        "max_bytes",
+        "weight_bytes",
+        "bytes",
+        "of weights",
+        "a maximum for the bytes of weights, like 20MB",
+        "largest weights",
+        unit="B",
+        rough=True,
+    ),
+    Measure(
+        "max_depth",
+        "depth",
+        "depth",
+        "calls deep",
+        "a maximum for the calls on the longest way through the model",
+        "longest way",
+    ),
+    Measure(
+        "max_macs",
+        "macs",
+        "macs",
+        "MACs",
+        "a maximum for the multiply-accumulates, like 300M",
+        "most MACs",
+        rough=True,
+    ),
+)
+MEASURES: Mapping[str, Measure] = {measure.keyword: measure for measure in _ROWS}
+BY_METRIC: Mapping[str, Measure] = {measure.metric: measure for measure in _ROWS}
+BY_ATTRIBUTE: Mapping[str, Measure] = {measure.attribute: measure for measure in _ROWS}
