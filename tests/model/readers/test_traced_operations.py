@@ -536,3 +536,42 @@ def test_a_line_tiled(place: int, numbers: Any, after: Shape, size: Any, packed:
     )
     assert [layer.type == "UpSampling1D" for layer in found] == [size is not None]
     assert found[0].config.get("size") == size
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "shape", "joins"),
+    [
+        ("BiasAdd", {}, (5,), True),
+        ("BiasAdd", {"data_format": "NCHW"}, (5,), False),
+        ("AddV2", {}, (5,), True),
+        ("AddV2", {}, (1, 1, 5), True),
+        ("AddV2", {}, (1,), True),
+        ("AddV2", {}, (5, 1), False),
+        ("AddV2", {}, (5, 5), False),
+        ("AddV2", {}, (4,), False),
+    ],
+)
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_what_is_added_for_each_channel_is_a_bias(
+    kind: str, attributes: Any, shape: Any, joins: bool, depthwise: bool
+) -> None:
+    for first in (False, True):
+        # The channels first: five of them stand where the others have one of five rows.
+        data_format = {"data_format": "NCHW" if first else "NHWC"}
+        bias = {"shape": shape}
+        found = layers(
+            entry((None, 5, 5, 5)),
+            kernel(1, 1, 5, 1) if depthwise else kernel(1, 1, 5, 5),
+            op(
+                "DepthwiseConv2dNative" if depthwise else "Conv2D",
+                0,
+                1,
+                shape=(None, 5, 5, 5),
+                attributes={**ONCE, **data_format},
+            ),
+            Op("b", "VarHandleOp", shapes=(shape,), attributes=bias, variable="b"),
+            op(kind, 2, 3, shape=(None, 5, 5, 5), attributes=attributes),
+        )
+        wanted = joins if not first or shape == (1,) else attributes != {}
+        assert [layer.config.get("use_bias") for layer in found][:1] == [wanted]
+        assert len(found) == (1 if wanted else 2)

@@ -24,8 +24,6 @@ _POOLS = {
 _OF_EVERY_AXIS = {"dilation_rate": "dilations", "pool_size": "ksize", "strides": "strides"}
 _PRODUCTS = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul")
 _SUMS = ("Add", "AddV2", "BiasAdd", "BiasAddV1")
-# Their biases have several axes, or a number for each multiple of each channel.
-_ANY_BIAS = ("DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense")
 
 
 def recognise_kernels(steps: Steps) -> None:
@@ -322,13 +320,25 @@ def _bias(steps: Steps, kernel: Step) -> Step | None:
     shape = steps.operand_shape(step, 0 if steps.operand(step, 0) is not None else 1)
     if shape is None or not step.weights:
         return None
-    # EinsumDense and depthwise layers have neither: their channels are the last axis.
-    channels = kernel.config.get("filters") or kernel.config.get("units")
-    channels = channels or (steps.output_shape(step) or (0,))[-1]
-    # What is added by one number for each channel, or a single one, is a bias; any other shape is
-    # an addition of its own, such as an embedding of positions after a Dense.
-    long = [size for size in shape if size != 1]
-    if long not in ([], [channels]) and kernel.type not in _ANY_BIAS:
+    # The bias of an EinsumDense may have several axes.
+    if kernel.type != "EinsumDense" and not _is_of_channels(steps, step, kernel, shape):
         return None
     kernel.config["use_bias"] = True
     return steps.join(step, [kernel], like=kernel)
+
+
+def _is_of_channels(steps: Steps, step: Step, kernel: Step, shape: tuple[int | None, ...]) -> bool:
+    """Tell whether what is added to a kernel's result is one number for each channel, or for all.
+
+    Any other shape is an addition of its own, such as an embedding of positions after a Dense.
+    """
+    made, op = steps.output_shape(step) or (), steps.op(step)
+    channel = 1 if kernel.config.get("data_format") == "channels_first" else len(made) - 1
+    # Depthwise layers have neither filters nor units.
+    count = kernel.config.get("filters") or kernel.config.get("units")
+    count = count or (made[channel] if made else None)
+    # Shapes are broadcast from the right, but for an operation that knows where the channels are.
+    long = {len(made) - len(shape) + n: size for n, size in enumerate(shape) if size != 1}
+    if long and op.type.startswith("BiasAdd"):
+        long = {1 if op.channels_first else len(made) - 1: shape[0]}
+    return long in ({}, {channel: count})
