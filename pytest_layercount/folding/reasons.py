@@ -53,7 +53,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "no-bias": Reason(
         "{blocker} has no biases, which would take the shift up",
-        "give {blocker} use_bias=True, or the normalization center=False",
+        "give {blocker} use_bias=True if it takes that, or the normalization center=False",
     ),
     "shift-not-zero": Reason(
         "a scale would move through {blocker}, a shift does not",

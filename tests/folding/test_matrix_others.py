@@ -142,7 +142,7 @@ NORMALIZING = [
     Case(
         "RMSNormalization, a shift",
         lambda k: k.chain((5,), k.RMSNormalization(name="f"), k.bn()),
-        "bn!shift-not-zero@f",
+        "bn!no-bias@f",
         "RMSNormalization BatchNormalization",
         needs=(3, 9),
     ),

@@ -378,3 +378,15 @@ def test_layer_scale_absorbs_a_scale_but_no_shift(kit: Kit) -> None:
 
     expected = "n>s s!nonlinear@t u>bn bn!nonlinear@t"
     check(Case("LayerScale", build, expected, "LayerScale Activation BatchNormalization"), kit)
+
+
+def test_layer_scale_has_no_bias_for_a_shift(kit: Kit) -> None:
+    convnext = pytest.importorskip(f"{kit.keras.__name__}.src.applications.convnext")
+
+    def build(k: Kit):
+        shifting = k.Normalization(axis=None, mean=0.5, variance=4.0, name="n")
+        scale = convnext.LayerScale(0.1, 4, name="s")
+        return k.chain((4,), shifting, scale, k.Activation("tanh", name="t"))
+
+    expected = "n!no-bias@s s!nonlinear@t"
+    check(Case("LayerScale", build, expected, "Normalization LayerScale Activation"), kit)

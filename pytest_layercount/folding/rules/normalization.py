@@ -21,7 +21,7 @@ import numpy as np
 
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.rule import (
-    ZERO_SHIFT,
+    NO_BIAS,
     Absorbs,
     Maps,
     Rule,
@@ -119,7 +119,7 @@ class RMSNormalization(Rule):
         if listed not in ((-1,), (len(site.output or ()) - 1,)):
             raise Stop("channel-axis")
         aligned(maps[0], site.output, -1)
-        return Absorbs((ZERO_SHIFT,))
+        return Absorbs((NO_BIAS,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
         return {"scale": weights["scale"] * maps[0].arrays()[0]}

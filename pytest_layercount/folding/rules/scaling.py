@@ -35,8 +35,8 @@ import numpy as np
 from pytest_layercount.folding.affine import Affine, Array
 from pytest_layercount.folding.half import vanishes
 from pytest_layercount.folding.rule import (
+    NO_BIAS,
     NONNEGATIVE,
-    ZERO_SHIFT,
     Absorbs,
     Maps,
     Rule,
@@ -174,7 +174,7 @@ class LayerScale(Rule):
 
     def absorb(self, site: Site, side: Side, maps: Maps) -> Absorbs:
         aligned(maps[0], site.input, -1)
-        return Absorbs((ZERO_SHIFT,))
+        return Absorbs((NO_BIAS,))
 
     def absorbed(self, site: Site, side: Side, weights: Weights, maps: Maps) -> dict[str, Array]:
         return {"gamma": weights["gamma"] * maps[0].arrays()[0]}
