@@ -31,7 +31,6 @@ class Malformed(Exception):
     """A line that is none: its number and what is wrong with it."""
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
         self.line = line
         self.problem = problem
 

@@ -40,7 +40,7 @@ def computing_type(layer: Any, name: str) -> str:
 def array_of(value: Any) -> NDArray[Any]:
     """The present values of a variable or tensor, to be read only.
 
-    ``numpy()`` copies them twice; TensorFlow lets its memory be looked at, and writes new
+    NumPy copies them; TensorFlow lets its memory be looked at, and writes new
     values elsewhere while somebody does.
     """
     tensorflow = sys.modules.get("tensorflow")
@@ -50,7 +50,7 @@ def array_of(value: Any) -> NDArray[Any]:
             return np.asarray(memoryview(tensorflow.convert_to_tensor(value)))
         except (BufferError, TypeError, ValueError):  # bfloat16, another backend
             pass
-    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    return np.asarray(value)
 
 
 class Snapshot:
