@@ -53,6 +53,8 @@ def own(**settings: Any) -> Layer:
         ([1, (2, "a")], "[1, (2, 'a')]"),
         ({"b": 2, "a": [1]}, "{'a': [1], 'b': 2}"),
         (np.array([[1, 2]]), "[[1, 2]]"),
+        (SimpleNamespace(numpy=lambda: np.array([1, 2])), "[1, 2]"),
+        (SimpleNamespace(numpy=lambda: np.float32(0.5)), "0.5"),
         (slice(1, None, 2), "slice(1, None, 2)"),
         (Ellipsis, "..."),
         (SimpleNamespace(as_numpy_dtype=float, name="bfloat16"), "'bfloat16'"),

@@ -64,6 +64,7 @@ def chain(text):
         ("iabab", "iababab", "0:0 1:1 2:2 3:3 4:4"),
         ("iababz", "iabababz", "0:0 1:1 2:2 3:3 4:4 5:7"),
         ("iabc", "ixyz", "0:0"),
+        ("iAAa", "iaaaab", "0:0 1:1 2:3 3:4"),  # from the last pair upwards
     ],
 )
 def test_chains(one, two, pairs):
@@ -99,3 +100,25 @@ def test_a_thousand_layers_take_about_a_second(other):
     explanation = explain(model, other)
     assert time.perf_counter() - start < 5  # a second where nothing else runs
     assert sum(cause.delta for cause in explanation.causes) == explanation.delta
+
+
+def behind(text, entries):
+    """The same, with one input more in front of it for each of ``entries``."""
+    view = chain(text)
+    return View(
+        strict=[*entries, *view.strict],
+        loose=[*entries, *view.loose],
+        reads=[
+            *([] for _ in entries),
+            *([(source + len(entries), index) for source, index in reads] for reads in view.reads),
+        ],
+        commutes=[False] * (len(entries) + len(text)),
+        outputs=[(step + len(entries), index) for step, index in view.outputs],
+        entries=range(len(entries) + 1),
+    )
+
+
+def test_inputs_are_paired_by_position_where_nothing_else_tells_them_apart():
+    assert align(behind("iab", "j"), behind("iab", "k")) == {0: 0, 1: 1, 2: 2, 3: 3}
+    assert align(behind("iab", ""), behind("iab", "j")) == {0: 1, 1: 2, 2: 3}
+    assert align(behind("iab", "j"), behind("iab", "")) == {1: 0, 2: 1, 3: 2}

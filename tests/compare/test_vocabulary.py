@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_layercount import explain
+from pytest_layercount.model.graph import Layer
 from tests.compare.sketch import Sketch
 
 
@@ -76,3 +77,45 @@ def test_whether_statistics_are_fixed_counts_in_a_call_that_trains():
     assert change.attributes == {"trainable": (None, False)}
     (change,) = explain(model("BatchNormalization"), one).changed
     assert change.attributes == {"training": (None, True)}
+
+
+def holding(*inside):
+    """A layer of the user's own and what it holds, as far as that is known."""
+    return own_layer(Layer("b", "Block", builtin=False, settings={}, inside=inside))
+
+
+def own_layer(layer):
+    net = Sketch()
+    value = net.add(layer.type, net.input(), builtin=False)
+    net.layers[-1] = layer
+    return net.model(value)
+
+
+def test_what_a_layer_of_the_users_holds_counts_where_both_models_tell():
+    three, four = (Layer("b/d", "Dense", config={"units": units}) for units in (3, 4))
+    (change,) = explain(holding(three), holding(four)).changed
+    assert change.attributes == {"inside.Dense.units": (3, 4)}
+    for one, two in ((three,), ()), ((), (three,)), ((three,), (three,)):
+        assert explain(holding(*one), holding(*two)).same
+
+
+def test_a_reshape_behind_a_pooling_of_an_unknown_shape():
+    def model(shape):
+        net = Sketch()
+        pooled = net.add("GlobalAveragePooling2D", net.input(), shape=shape)
+        return net.model(net.add("Reshape", pooled, shape=(None, 1, 1, 4)))
+
+    assert explain(model(None), model(None)).same
+    assert explain(model((None, 4)), model(None)).delta == 0
+
+
+@pytest.mark.parametrize("name", ["subtract", "divide", "power"])
+def test_which_side_a_number_stands_on(name):
+    def arithmetic(name, *order):
+        net = Sketch()
+        x = net.input()
+        return net.model(net.operation(name, *(x if each is None else each for each in order)))
+
+    (change,) = explain(arithmetic(name, None, 3.0), arithmetic(name, 3.0, None)).changed
+    assert change.attributes == {"constant first": (None, True)}
+    assert explain(arithmetic("add", None, 3.0), arithmetic("add", 3.0, None)).same

@@ -273,3 +273,22 @@ def test_a_value_that_is_cast_keeps_its_mask() -> None:
     assert mask_of(cast) is mask
     assert _cast(ids, "float16") is ids
     assert _cast(1.0, "float16") == 1.0
+
+
+def test_one_row_of_an_embedding_beside_another_input(kit: Kit) -> None:
+    """The table is asked for more samples than the other input has."""
+    from pytest_layercount import fold
+
+    ids, other = kit.input(3, dtype="int32"), kit.input(3, 5)
+    tokens = kit.Embedding(900, 4, name="e")(ids)
+    model = kit.model([ids, other], kit.bn()(kit.Add()([tokens, kit.Dense(4)(other)])))
+    randomise(model, 0, (0.5, 2.0))
+    result = fold(model)
+    assert [done.layer for done in result.folds] == ["bn"]
+    given = [np.arange(6).reshape(2, 3), np.ones((2, 3, 5))]
+    assert compared(model, result, inputs=given).equivalent
+    embedding = result.model.get_layer("e")
+    [table] = (weight.copy() for weight in embedding.get_weights())
+    table[-3, 2] += 0.5
+    embedding.set_weights([table])
+    assert not compared(model, result.model, inputs=given).equivalent

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_layercount.errors import ModelError
 from pytest_layercount.folding.equivalence.inputs import (
+    UNEQUAL_SIZES,
     InputSpec,
     candidate_inputs,
     fitted,
@@ -177,3 +178,16 @@ def test_one_sample_alone(free: bool) -> None:
     fixed = InputSpec("y", (2, 4), "int32")
     (both,) = lone_inputs([IDS, fixed], [NUMBERS, NUMBERS], rng(), free=free)
     assert [len(array) for array in both] == [1, 2]
+
+
+def test_sizes_that_tell_the_axes_apart_are_halved_five_times() -> None:
+    """As networks do that then double them and join what comes out with what went in."""
+    first = UNEQUAL_SIZES[0]
+    assert len(set(first)) == len(first) == 3
+    assert all(size % 2**5 == 0 and size > 2**5 for size in first[:2])
+    assert first[2] % 2**5 == 0
+
+
+def test_a_number_alone_has_no_steps_to_mask() -> None:
+    assert drawn((None,), "float32", mask=0.0).shape == (16,)
+    assert 0.0 not in drawn((None, 1), "float32", mask=0.0)

@@ -492,3 +492,12 @@ def test_nothing_is_unshared_without_need(keras: Any, layers: Any) -> None:
     shared = layers.Dense(3)
     model = keras.Model([one, two], [shared(one), shared(two)])
     assert types(folded(model, unshare=True)).count("Dense") == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_convolutions_of_every_dimension_become_one(keras: Any, layers: Any, n: int) -> None:
+    kind, size = f"Conv{n}D", (4,) * n
+    conv = getattr(layers, kind)
+    assert beside(keras, (*size, 3), conv(2, 3, padding="same"), conv(2, 1)) == [kind]
+    row = keras.Sequential([keras.Input((*size, 3)), conv(4, 2, use_bias=False), conv(2, 1)])
+    assert types(folded(row, passes=ALL_PASSES)) == [kind]

@@ -10,6 +10,7 @@ import pytest
 from pytest_layercount.folding.equivalence.inputs import InputSpec
 from pytest_layercount.folding.equivalence.specs import COMPUTES, MOVES, input_specs
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
+from pytest_layercount.model.layers import LAYERS, known
 from pytest_layercount.model.readers.live import OpenModel
 
 
@@ -67,6 +68,7 @@ def test_integers_that_are_computed_with_are_numbers(name: str) -> None:
     small, wide = spec("uint8", name), spec("int32", name)
     assert (small.whole, small.wide) == (True, False)
     assert (wide.whole, wide.wide) == (False, True)
+    assert spec("uint16", name).wide
 
 
 def test_other_integers_may_be_names() -> None:
@@ -115,3 +117,11 @@ def test_what_masks_steps_is_known() -> None:
     assert spec("int32", "Embedding", last=embedding).mask == 0.0
     assert spec("bool", "Embedding", last=embedding).mask is None
     assert spec("int32", "Embedding", last=Embedding(input_dim=9)).mask is None
+
+
+@pytest.mark.parametrize("name", sorted(MOVES | COMPUTES))
+def test_what_an_integer_goes_through_is_a_layer_or_operation_of_keras(name: str) -> None:
+    operation = name.title().replace("_", "")  # as the classes of operations are called
+    # ``identity`` is TensorFlow's; Keras has a layer of that name.
+    there = known._OPERATIONS | {"Identity"} if name.islower() else LAYERS
+    assert (operation if name.islower() else name) in there

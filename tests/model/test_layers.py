@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount import read_graph
+from pytest_layercount.model.keras.variables import short_name
 from pytest_layercount.model.layers import LAYERS, TYPES, WITHOUT_ROW, row_of
 from pytest_layercount.model.layers.attention import PROJECTING
 from pytest_layercount.model.layers.base import Call, Kernel, LayerType
@@ -202,3 +203,24 @@ def test_a_kernel_is_as_much_work_as_weights_at_each_position():
     assert Kernel(6).macs == 6
     with pytest.raises(ValueError, match="a size of an input is not known"):
         assert Kernel(6, (None, 5)).macs
+
+
+OPTIONAL = [
+    (case, name, setting)
+    for case in {case.type: case for case in reversed(HERE)}.values()
+    for name, setting in (row_of(case.type).optional or {}).items()
+]
+
+
+@needs_keras
+@pytest.mark.parametrize(("case", "name", "setting"), OPTIONAL, ids=str)
+def test_a_setting_leaves_a_weight_out(case: Case, name: str, setting: str) -> None:
+    there = {"bias_axes": "d", **case.settings} if setting == "bias_axes" else case.settings
+    names = []
+    for settings in (there, {**case.settings, setting: None if "axes" in setting else False}):
+        layer = made(Case(case.type, settings, case.shapes, case.dtype))
+        if layer is None:
+            pytest.skip("this Keras has no such setting")
+        called(case, layer)
+        names.append({short_name(weight) for weight in layer.weights})
+    assert names[0] - names[1] == {name}

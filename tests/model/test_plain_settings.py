@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from pytest_layercount.model import plain_settings as module
-from pytest_layercount.model.plain_settings import is_without_effect, plain_settings
+from pytest_layercount.model.plain_settings import (
+    is_without_effect,
+    plain_settings,
+    stored_settings,
+)
 from tests.conftest import needs_keras
 from tests.kerases import generation, is_keras_3_3, load_keras
 from tests.model.test_layers import classes
@@ -147,3 +151,12 @@ def test_an_attribute_is_read_that_says_what_the_configuration_does(
     held: Any, value: Any, holds: bool
 ) -> None:
     assert module._holds(SimpleNamespace(**held), "units", value) is holds
+
+
+def test_a_lambda_in_a_file_is_told_by_its_code() -> None:
+    one, two = (
+        stored_settings("Lambda", {"function": code}, {}, builtin=True) for code in ("a", "b")
+    )
+    assert one[module.STORED] != two[module.STORED]
+    assert stored_settings("Lambda", {"function": "a"}, {}, builtin=True) == one
+    assert module.STORED not in stored_settings("Lambda", {}, {}, builtin=False)

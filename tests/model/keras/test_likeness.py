@@ -47,6 +47,20 @@ class Converted:
         return 1.0
 
 
+class Tensor:
+    """As those of every backend, whose numbers are known or not yet."""
+
+    shape, dtype = (), "float32"
+
+    def __init__(self, value: float | None) -> None:
+        self.value = value
+
+    def numpy(self) -> float:
+        if self.value is None:
+            raise NotImplementedError("it is symbolic")
+        return self.value
+
+
 class Table:
     """As a lookup table of TensorFlow, which keeps what it holds to itself."""
 
@@ -114,6 +128,9 @@ OTHERS = [
     (Table("a"), Table("b")),
     (Table("a"), Table()),
     (Named(factor=1.0), Named(factor=2.0)),
+    (Tensor(1.0), Tensor(2.0)),
+    (Tensor(1.0), 2.0),
+    (Tensor(1.0), "a"),
     (1 + 2j, 1 - 2j),
     (b"a", b"b"),
 ]
@@ -135,6 +152,9 @@ ALIKE = [
     (object(), object()),
     (object(), 1.0),
     (Converted(), 2.0),
+    (Tensor(1.0), Tensor(1.0)),
+    (Tensor(1.0), 1.0),
+    (Tensor(None), Tensor(None)),
     ([object()], [object(), object()]),
     ([VARIABLE], [VARIABLE, VARIABLE]),
     ({"a": VARIABLE}, {"b": VARIABLE}),

@@ -187,3 +187,17 @@ def test_a_graph_of_too_many_operations(monkeypatch: pytest.MonkeyPatch) -> None
     many = [node("relu", "Relu", "x"), node("more", "Relu", "relu")]
     with pytest.raises(ModelError, match="it has more than 1 operations"):
         flat([entry(), *many], "more:0")
+
+
+@pytest.mark.parametrize("calls", [flatten.DEEPEST, flatten.DEEPEST + 1])
+def test_functions_call_one_another_to_a_depth(calls: int) -> None:
+    chain = [function("f1", relu())]
+    for number in range(2, calls + 1):
+        inner = node("inner", f"f{number - 1}", "a")
+        chain.append(function(f"f{number}", inner, result="inner:r:0"))
+    nodes = [entry(), node("call", f"f{calls}", "x")]
+    if calls > flatten.DEEPEST:
+        with pytest.raises(ModelError, match="call one another without end"):
+            flat(nodes, "call:0", *chain)
+        return
+    assert [type_ for _, type_, _ in flat(nodes, "call:0", *chain)] == ["Placeholder", "Relu"]

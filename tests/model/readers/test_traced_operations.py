@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ def op(type_: str, *inputs: int, shape: Shape = LINE, scope: str = "layer", **mo
 
 def layers(*ops: Op) -> list[Layer]:
     """What operations amount to, the last of which gives the result."""
-    inputs = {op.name: place for place, op in enumerate(ops) if op.type == "Placeholder"}
+    entries = [(place, op) for place, op in enumerate(ops) if op.type == "Placeholder"]
+    inputs = {op.name: place for place, op in entries if op.variable is None}
     function = Function("f", "2.15", ops, inputs, {"y": (len(ops) - 1, 0)}, frozenset({"v"}))
     graph = graph_of_function(function)
     return [layer for layer in graph.layers if layer.kind != "input"]
@@ -575,3 +577,52 @@ def test_what_is_added_for_each_channel_is_a_bias(
         wanted = joins if not first or shape == (1,) else attributes != {}
         assert [layer.config.get("use_bias") for layer in found][:1] == [wanted]
         assert len(found) == (1 if wanted else 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "held", "type_", "weights"),
+    [
+        ((1.0, 1.0, 1.0, 1.0), "c", "LayerScale", 4),
+        ((1.0, 1.0, 1.0, 1.0), None, "multiply", 0),
+        ((1.0,), "c", "multiply", 0),
+        (1.0, "c", "multiply", 0),
+    ],
+)
+def test_a_constant_that_a_function_captured_is_a_weight_unless_it_is_one_number(
+    value: Any, held: str | None, type_: str, weights: int
+) -> None:
+    captured = replace(constant(value), variable=held)
+    (found,) = layers(entry(), captured, op("Mul", 0, 1))
+    assert (found.operation or found.type, found.parameters) == (type_, weights)
+
+
+def test_what_is_captured_otherwise_is_a_weight_of_one_number_too() -> None:
+    held = replace(entry((), name="v"), variable="v")
+    (found,) = layers(entry(), held, op("Mul", 0, 1))
+    assert found.parameters == 1
+
+
+@pytest.mark.parametrize(
+    ("division", "bound", "type_"),
+    [
+        ("Div", "Maximum", "Normalization"),
+        ("RealDiv", "Maximum", "Normalization"),
+        ("DivNoNan", "Maximum", "BatchNormalization"),
+        ("RealDiv", "AddV2", "BatchNormalization"),
+    ],
+)
+def test_only_a_deviation_that_is_bounded_from_below_is_that_of_a_normalization(
+    division: str, bound: str, type_: str
+) -> None:
+    (found,) = layers(
+        entry(),
+        variable(4, "mean"),
+        op("Sub", 0, 1),
+        variable(4, "variance"),
+        op("Sqrt", 3, shape=(4,)),
+        constant(0.25),
+        op(bound, 4, 5, shape=(4,)),
+        op(division, 2, 6),
+    )
+    assert (found.type, found.parameters) == (type_, 8)
+    assert found.config["epsilon"] == (0.25 if type_ == "Normalization" else None)

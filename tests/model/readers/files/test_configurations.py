@@ -138,8 +138,8 @@ def test_the_arguments_of_keras_2() -> None:
     for operation in ("add", "divide", "maximum", "minimum", "multiply", "subtract"):
         arrays = raw_call(given, SavedLayer("f", "TFOpLambda", {}, operation=operation)).kwargs
         assert arrays["z"] == [5, 6]
-        np.testing.assert_array_equal(arrays["x"], [1, 2])
-        np.testing.assert_array_equal(arrays["y"], [3, 4])
+        assert [type(arrays[name]) for name in "xy"] == [np.ndarray, np.ndarray]
+        np.testing.assert_array_equal([arrays[name] for name in "xy"], [[1, 2], [3, 4]])
     assert raw_call(given, SavedLayer("f", "TFOpLambda", {}, operation="concat")).kwargs["x"] == [
         1,
         2,
@@ -506,3 +506,19 @@ def test_which_keras_wrote_a_file_without_a_version(
 ) -> None:
     assert Parser({"module": module, "config": config}, "").generation == generation
     assert Parser({"module": module, "config": config}, "2.15.0").generation == 2
+
+
+@pytest.mark.parametrize("activation", [{}, {"activation": None}, {"activation": "linear"}])
+def test_no_activation_is_the_linear_one(activation: Mapping[str, Any]) -> None:
+    graph = read(functional(entry("Dense", "d", taking("x"), units=3, **activation)))
+    assert graph.layers[1].config["activation"] == "linear"
+
+
+@pytest.mark.parametrize("kind", ["Own", "Pipeline"])
+def test_only_a_sequential_model_is_opened_by_its_list_of_layers(kind: str) -> None:
+    parts = [layer("Dense", {"name": name, "units": 3}) for name in ("d", "e")]
+    whole = {**layer(kind, {"name": "w", "layers": parts}), "name": "w"}
+    graph = read(functional({**whole, "inbound_nodes": [taking("x")]}))
+    assert [each.path for each in graph.layers] == ["x", "w"]
+    opened = read(functional({**whole, "class_name": "Sequential", "inbound_nodes": [taking("x")]}))
+    assert [each.path for each in opened.layers] == ["x", "w/d", "w/e"]

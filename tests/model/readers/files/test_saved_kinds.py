@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_layercount import count_layers, plan_fold, read_graph
@@ -24,6 +25,24 @@ if has_keras():
 
 GENERATION = generation(load_keras()) if has_keras() else 0
 IMAGE, LINE, WORDS = (8, 8, 3), (6, 4), (3,)
+
+if has_keras():
+
+    @keras.utils.register_keras_serializable("saved kinds")
+    class ByCode(keras.Model):  # type: ignore[misc,name-defined]
+        """A model whose graph only its code tells, though it is one for Keras."""
+
+        def __init__(self, **kwargs: Any) -> None:
+            entry = keras.Input(LINE)
+            pooled = layers.MaxPooling1D(name="pool")(layers.Conv1D(3, 1)(entry))
+            super().__init__(entry, layers.BatchNormalization(name="bn")(pooled), **kwargs)
+
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name}
+
+        @classmethod
+        def from_config(cls, config: Mapping[str, Any], **_: Any) -> Any:
+            return cls(**config)
 
 
 def saved(model: Any, tmp_path: Path, suffix: str) -> Path:
@@ -438,3 +457,18 @@ def test_the_generation_of_a_file_without_a_version(tmp_path: Path) -> None:
         path = tmp_path / f"{model.name}.json"
         path.write_text(json.dumps(keras.saving.serialize_keras_object(model)))
         assert read_graph(path).keras == f"Keras {GENERATION}"
+
+
+def test_a_fold_that_depends_on_values_is_decided_where_only_code_tells_the_graph(
+    tmp_path: Path,
+) -> None:
+    model = ByCode()
+    normalization = model.get_layer("bn")
+    _, *others = normalization.get_weights()
+    normalization.set_weights([np.array([1.0, -1.0, 1.0]), *others])
+    path = saved(model, tmp_path, ".keras")
+    (possible,) = plan_fold(path).folds
+    assert possible.condition
+    decided = plan_fold(path, resolve=True)
+    assert not decided.folds
+    assert [(no.layer, no.reason) for no in decided.refusals] == [("bn", "scale-negative")]

@@ -382,3 +382,24 @@ def test_only_a_vocabulary_that_is_no_file_is_endless(wrapper, tmp_path):
     for plain in (None, ["/dev/null"], str(file), "nowhere.txt", "\0"):
         assert endless_file(model(plain)) is None
     assert endless_file(model("/dev/null")) == "layer 'words' reads the file /dev/null"
+
+
+def metadata_of(config):
+    """``keras_metadata.pb`` of one object."""
+
+    def field(number, content):
+        length = [len(content) & 0x7F | 0x80, len(content) >> 7]  # in two bytes, if need be or not
+        return bytes([number << 3 | 2, *length]) + content
+
+    return field(1, field(5, json.dumps(config).encode()))
+
+
+@pytest.mark.parametrize("place", ["keras_metadata.pb", "config.json"])
+def test_a_folder_that_is_both_kinds_is_searched_as_both(place, tmp_path):
+    plain, held = layer("Dense", "d"), layer("Lambda", function=function("exec"))
+    (tmp_path / "config.json").write_text(json.dumps(held if place == "config.json" else plain))
+    (tmp_path / "keras_metadata.pb").write_bytes(
+        metadata_of(plain if place == "config.json" else held)
+    )
+    with pytest.raises(ModelError, match=r"'scale' calls builtins\.exec"):
+        check_stored_code(tmp_path, trusted=False)
