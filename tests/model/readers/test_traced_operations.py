@@ -517,6 +517,7 @@ def test_parts_joined_once_more(
         (3, (1, 1, 1, 3), (None, 6, 12), None),
         (2, (1, 1, 3, 1), (None, 72), None),
         (2, (1, 3, 1), (None, 18, 4), None),
+        (0, (3, 1, 1, 1), (None, 6, 4), None),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -626,3 +627,135 @@ def test_only_a_deviation_that_is_bounded_from_below_is_that_of_a_normalization(
     )
     assert (found.type, found.parameters) == (type_, 8)
     assert found.config["epsilon"] == (0.25 if type_ == "Normalization" else None)
+
+
+@pytest.mark.parametrize(
+    ("window", "strides", "depth", "bias", "name", "scope", "joins"),
+    [
+        ((1, 1), (1, 1), 4, False, "separable_conv2d", "layer", True),
+        ((1, 1), (2, 2), 4, False, "separable_conv2d", "layer", False),
+        ((1, 2), (1, 1), 4, False, "separable_conv2d", "layer", False),
+        ((1, 1), (1, 1), 2, False, "separable_conv2d", "layer", False),
+        ((1, 1), (1, 1), 4, True, "separable_conv2d", "layer", False),
+        ((1, 1), (1, 1), 4, False, "another", "layer", False),
+        ((1, 1), (1, 1), 4, False, "separable_conv2d", "", False),
+    ],
+)
+def test_two_kernels_that_are_one_layer(
+    window: Any, strides: Any, depth: int, bias: bool, name: str, scope: str, joins: bool
+) -> None:
+    prefix = f"{scope}/" if scope else ""
+    places = {"shapes": (IMAGE,), "attributes": ONCE}
+    once_more = {**ONCE, "strides": (1, *strides, 1)}
+    first = Op(f"{prefix}separable_conv2d/depthwise", "DepthwiseConv2dNative", ((0, 0), (1, 0)))
+    added = Op("b", "VarHandleOp", shapes=((4,),), attributes={"shape": (4,)}, variable="b")
+    biases = [added, Op(f"{prefix}BiasAdd", "BiasAdd", ((2, 0), (3, 0)), (IMAGE,))]
+    last = 3 + 2 * bias
+    found = layers(
+        entry(IMAGE),
+        kernel(3, 3, 4, 1),
+        Op(first.name, first.type, first.inputs, **places),  # type: ignore[arg-type]
+        *(biases if bias else []),
+        Op(
+            "w",
+            "VarHandleOp",
+            shapes=((*window, depth, 5),),
+            attributes={"shape": ()},
+            variable="w",
+        ),
+        Op(f"{prefix}{name}", "Conv2D", ((last - 1, 0), (last, 0)), (IMAGE,), attributes=once_more),
+    )
+    assert ([layer.type for layer in found] == ["SeparableConv2D"]) == joins
+    assert len(found) == (1 if joins else 2)
+
+
+def test_a_window_over_volumes_between_two_shapings_stays() -> None:
+    volume = (None, 1, 6, 4, 4)
+    found = types(
+        entry((None, 6, 4, 4)),
+        constant(1, "int32"),
+        op("ExpandDims", 0, 1, shape=volume),
+        op("MaxPool3D", 2, shape=volume, attributes={"ksize": (1, 1, 2, 2, 1)}),
+        op("Squeeze", 3, shape=(None, 6, 4, 4), attributes={"squeeze_dims": (1,)}),
+    )
+    assert found == ["ExpandDims+MaxPooling3D+Squeeze"]
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+@pytest.mark.parametrize("scope", ["layer", ""])
+def test_zeros_in_front_of_a_window_that_pads_itself(padding: str, scope: str) -> None:
+    found = layers(
+        entry(),
+        constant(((0, 0), (2, 0), (0, 0)), "int32"),
+        op("Pad", 0, 1, scope=scope),
+        constant(1, "int32"),
+        op("ExpandDims", 2, 3, shape=IMAGE, scope=scope),
+        kernel(1, 3, 4, 5),
+        op("Conv2D", 4, 5, shape=IMAGE, attributes={**WINDOW, "padding": padding}, scope=scope),
+        op("Squeeze", 6, attributes={"squeeze_dims": (1,)}, scope=scope),
+    )
+    causal = (padding, scope) == ("VALID", "layer")
+    assert found[-1].config["padding"] == ("causal" if causal else padding.lower())
+    assert len(found) == (1 if causal else 2)
+
+
+@pytest.mark.parametrize("start", [3, 0])
+def test_a_line_repeated_twice_is_not_repeated_once(start: int) -> None:
+    """The second time what the first has made, or the line itself."""
+    (layer, *more) = layers(
+        entry((None, 2, 4)),
+        constant(1, "int32"),
+        Op("layer/split", "Split", ((1, 0), (0, 0)), ((None, 1, 4),) * 2, ("float32",) * 2),
+        Op("layer/c", "ConcatV2", ((2, 0), (2, 0), (2, 1), (2, 1), (1, 0)), ((None, 4, 4),)),
+        Op("layer/split_1", "Split", ((1, 0), (start, 0)), ((None, 1, 4),) * 2, ("float32",) * 2),
+        Op("layer/d", "ConcatV2", ((4, 0), (4, 0), (4, 1), (4, 1), (1, 0)), ((None, 4, 4),)),
+        op("AddV2", 3, 5, shape=(None, 4, 4), scope="after") if start == 0 else op("Relu", 5),
+    )
+    assert layer.type != "UpSampling1D"
+    assert "UpSampling1D" not in {one.type for one in more}
+
+
+def test_an_image_repeated_along_one_axis_and_beside_it_along_the_other() -> None:
+    rows = repeated(1, 2, [0, 0, 1, 1])
+    found = types(
+        *rows,
+        constant(2, "int32"),
+        Op(
+            "model/layer/split_1",
+            "Split",
+            ((5, 0), (0, 0)),
+            ((None, 2, 1, 4),) * 3,
+            ("float32",) * 3,
+        ),
+        Op("model/layer/d", "ConcatV2", (*((6, n // 2) for n in range(6)), (5, 0)), (IMAGE,)),
+        op("AddV2", 4, 7, scope="after"),
+    )
+    assert "UpSampling2D" not in found
+
+
+def test_a_table_of_which_other_indices_are_counted_from_the_end() -> None:
+    found = layers(
+        entry((None, 6), "int32"),
+        entry((None, 6), "int32", name="y"),
+        kernel(9, 4),
+        constant(0, "int32"),
+        op("Less", 1, 3, shape=(None, 6)),
+        constant((9, 4), "int32"),
+        constant((0,), "int32"),
+        constant((1,), "int32"),
+        Op("size", "StridedSlice", ((5, 0), (6, 0), (7, 0)), ((),), dtypes=("int32",)),
+        op("AddV2", 0, 8, shape=(None, 6)),
+        op("SelectV2", 4, 9, 0, shape=(None, 6)),
+        op("GatherV2", 2, 10),
+    )
+    assert "Embedding" not in {layer.type for layer in found}
+
+
+@pytest.mark.parametrize("times", [(1, 1), (2, 3), None])
+def test_an_image_resized_by_a_product(times: Any) -> None:
+    sizes = [constant((6, 6), "int32"), constant(times, "int32")]
+    product = Op("product", "Mul", ((1, 0), (2, 0)), ((2,),), dtypes=("int32",))
+    shape = (None, None, None, 4)
+    (layer,) = layers(entry(shape), *sizes, product, op("ResizeBilinear", 0, 3, shape=shape))
+    assert layer.type == ("UpSampling2D" if times else "Resizing")
+    assert layer.config.get("size") == times

@@ -221,10 +221,10 @@ def _split_and_joined(steps: Steps, split: Step, joined: Step) -> tuple[int, int
     shape = parts[0]
     if not isinstance(axis, int) or shape is None or shape[axis] != 1:
         return None
-    times, rest = divmod(len(joined.reads), len(parts))
+    times = len(joined.reads) // len(parts)
     wanted = [(split.last, number) for number in range(len(parts)) for _ in range(times)]
     alike = joined.reads == wanted and steps.value(joined, -1) == axis
-    return (axis % len(shape), times) if alike and not rest else None
+    return (axis % len(shape), times) if alike else None
 
 
 def _tiled(steps: Steps, expanded: Step, tiled: Step, reshaped: Step) -> tuple[int, int] | None:
@@ -239,7 +239,7 @@ def _tiled(steps: Steps, expanded: Step, tiled: Step, reshaped: Step) -> tuple[i
     # The new axis stands behind the one that is repeated, and both become one.
     place %= len(before) + 1
     axis, numbers = place - 1, _multiples(steps, tiled)
-    if axis < 0 or len(numbers) != len(before) + 1 or not isinstance(numbers[place], int):
+    if len(numbers) != len(before) + 1 or not isinstance(numbers[place], int):
         return None
     times = numbers[place]
     if [*numbers[:place], *numbers[place + 1 :]] != [1] * len(before):

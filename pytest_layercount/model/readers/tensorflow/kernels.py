@@ -152,7 +152,7 @@ def _dilated_padding(steps: Steps, step: Step) -> str | None:
     # Without padding, sizes differ by how far the window reaches over the first place.
     rates = zip(_sizes(step), step.config["dilation_rate"], strict=True)
     reach = [((size or 0) - 1) * rate for size, rate in rates]
-    return "valid" if differ == reach and any(reach) else None if any(differ) else "same"
+    return "valid" if differ == reach else None if any(differ) else "same"
 
 
 def _pointwise(steps: Steps, step: Step) -> Step | None:
