@@ -31,10 +31,50 @@ from pytest_layercount.text import printable
 _ROOT = "layercount"
 
 
+_CHOSEN = pytest.StashKey[list[str]]()
+_WORKER = "layercount_chosen"
+"""What a worker is told: the node ids given, and whether the suite is left out."""
+
+
+class Choice:
+    """What is to run: the suite, models that are named, or both.
+
+    Node ids of named models can be given to pytest, which would look for files of this name.
+    A model named on the command line runs alone where no path is given; those of the
+    configuration file run with the suite.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        told = getattr(config, "workerinput", {}).get(_WORKER)
+        self.ids: list[str]
+        self.alone: bool
+        self.ids, self.alone = told or self._given(config)
+        config.stash[_CHOSEN] = self.ids
+        others = [argument for argument in config.args if not _is_node_id(argument)]
+        config.args = [] if self.alone else others
+
+    @staticmethod
+    def _given(config: pytest.Config) -> tuple[list[str], bool]:
+        ids = [argument for argument in config.args if _is_node_id(argument)]
+        paths = config.args_source is config.ArgsSource.ARGS and len(ids) < len(config.args)
+        named = bool(ids) or config.getoption("layercount_models") is not None
+        return ids, named and not paths
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker, which gets other arguments."""
+        node.workerinput[_WORKER] = (self.ids, self.alone)
+
+
+def _is_node_id(argument: str) -> bool:
+    return argument.startswith(f"{_ROOT}::")
+
+
 def collect(session: pytest.Session) -> list[pytest.Item]:
     """The tests of the models named; an error in a name is one of collecting it."""
     config = session.config
-    named = dict.fromkeys(settings(config).models)
+    chosen = config.stash.get(_CHOSEN, [])
+    named = dict.fromkeys(map(_model_of, chosen) if chosen else settings(config).models)
     base = Path.cwd()
     if config.getoption("layercount_models") is None and config.inipath is not None:
         base = config.inipath.parent
@@ -51,7 +91,14 @@ def collect(session: pytest.Session) -> list[pytest.Item]:
         vars(report).pop("call", None)  # as pytest does: it cannot be sent by a worker
         model.ihook.pytest_collectreport(report=report)
         items += report.result or []
-    return items
+    return [item for item in items if not chosen or any(map(item.nodeid.startswith, chosen))]
+
+
+def _model_of(node_id: str) -> str:
+    """``zoo:small`` of ``layercount::zoo:small::budget`` and of ``layercount::zoo:small``."""
+    text = node_id.removeprefix(f"{_ROOT}::")
+    model, _, check = text.rpartition("::")
+    return model if check in {kind.__name__.lower() for kind in _CHECKS} else text
 
 
 class NamedModel(pytest.Collector):
@@ -66,7 +113,7 @@ class NamedModel(pytest.Collector):
         if not self.target.module:
             self.target = replace(self.target, path=str(self.base / self.target.path))
         self.target.check()
-        for kind in (Budget, Foldable, Equivalent):
+        for kind in _CHECKS:
             yield kind.from_parent(self, name=kind.__name__.lower(), path=self.path)
 
     def model(self) -> Any:
@@ -171,3 +218,6 @@ class Equivalent(_Check):
         if not found.equivalence.equivalent:
             raise Failed(messages.folds.not_equivalent(plan.graph.name, found))
         return ""
+
+
+_CHECKS = (Budget, Foldable, Equivalent)

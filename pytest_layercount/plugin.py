@@ -53,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_layercount import auto
 
         auto.start(config)
+    if _names_models(config):
+        from pytest_layercount import named
+
+        config.pluginmanager.register(named.Choice(config), "layercount-choice")
     upgrade.activate(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
@@ -83,7 +87,7 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of models that are named, before ``-k`` and others choose."""
-    if settings.settings(session.config).models:
+    if session.config.pluginmanager.has_plugin("layercount-choice"):
         from pytest_layercount import named
 
         items += named.collect(session)
@@ -130,6 +134,15 @@ def pytest_runtest_makereport(
     recorder(item.config).attach(item, report)
     claims.attach(item, report)
     return report
+
+
+def _names_models(config: pytest.Config) -> bool:
+    """Whether models are named: by a setting, by node ids, or as the controller tells a worker."""
+    return bool(
+        settings.settings(config).models
+        or any(argument.startswith("layercount::") for argument in config.args)
+        or "layercount_chosen" in getattr(config, "workerinput", ())
+    )
 
 
 def _is_marked(node: pytest.Item | pytest.Collector) -> bool:

@@ -84,10 +84,42 @@ def test_they_are_chosen_and_listed_like_any_test(suite):
     result.stdout.fnmatch_lines(["layercount::zoo:small::budget", "1/3 tests collected*"])
 
 
-def test_they_run_beside_a_suite(suite):
+@processes
+def test_named_on_the_command_line_they_run_alone_where_no_path_is_given(suite, workers):
     suite.makepyfile("def test_it(): pass")
-    result = suite.runpytest("--layercount-model=zoo:small", "--layercount-max=3")
-    result.assert_outcomes(passed=2, skipped=2)
+    named = "--layercount-model=zoo:normed"
+    suite.runpytest(named, "-k", "not equivalent", *workers).assert_outcomes(passed=1, skipped=1)
+    suite.runpytest(named, "-k", "not equivalent", ".", *workers).assert_outcomes(
+        passed=2, skipped=1
+    )
+
+
+@processes
+@pytest.mark.parametrize("options", [[], ["--layercount-model=zoo:small"]], ids=["alone", "named"])
+def test_their_node_ids_can_be_given_to_pytest(suite, workers, options):
+    suite.makepyfile("def test_it(): pass")
+    ids = ["layercount::zoo:small::budget", "layercount::zoo:normed"]
+    run = [*options, "--layercount-max=9", "-v", *workers]
+    result = suite.runpytest(ids[0], *run)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([f"*{ids[0]}*"])
+    result = suite.runpytest(*ids, "-k", "not equivalent", *run)
+    result.assert_outcomes(passed=3)
+    result = suite.runpytest(ids[0], "test_their_node_ids_can_be_given_to_pytest.py", *run)
+    result.assert_outcomes(passed=2)
+
+
+def test_a_node_id_that_names_no_model_is_an_error_of_collecting_it(suite):
+    result = suite.runpytest("layercount::zoo:gone::budget")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["zoo:gone: zoo has nothing called 'gone'*"])
+
+
+def test_those_of_the_configuration_file_run_beside_a_suite(suite):
+    suite.makepyfile("def test_it(): pass")
+    with (suite.path / "tox.ini").open("a") as ini:
+        ini.write("\nlayercount_models = zoo:small\n")
+    suite.runpytest("--layercount-max=3").assert_outcomes(passed=2, skipped=2)
 
 
 def test_models_of_the_configuration_file_are_found_from_there(suite, monkeypatch):
