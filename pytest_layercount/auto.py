@@ -17,7 +17,7 @@ import pytest
 
 from pytest_layercount import messages
 from pytest_layercount.criteria import criteria
-from pytest_layercount.failure import Failed
+from pytest_layercount.failure import Failed, fail, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, models_in, used_fixtures
 from pytest_layercount.marker import NAME, Rule, judge_limits
 from pytest_layercount.report.recorder import recorder
@@ -51,7 +51,7 @@ class Auto:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test that uses a model beyond the limits, also one it asks for in its body."""
-        if item.get_closest_marker(NAME) is not None:
+        if item.get_closest_marker(NAME) is not None or skips_itself(item):
             return (yield)
         known = self._judge(item, set())
         result = yield
@@ -76,7 +76,7 @@ class Auto:
             self._recorder.note(draft)
         failures = [text for text, _ in verdicts if text]
         if failures:
-            raise Failed(messages.counts.joined(failures), pytrace=False)
+            fail(item, messages.counts.joined(failures))
         return set(used)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -27,3 +27,20 @@ class Failed(PytestFailed, AssertionError):
 
     def __init__(self, msg: str | None = None, pytrace: bool = True) -> None:
         super().__init__(None if msg is None else printable(msg), pytrace)
+
+
+# unittest's own marks act inside the call of a test. Our verdict comes before it, and has to
+# heed them.
+
+
+def skips_itself(item: pytest.Item) -> bool:
+    """Whether unittest will skip the test, so that there is nothing to judge."""
+    owners = (getattr(item, "cls", None), getattr(item, "obj", None))
+    return any(getattr(owner, "__unittest_skip__", False) for owner in owners)
+
+
+def fail(item: pytest.Item, text: str) -> NoReturn:
+    """Fail a test before its body runs; one that unittest expects to fail has done so."""
+    if getattr(getattr(item, "obj", None), "__unittest_expecting_failure__", False):
+        pytest.xfail(printable(text))
+    raise Failed(text, pytrace=False)

@@ -23,7 +23,7 @@ from pytest_layercount.criteria import (
     guess_keyword,
     limited,
 )
-from pytest_layercount.failure import Failed
+from pytest_layercount.failure import Failed, fail, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, find_models
 from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import recorder
@@ -114,11 +114,13 @@ def judge(item: pytest.Item) -> None:
         raise Failed(_located(error, item), pytrace=False) from None
     if rule is None:
         return
+    if skips_itself(item):
+        return
     models = find_models(item, rule.model)
     verdicts = [_verdict(item, found, rule) for found in models]
     failures = [verdict for verdict in verdicts if verdict]
     if failures:
-        raise Failed(messages.counts.joined(failures), pytrace=False)
+        fail(item, messages.counts.joined(failures))
 
 
 def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:

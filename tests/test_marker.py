@@ -400,13 +400,63 @@ class TestAutouse(unittest.TestCase):
     def test_autouse(self): pass
 """
     result = run(suite, source)
-    result.assert_outcomes(passed=2, failed=3)
+    result.assert_outcomes(passed=2, failed=2, xfailed=1)
     result.stdout.fnmatch_lines_random(
         [
             "FAILED *::TestModels::test_class - Failed: large: 8 layers > max 3 (+5)",
             "FAILED *::TestAutouse::test_autouse - Failed: large: 8 layers > max 3 (+5)",
         ]
     )
+
+
+UNITTEST = """
+import unittest
+
+{mark}
+class TestModels(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def model(self, {fixture}):
+        return {fixture}
+
+    @unittest.skip("no camera")
+    def test_skipped(self): assert 0
+
+    @unittest.skipIf(True, "no camera")
+    def test_skipped_if(self): assert 0
+
+    @unittest.expectedFailure
+    def test_expected(self): assert 0
+
+    @unittest.expectedFailure
+    def test_expected_and_passes(self): pass
+
+@unittest.skip("no camera")
+{mark}
+class TestSkipped(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def model(self, {fixture}):
+        return {fixture}
+
+    def test_it(self): assert 0
+"""
+
+
+@pytest.mark.parametrize("fixture", ["small", "large"])
+@pytest.mark.parametrize(
+    ("mark", "options"),
+    [
+        ("@pytest.mark.layercount(max=3)", []),
+        ("", ["--layercount-auto", "--layercount-max=3"]),
+    ],
+    ids=["mark", "auto"],
+)
+def test_marks_of_unittest_are_heeded(suite, fixture, mark, options):
+    result = run(suite, UNITTEST.format(mark=mark, fixture=fixture), *options)
+    if fixture == "small":
+        # What unittest expects to fail, and passes, has failed.
+        result.assert_outcomes(skipped=3, xfailed=1, failed=1)
+    else:
+        result.assert_outcomes(skipped=3, xfailed=2)
 
 
 @pytest.mark.parametrize(

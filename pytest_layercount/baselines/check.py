@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_layercount import messages
+from pytest_layercount import messages, rerun
 from pytest_layercount.allowance import NOTHING, Allowance
 from pytest_layercount.baselines.claims import Claim, claim
 from pytest_layercount.baselines.write import BaselineError
@@ -47,7 +47,7 @@ class Look:
 
 def default_name(item: pytest.Item, place: str = "") -> str:
     """``test_detector.TestDeployed.test_small``, and where the test has the model from."""
-    parts = [item.path.stem, *item.nodeid.split("::")[1:], place]
+    parts = [item.path.stem, *rerun.names(item), place]
     return ".".join(filter(None, parts))
 
 
@@ -63,7 +63,7 @@ def look(item: pytest.Item, graph: ModelGraph, asked: Asked, name: str) -> Look:
     made = claim(item, name)
     if made is None:
         raise Failed(messages.baselines.claimed_twice(name))
-    test = "::".join([item.path.name, *item.nodeid.split("::")[1:]])
+    test = "::".join([item.path.name, *rerun.names(item)])
     after = baseline(test, name, str(asked), graph)
     update = settings(item.config).update
     before = _load(made, ignore_damage=update == "all")
@@ -79,7 +79,7 @@ def look(item: pytest.Item, graph: ModelGraph, asked: Asked, name: str) -> Look:
         raise Failed(messages.baselines.of_another(made.shown, before.name))
     if before.judged.endswith(FOLDED) != asked.folded:
         said = messages.baselines.judged_otherwise(
-            made.shown, before.judged, str(asked), made.command
+            made.shown, before.judged, str(asked), made.command()
         )
         raise Failed(said)
     found = _compare(made, before, after, asked)
@@ -106,7 +106,7 @@ def _write(made: Claim, after: Baseline, graph: ModelGraph, *, missing: bool) ->
 
     text = written(after)
     if missing:
-        layers, command = after.numbers["layers"], f"{made.command}=new"
+        layers, command = after.numbers["layers"], made.command("new")
         said = messages.baselines.missing(graph.name, layers, made.shown, text, command)
         raise Failed(said)
     made.text = text
@@ -132,4 +132,4 @@ def _compare(made: Claim, before: Baseline, after: Baseline, asked: Asked) -> Co
         return compare(before, after, asked.metrics, asked.allowance)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         said = str(error) or type(error).__name__
-        raise Failed(messages.baselines.no_model(made.shown, said, made.command)) from None
+        raise Failed(messages.baselines.no_model(made.shown, said, made.command())) from None

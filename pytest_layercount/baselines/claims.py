@@ -6,13 +6,14 @@ controller sees whether two of them mean the same file.
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_layercount import rerun
 from pytest_layercount.baselines.names import FOLDER, file_name
 
 ATTRIBUTE = "layercount_baselines"
@@ -23,23 +24,31 @@ ATTRIBUTE = "layercount_baselines"
 class Claim:
     """A test's claim to the baseline ``name`` in the file ``path``.
 
-    ``shown`` is the file as users see it, from the root of the suite. ``text`` is what
-    is to be written, None if nothing; ``drifted`` says that the model differs from the
-    baseline within what is allowed, and ``partial`` that the baseline is of the old format.
+    ``shown`` is the file as users see it, from the root of the suite. ``arguments`` run the
+    test again. ``text`` is what is to be written, None if nothing; ``drifted`` says that the
+    model differs from the baseline within what is allowed, and ``partial`` that the baseline
+    is of the old format.
     """
 
     path: str
     shown: str
     name: str
     test: str
+    arguments: list[str]
     text: str | None = None
     drifted: bool = False
     partial: bool = False
 
-    @property
-    def command(self) -> str:
+    def command(self, update: str = "") -> str:
         """The command that writes the baseline as the model is now."""
-        return f"pytest {shlex.quote(self.test)} --layercount-update"
+        return update_command([self], update)
+
+
+def update_command(claims: Sequence[Claim], update: str = "") -> str:
+    """The command that writes these baselines as the models are now, and no others."""
+    options = claims[0].arguments[:-1]
+    option = f"--layercount-update={update}" if update else "--layercount-update"
+    return rerun.command([*options, *(made.arguments[-1] for made in claims), option])
 
 
 _WAITING = pytest.StashKey[list[Claim]]()
@@ -53,7 +62,7 @@ def claim(item: pytest.Item, name: str) -> Claim | None:
         return None
     names.add(name)
     path = item.path.parent / FOLDER / file_name(name)
-    made = Claim(str(path), shown(path, item.config), name, item.nodeid)
+    made = Claim(str(path), shown(path, item.config), name, item.nodeid, rerun.arguments(item))
     item.stash.setdefault(_WAITING, []).append(made)
     return made
 

@@ -44,7 +44,7 @@ def against_baseline(
     subject.growth = _growth(found, seen.claim.shown, asked)
     if not seen.good:
         claim, allowed = seen.claim, str(asked.allowance)
-        where = messages.baselines.Where(graph.name, claim.shown, claim.command, allowed)
+        where = messages.baselines.Where(graph.name, claim.shown, claim.command(), allowed)
         raise Failed(messages.baselines.grown(found, where, note=note))
     return found
 

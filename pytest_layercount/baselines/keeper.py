@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_layercount import messages
-from pytest_layercount.baselines.claims import Claim, claims, shown
+from pytest_layercount.baselines.claims import Claim, claims, shown, update_command
 from pytest_layercount.baselines.seen import OUTPUT, Seen
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
@@ -53,12 +53,14 @@ class Keeper:
             return
         self._errors += self._clashes()
         self._write()
-        drifted = [claim.shown for claim in self._all() if claim.drifted]
+        drifted = [claim for claim in self._all() if claim.drifted]
         if drifted:
-            self._said.append(messages.baselines.drifted(drifted))
-        partial = [claim.shown for claim in self._all() if claim.partial]
+            files = [claim.shown for claim in drifted]
+            self._said.append(messages.baselines.drifted(files, update_command(drifted)))
+        partial = [claim for claim in self._all() if claim.partial]
         if partial:
-            self._said.append(messages.baselines.partial(partial))
+            files = [claim.shown for claim in partial]
+            self._said.append(messages.baselines.partial(files, update_command(partial)))
         unused = list(self._unused()) if self._is_complete(session) else []
         if unused:
             said = self._errors if settings(self._config).strict_baselines else self._said

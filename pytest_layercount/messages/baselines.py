@@ -129,21 +129,21 @@ def grown(found: Comparison, where: Where, note: str | None = None) -> str:
 PARTIAL = "the baseline is of an old format that does not show every setting, as one of now does"
 
 
-def partial(files: Sequence[str]) -> str:
+def partial(files: Sequence[str], command: str) -> str:
     """Baselines that do not show all of what is compared now."""
     return page(
         f"{number(len(files), 'baseline')} of an old format, in which other settings go unseen:",
         *cut([f"    {file}" for file in files], 10, indent="    "),
-        "to record the models as they are: pytest --layercount-update",
+        f"to record the models as they are: {command}",
     )
 
 
-def drifted(files: Sequence[str]) -> str:
+def drifted(files: Sequence[str], command: str) -> str:
     """Baselines whose models differ from them as much as they may."""
     return page(
         f"{number(len(files), 'baseline')} whose model differs within what is allowed:",
         *cut([f"    {file}" for file in files], 10, indent="    "),
-        "to record the models as they are: pytest --layercount-update",
+        f"to record the models as they are: {command}",
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_layercount import messages
 from pytest_layercount.errors import ModelError
-from pytest_layercount.failure import Failed
+from pytest_layercount.failure import fail, skips_itself
 from pytest_layercount.fixture_models import Place, models_in, place_of, test_of, used_fixtures
 from pytest_layercount.records.file import model_data
 from pytest_layercount.records.record import ModelRecord
@@ -62,10 +62,10 @@ class Watch:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test that uses a model which differs from its record."""
         failed = [judged for judged in self._used(item) if judged.failure]
-        if failed:
+        if failed and not skips_itself(item):
             failed.sort(key=lambda judged: judged.told not in ("", item.nodeid))
             texts = [self._told(judged, item) for judged in failed]
-            raise Failed(messages.counts.joined(texts), pytrace=False)
+            fail(item, messages.counts.joined(texts))
         return (yield)
 
     @pytest.hookimpl(wrapper=True)

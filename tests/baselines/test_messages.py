@@ -108,11 +108,11 @@ def test_missing():
 
 def test_drifted_unused_and_written():
     same(
-        messages.baselines.drifted(["a.txt"]),
+        messages.baselines.drifted(["a.txt"], "pytest test_a.py::test_it --layercount-update"),
         """
         1 baseline whose model differs within what is allowed:
             a.txt
-        to record the models as they are: pytest --layercount-update
+        to record the models as they are: pytest test_a.py::test_it --layercount-update
         """,
     )
     assert messages.baselines.unused([f"{n}.txt" for n in range(20)]).splitlines() == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_two(net, assert_matches_baseline): assert_matches_baseline(net, "two")
         "    __layercount__/test_mod.test_missing.txt",
         "1 baseline whose model differs within what is allowed:",
         f"    {MARKED}",
-        "to record the models as they are: pytest --layercount-update",
+        "to record the models as they are: pytest test_mod.py::test_it --layercount-update",
         *UNUSED,
         "__layercount__/two.txt: not written, they claim the one name 'two':",
         "    test_mod.py::test_one",
@@ -205,7 +206,7 @@ def test_max_growth(suite, source, growth, size, kept):
             [
                 "1 baseline whose model differs within what is allowed:",
                 f"    {FILE if source == GROWTH else MARKED}",
-                "to record the models as they are: pytest --layercount-update",
+                "to record the models as they are: pytest test_mod.py::test_it --layercount-update",
             ]
         )
 
@@ -235,6 +236,76 @@ def test_the_command_in_the_failure_accepts(suite):
     (accept,) = [line for line in result.outlines if "to accept: pytest " in line]
     run(suite, *shlex.split(accept.partition("pytest ")[2]), size=30).assert_outcomes(passed=1)
     run(suite, size=30).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("folder", "options"),
+    [
+        (".", []),
+        ("sub", []),
+        ("sub", ["--rootdir=.."]),
+        ("sub", ["-c", "../own.ini"]),
+        (".", ["--pyargs", "sub"]),
+        ("elsewhere", ["-c", "../own.ini", "../sub"]),
+    ],
+    ids=" ".join,
+)
+def test_the_commands_can_be_pasted_where_pytest_was_started(suite, monkeypatch, folder, options):
+    for name in ("sub", "elsewhere"):
+        suite.mkdir(name)
+    (suite.path / "sub" / "__init__.py").touch()
+    source = """
+        import pytest
+        from tests.graphs import of_size
+
+        @pytest.mark.parametrize("way", ["a b", "c::d"])
+        def test_it(way, assert_matches_baseline):
+            assert_matches_baseline(of_size(4))
+        """
+    (suite.path / "sub" / "test_sub.py").write_text(dedent(source))
+    ini = (suite.path / "tox.ini").read_text()
+    (suite.path / "own.ini").write_text(ini)
+    monkeypatch.syspath_prepend(str(suite.path))
+    monkeypatch.chdir(suite.path / folder)
+    result = suite.runpytest(*options)
+    result.assert_outcomes(failed=2)
+    commands = [line.partition("pytest ")[2] for line in result.outlines if "to write it: " in line]
+    suite.runpytest(*shlex.split(commands[0])).assert_outcomes(passed=1)
+    suite.runpytest(*options).assert_outcomes(passed=1, failed=1)
+    suite.runpytest(*shlex.split(commands[1])).assert_outcomes(passed=1)
+    suite.runpytest(*options).assert_outcomes(passed=2)
+
+
+def test_the_command_for_several_baselines_names_their_tests_alone(suite):
+    source = "\n".join(
+        f"def test_{name}(net, assert_matches_baseline): assert_matches_baseline(net, max_growth=9)"
+        for name in "abc"
+    )
+    write(suite, source)
+    run(suite, "--layercount-update").assert_outcomes(passed=3)
+    result = run(suite, "-k", "not test_b", size=22)
+    result.assert_outcomes(passed=2)
+    command = "pytest test_mod.py::test_a test_mod.py::test_c --layercount-update"
+    result.stdout.fnmatch_lines([f"to record the models as they are: {command}"])
+
+
+def test_a_group_of_xdist_is_no_part_of_a_baseline(suite):
+    source = """
+        import pytest
+        from tests.graphs import of_size
+
+        @pytest.mark.xdist_group("gpu")
+        @pytest.mark.parametrize("way", ["a@b"])
+        def test_it(way, assert_matches_baseline):
+            assert_matches_baseline(of_size(4))
+        """
+    suite.makepyfile(test_mod=source)
+    grouped = ["-n", "2", "--dist=loadgroup"]
+    suite.runpytest(*grouped, "--layercount-update").assert_outcomes(passed=1)
+    assert files(suite) == ["__layercount__/test_mod.test_it[a@b].txt"]
+    assert "test: test_mod.py::test_it[a@b]\n" in Path(files(suite)[0]).read_text()
+    suite.runpytest().assert_outcomes(passed=1)
+    suite.runpytest(*grouped).assert_outcomes(passed=1)
 
 
 def test_folded_models_are_held_against_folded_models(suite):
