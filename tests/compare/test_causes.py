@@ -502,3 +502,13 @@ def test_what_has_no_cause_is_listed():
 def test_an_unknown_count_is_refused():
     with pytest.raises(ValueError, match="count='nope'"):
         explain(classifier(), classifier(), count="nope")
+
+
+def test_inputs_are_no_nodes():
+    def model(inputs):
+        net = Sketch()
+        return net.model(net.add("Add", *(net.input() for _ in range(inputs))))
+
+    explanation = explain(model(2), model(3), count="nodes")
+    assert [(cause.code, cause.delta) for cause in explanation.causes] == [("added", 0)]
+    assert explain(model(2), model(3)).delta == 1

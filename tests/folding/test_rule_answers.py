@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount.folding.affine import Affine, Array
-from pytest_layercount.folding.rule import Need, Rule, Site, Stop
+from pytest_layercount.folding.rule import ZERO_SHIFT, Need, Rule, Side, Site, Stop
 from pytest_layercount.folding.rules import OURS
 from pytest_layercount.folding.rules.batch_norm import Inherited
 from pytest_layercount.model.graph import Layer, Node, Shape, Value
@@ -874,3 +874,46 @@ def test_a_step_that_a_mask_hides_may_repeat_another(node: Any, shape: Shape, st
                 rule.affine(site, None)
         else:
             assert rule.affine(site, None) is not None
+
+
+@pytest.mark.parametrize("side", [IN, OUT])
+@pytest.mark.parametrize("bias_axes", ["d", None])
+@pytest.mark.parametrize("shifted", [True, False])
+def test_an_einsum_layer_takes_up_a_map(side: Side, bias_axes: str | None, shifted: bool) -> None:
+    call = Call("EinsumDense", (LINE,), (None, 6, 5), {**EINSUM, "bias_axes": bias_axes})
+    random, (array,) = np.random.default_rng(3), arrays(call)
+    weights = {"kernel": random.normal(size=(4, 5))}
+    if bias_axes:
+        weights["bias"] = random.normal(size=5)
+    found = affine(2, 4 if side == IN else 5)
+    found = found if shifted else fulfilling((ZERO_SHIFT,), found)
+
+    def result(x: Array, held: Mapping[str, Array]) -> Array:
+        return np.einsum("abc,cd->abd", x, held["kernel"]) + held.get("bias", 0.0)
+
+    new = call.rule().absorbed(call.site(), side, weights, {0: found})
+    assert new.keys() == ({"kernel", "bias"} if bias_axes or shifted else {"kernel"})
+    if side == IN:
+        wanted = result(applied(found, array), weights)
+    else:
+        wanted = applied(found, result(array, weights))
+    np.testing.assert_allclose(result(array, new), wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "mean", "variance", "trusted"),
+    [
+        (None, 0.0, 1.0, False),
+        (None, 0.0, 2.0, True),
+        (None, 3.0, 1.0, True),
+        ((0.0,), 0.0, 1.0, True),
+        ((3.0,), 3.0, 1.0, True),
+    ],
+)
+def test_statistics_of_zero_and_one_may_be_those_of_a_layer_that_learned_nothing(
+    given: Any, mean: float, variance: float, trusted: bool
+) -> None:
+    call = Call("Normalization", (LINE,), LINE, {**NORM, "input_mean": given})
+    found = call.rule().affine(call.site(), {"mean": mean * ONES, "variance": variance * ONES})
+    assert found is not None
+    assert found.trusted is trusted

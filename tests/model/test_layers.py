@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import read_graph
+from pytest_layercount import count_layers, read_graph
 from pytest_layercount.model.keras.variables import short_name
 from pytest_layercount.model.layers import LAYERS, TYPES, WITHOUT_ROW, row_of
 from pytest_layercount.model.layers.attention import PROJECTING
@@ -224,3 +224,34 @@ def test_a_setting_leaves_a_weight_out(case: Case, name: str, setting: str) -> N
         called(case, layer)
         names.append({short_name(weight) for weight in layer.weights})
     assert names[0] - names[1] == {name}
+
+
+WRAPPERS = {
+    "Bidirectional": lambda layers: layers.LSTM(3),
+    "RNN": lambda layers: layers.LSTMCell(3),
+    "SpectralNormalization": lambda layers: layers.Dense(3),
+    "TimeDistributed": lambda layers: layers.Dense(3),
+}
+"""Layers that are made of another one, and which."""
+KINDS = {case.type: case for case in reversed(HERE) if row_of(case.type).kernels}
+
+
+@needs_keras
+@pytest.mark.parametrize("type_", sorted({*KINDS, *WRAPPERS}))
+def test_what_trains_of_a_frozen_layer_is_what_keras_says(type_: str, tmp_path: Path) -> None:
+    if type_ == "SpectralNormalization" and generation(load_keras()) == 2:
+        pytest.skip("Keras 2 does not load what it wrote of it")
+    if type_ in WRAPPERS:
+        inside = WRAPPERS[type_](load_keras().layers)
+        case = Case(type_, {"cell" if type_ == "RNN" else "layer": inside}, ((6, 4),))
+    else:
+        case = KINDS[type_]
+    layer = made(Case(case.type, {**case.settings, "trainable": False}, case.shapes))
+    if layer is None:
+        pytest.skip("this Keras has no such layer")
+    if type_ == "MultiHeadAttention":
+        skip_in_keras_3_3("takes queries and values of one width")
+    path = saved(called(case, layer), tmp_path)
+    loaded = load_keras().models.model_from_json(path.read_text())
+    trained = sum(weight.numpy().size for weight in loaded.trainable_weights)
+    assert count_layers(path).trainable_parameters == trained
