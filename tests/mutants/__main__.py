@@ -225,9 +225,10 @@ def _judged(
 def _groups(mutant: Mutant, lines: Lines, most: float) -> list[list[str]]:
     """The tests a mutant is given: quick ones, others, and those that start processes.
 
-    The quickest come first, and no more than take ``most`` seconds.
+    No more than take ``most`` seconds: of each file its quickest, then the second of each, and
+    so on, for the tests of a file look at much the same.
     """
-    tests = sorted(lines.tests_of(mutant), key=lines.seconds.__getitem__)
+    tests = _in_turn(sorted(lines.tests_of(mutant), key=lines.seconds.__getitem__))
     rest = sorted(lines.starting - {*tests} - lines.unusable, key=lines.seconds.__getitem__)
     groups: list[list[str]] = [[], [], []]
     spent = 0.0
@@ -236,6 +237,17 @@ def _groups(mutant: Mutant, lines: Lines, most: float) -> list[list[str]]:
         if spent <= most:
             groups[(1 if spent > QUICK else 0) if test in tests else 2].append(test)
     return [group for group in groups if group]
+
+
+def _in_turn(tests: list[str]) -> list[str]:
+    """The first test of each file, then the second of each."""
+    turns: Counter[str] = Counter()
+    order = []
+    for place, test in enumerate(tests):
+        file = test.partition("::")[0]
+        order.append((turns[file], place, test))
+        turns[file] += 1
+    return [test for _, _, test in sorted(order)]
 
 
 def _summary(sample: list[Mutant], results: dict[str, Any]) -> int:
