@@ -22,7 +22,7 @@ from pytest_layercount.report.recorder import Recorder, recorder
 from pytest_layercount.structure import check_codes, check_count, difference
 
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import Comparison
+    from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
@@ -175,7 +175,7 @@ def assert_matches_baseline(
     max_growth: int | str | None = None,
     metrics: Sequence[str] | None = None,
     info: str | None = None,
-) -> Comparison | None:
+) -> BaselineComparison | None:
     """Fail unless ``model`` is as its baseline has it; return what was compared."""
     __tracebackhide__ = True
     with _arguments_of("assert_matches_baseline"):

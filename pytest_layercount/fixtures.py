@@ -14,7 +14,7 @@ import pytest
 from pytest_layercount.report.recorder import recorder
 
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import Comparison
+    from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
@@ -98,7 +98,7 @@ class AssertMatchesBaseline(Protocol):
         max_growth: int | str | None = None,
         metrics: Sequence[str] | None = None,
         info: str | None = None,
-    ) -> Comparison | None:
+    ) -> BaselineComparison | None:
         """Fail unless ``model`` is as its baseline has it; return what was compared."""
 
 

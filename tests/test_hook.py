@@ -50,8 +50,7 @@ def randomise(model):
 CONFTEST = """
 import numpy as np
 from own_layers import DoublingConv2D, ScaleAndShift
-from pytest_layercount import Absorbs, Affine, Rule, Stop
-from pytest_layercount.folding.rules.weighted import Convolution
+from pytest_layercount.rules import Absorbs, Affine, Convolution, Rule, Stop
 
 
 class ScaleAndShiftRule(Rule):
@@ -149,7 +148,7 @@ def test_a_fault_in_a_rule_fails_what_plans_and_nothing_that_counts(suite):
     suite.makepyfile(own_layers=LAYERS)
     suite.makeconftest("""
         from own_layers import ScaleAndShift
-        from pytest_layercount import Rule
+        from pytest_layercount.rules import Rule
 
         class Faulty(Rule):
             def affine(self, site, weights):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import zipfile
 
 import pytest
 
 import pytest_layercount
+import pytest_layercount.rules
 from tests.conftest import ROOT
+
+HOMES = ("pytest_layercount.graph", "pytest_layercount.rules")
+"""The modules that are public besides the package itself."""
 
 WITHOUT_TENSORFLOW = """
 import sys
@@ -99,9 +104,20 @@ def test_without_tensorflow_everything_starts_and_one_sentence_says_what_to_inst
     result.stdout.no_fnmatch_line("*ModuleNotFoundError*")
 
 
-@pytest.mark.parametrize("name", pytest_layercount.__all__)
-def test_public_names_are_there_and_documented(name):
-    assert getattr(pytest_layercount, name).__doc__
+@pytest.mark.parametrize("module", ["pytest_layercount", *HOMES])
+def test_public_names_are_there(module):
+    public = importlib.import_module(module)
+    assert all(hasattr(public, name) for name in public.__all__)
+
+
+def test_public_functions_and_fixtures_are_documented():
+    public = [getattr(pytest_layercount, name) for name in pytest_layercount.__all__]
+    rules = [getattr(pytest_layercount.rules, name) for name in pytest_layercount.rules.__all__]
+    # A dataclass has a docstring of Python's, which lists its fields.
+    written = [value for value in (*public, *rules) if callable(value)]
+    assert all(
+        value.__doc__ and not value.__doc__.startswith(f"{value.__name__}(") for value in written
+    )
 
 
 def test_other_names_are_not():
@@ -110,5 +126,10 @@ def test_other_names_are_not():
 
 
 def test_every_public_name_has_one_home():
-    homes = [name for names in pytest_layercount._HOMES.values() for name in names]
+    homes = [
+        name
+        for home, names in pytest_layercount._HOMES.items()
+        for name in names
+        if f"pytest_layercount.{home}" not in HOMES
+    ]
     assert sorted(homes) == sorted(pytest_layercount.__all__)

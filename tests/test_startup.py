@@ -56,7 +56,8 @@ def test_a_suite_without_models_imports_nothing_heavy(suite, options, processes)
         "import pytest_layercount",
         "import pytest_layercount; dir(pytest_layercount)",
         "import pytest_layercount.plugin",
-        "from pytest_layercount import read_graph, count_layers, LayerCount, ModelGraph",
+        "from pytest_layercount import read_graph, count_layers, LayerCount",
+        "import pytest_layercount.graph",
         "from pytest_layercount import AssertLayerCount, AssertFoldable, ModelError",
     ],
 )

@@ -16,7 +16,7 @@ from pytest_layercount.failure import Failed
 from pytest_layercount.settings import settings
 
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import Comparison
+    from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.baselines.text import Baseline
     from pytest_layercount.model.graph import ModelGraph
 
@@ -41,7 +41,7 @@ class Look:
     """What became of a claim: what was compared, if there is a baseline, and whether it holds."""
 
     claim: Claim
-    comparison: Comparison | None
+    comparison: BaselineComparison | None
     good: bool = True
 
 
@@ -114,7 +114,7 @@ def _write(made: Claim, after: Baseline, graph: ModelGraph, *, missing: bool) ->
 
 def _rewrite(
     made: Claim, before: Baseline, after: Baseline, new: Baseline, asked: Asked
-) -> Comparison:
+) -> BaselineComparison:
     from pytest_layercount.baselines.growth import alike
     from pytest_layercount.baselines.text import written
 
@@ -124,7 +124,7 @@ def _rewrite(
     return _compare(made, before, after, asked)
 
 
-def _compare(made: Claim, before: Baseline, after: Baseline, asked: Asked) -> Comparison:
+def _compare(made: Claim, before: Baseline, after: Baseline, asked: Asked) -> BaselineComparison:
     __tracebackhide__ = True
     from pytest_layercount.baselines.growth import compare
 

@@ -45,7 +45,7 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BaselineComparison:
     """A model and its baseline.
 
     ``same`` says that the structures are; ``causes`` are those of the difference.
@@ -71,7 +71,7 @@ class Comparison:
 
 def compare(
     before: Baseline, after: Baseline, metrics: Sequence[str], allowance: Allowance
-) -> Comparison:
+) -> BaselineComparison:
     """Hold ``after`` against ``before``: the ``metrics``, or if none the whole structure."""
     count: Count = "nodes" if "nodes" in metrics and "layers" not in metrics else "layers"
     explanation = _explain(before, after, count)
@@ -84,7 +84,7 @@ def compare(
         numbers = before.numbers[metric], after.numbers[metric]
         growths.append(Growth(metric, *numbers, allowance.of(numbers[0]), said))
     causes = tuple(cause for cause in explanation.causes if cause not in spelling)
-    return Comparison(before, after, explanation, causes, tuple(growths))
+    return BaselineComparison(before, after, explanation, causes, tuple(growths))
 
 
 def alike(one: Baseline, two: Baseline) -> bool:

@@ -16,7 +16,7 @@ from pytest_layercount.report.judgement import Growth, Step
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_layercount.baselines.growth import Comparison
+    from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.report.subject import Subject
 
 
@@ -33,7 +33,7 @@ def check_asked(name: object, max_growth: object, metrics: object) -> Asked:
 
 def against_baseline(
     item: pytest.Item, subject: Subject, asked: Asked, name: str, note: str | None = None
-) -> Comparison | None:
+) -> BaselineComparison | None:
     """Hold a model against its baseline and note for the reports how it differs."""
     __tracebackhide__ = True
     graph = subject.plan().graph if asked.folded else subject.graph()
@@ -49,7 +49,7 @@ def against_baseline(
     return found
 
 
-def _growth(found: Comparison, file: str, asked: Asked) -> Growth:
+def _growth(found: BaselineComparison, file: str, asked: Asked) -> Growth:
     steps = (
         Step(
             cause.code, cause.delta, cause.message, tuple(filter(None, cause.after or cause.before))

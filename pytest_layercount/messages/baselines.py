@@ -12,7 +12,7 @@ from pytest_layercount.messages.counts import NOUNS
 from pytest_layercount.messages.pairs import differences
 
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import Comparison, Growth
+    from pytest_layercount.baselines.growth import BaselineComparison, Growth
 
 NOT_A_LINE = "is not the call of a layer as a baseline has it"
 NO_OUTPUTS = "the file ends without its last line, outputs(...)"
@@ -108,7 +108,7 @@ class Where:
     allowed: str
 
 
-def grown(found: Comparison, where: Where, note: str | None = None) -> str:
+def grown(found: BaselineComparison, where: Where, note: str | None = None) -> str:
     """A model that differs from its baseline more than it may."""
     before, after = found.before, found.after
     over = [growth for growth in found.growths if not growth.kept]
@@ -193,7 +193,7 @@ def _noun(metric: str, value: int = 2) -> str:
     return noun.removesuffix("s") if value == 1 and metric not in ("depth", "bytes") else noun
 
 
-def _difference(found: Comparison) -> str:
+def _difference(found: BaselineComparison) -> str:
     before, after = found.explanation.before.total, found.explanation.after.total
     delta = sum(cause.delta for cause in found.causes)
     if delta:

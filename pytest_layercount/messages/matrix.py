@@ -9,12 +9,12 @@ from pytest_layercount.layout import number
 from pytest_layercount.messages.records import fact, finding_lines, stale
 
 if TYPE_CHECKING:
-    from pytest_layercount.records.comparison import Cell, Comparison
+    from pytest_layercount.records.comparison import Cell, RecordComparison
     from pytest_layercount.records.expected import Expected
     from pytest_layercount.records.record import Record
 
 
-def matrix(found: Comparison) -> str:
+def matrix(found: RecordComparison) -> str:
     """Every model in every version, what differs, and why."""
     lines = [*table(found), "", LEGEND, ""]
     for name in found.rows:
@@ -25,7 +25,7 @@ def matrix(found: Comparison) -> str:
 LEGEND = "layers (nodes); * differs from the first, ~ differs as expected"
 
 
-def table(found: Comparison) -> list[str]:
+def table(found: RecordComparison) -> list[str]:
     """The matrix in columns."""
     heads = [_head(record) for record in found.records]
     if len({tuple(head) for head in heads}) < len(heads):
@@ -57,7 +57,7 @@ def cell_text(cell: Cell) -> str:
     return f"{cell.record.count('layers')} ({cell.record.count('nodes')}) {mark}".rstrip()
 
 
-def explained(found: Comparison, name: str) -> list[str]:
+def explained(found: RecordComparison, name: str) -> list[str]:
     """Why a model differs: versions that differ alike together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for column, cell in zip(found.columns, found.rows[name], strict=True):
@@ -85,7 +85,7 @@ def _stale(expectations: Sequence[Expected]) -> list[str]:
     return [stale(one) for one in expectations]
 
 
-def _outputs(found: Comparison) -> str:
+def _outputs(found: RecordComparison) -> str:
     """How far outputs are apart that were compared and found equal."""
     gaps = [
         gap
@@ -105,7 +105,7 @@ def _outputs(found: Comparison) -> str:
     )
 
 
-def _summary(found: Comparison) -> str:
+def _summary(found: RecordComparison) -> str:
     counts = summary(found)
     return (
         f"{number(counts['models'], 'model')} in {number(len(found.columns), 'version')}: "
@@ -113,7 +113,7 @@ def _summary(found: Comparison) -> str:
     )
 
 
-def summary(found: Comparison) -> Mapping[str, int]:
+def summary(found: RecordComparison) -> Mapping[str, int]:
     """How many models are the same, differ as expected, and differ."""
     differ = [any(cell.unexpected for cell in cells) for cells in found.rows.values()]
     known = [any(cell.expected for cell in cells) for cells in found.rows.values()]
@@ -126,7 +126,7 @@ def summary(found: Comparison) -> Mapping[str, int]:
     }
 
 
-def markdown(found: Comparison) -> str:
+def markdown(found: RecordComparison) -> str:
     """The matrix as a table of GitHub's markdown."""
     heads = ["model", *(column.replace(", ", "<br>") for column in found.columns)]
     rows = [[_code(name), *map(cell_text, cells)] for name, cells in found.rows.items()]

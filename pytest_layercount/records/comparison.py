@@ -27,7 +27,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RecordComparison:
     """Records compared.
 
     ``columns`` are what the records are called, ``rows`` their models in each of them.
@@ -47,7 +47,7 @@ class Comparison:
 
 def compare_records(
     *records: Record | str | os.PathLike[str], expect: Iterable[Expected | str] = ()
-) -> Comparison:
+) -> RecordComparison:
     """Compare two records or more, or the files that hold them.
 
     Each model is compared with its first record. ``expect`` are differences that may
@@ -67,7 +67,7 @@ def compare_records(
         raise RecordError(messages.records.NO_MODELS)
     met = {one for cells in rows.values() for cell in cells for _, one in cell.expected}
     stale = tuple(one for one in known if one not in met)
-    return Comparison(_columns(records, read), tuple(read), rows, stale)
+    return RecordComparison(_columns(records, read), tuple(read), rows, stale)
 
 
 def _check(records: Sequence[Record]) -> None:
