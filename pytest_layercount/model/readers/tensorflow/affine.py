@@ -32,7 +32,7 @@ def _fused(steps: Steps, step: Step) -> None:
     gamma, beta, mean, variance = (steps.operand(step, slot) for slot in range(1, 5))
     attributes = steps.op(step).attributes
     training = bool(attributes.get("is_training"))
-    if len(step.reads) != 1 or None in (gamma, beta, mean, variance):
+    if None in (gamma, beta, mean, variance):
         return
     # LayerNormalization of Keras 2 normalizes with it too: by the data, scaled by no weights.
     if training and not step.weights:
