@@ -119,3 +119,13 @@ def test_which_side_a_number_stands_on(name):
     (change,) = explain(arithmetic(name, None, 3.0), arithmetic(name, 3.0, None)).changed
     assert change.attributes == {"constant first": (None, True)}
     assert explain(arithmetic("add", None, 3.0), arithmetic("add", 3.0, None)).same
+
+
+def test_the_one_setting_of_a_wrapped_layer_that_differs_is_named():
+    def wrapping(**config):
+        return model("TimeDistributed", layer=Layer("d", "Dense", config=config))
+
+    (change,) = explain(wrapping(units=3), wrapping(units=4)).changed
+    assert change.attributes == {"layer.units": (3, 4)}
+    (change,) = explain(wrapping(units=3), model("TimeDistributed", layer=None)).changed
+    assert change.attributes == {"layer": (("Dense", (("units", 3),)), None)}

@@ -562,3 +562,16 @@ def test_states_that_are_carried_from_call_to_call(kit: Kit, make: Any) -> None:
     for each in asked:
         wanted, folded = np.asarray(model(each)), np.asarray(result.model(each))
         np.testing.assert_allclose(folded, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_bias_that_nobody_trained_is_drawn_and_no_other(kit: Kit) -> None:
+    from pytest_layercount.folding.equivalence.randomise import randomised_copy
+    from pytest_layercount.model.readers.live import open_model
+
+    model = kit.chain((4,), kit.Dense(3, name="new"), kit.Dense(2, name="trained"))
+    kernel, _ = model.get_layer("trained").get_weights()
+    model.get_layer("trained").set_weights([kernel, np.array([0.5, 0.0])])
+    copy = randomised_copy(open_model(model), seed=0)
+    assert np.all(copy.get_layer("new").get_weights()[1] != 0)
+    np.testing.assert_array_equal(copy.get_layer("trained").get_weights()[1], [0.5, 0.0])
+    assert not model.get_layer("new").get_weights()[1].any()

@@ -292,3 +292,22 @@ def test_one_row_of_an_embedding_beside_another_input(kit: Kit) -> None:
     table[-3, 2] += 0.5
     embedding.set_weights([table])
     assert not compared(model, result.model, inputs=given).equivalent
+
+
+SOFTMAXES: dict[str, Build] = {
+    "of a layer": lambda k: k.chain((4,), k.Dense(3, activation="softmax")),
+    "of an Activation": lambda k: k.chain((4,), k.Dense(3), k.Activation("softmax")),
+    "a Softmax": lambda k: k.chain((4,), k.Dense(3), k.Softmax()),
+}
+
+
+@pytest.mark.parametrize("one", SOFTMAXES)
+@pytest.mark.parametrize("two", SOFTMAXES)
+def test_what_a_saturated_softmax_hides(kit: Kit, one: str, two: str) -> None:
+    model, other = twins(kit, SOFTMAXES[one], SOFTMAXES[two])
+    kernel, _ = model.get_weights()
+    model.set_weights([kernel, np.array([0.0, 1000.0, 0.0])])
+    other.set_weights([kernel, np.array([0.0, 1000.0, 0.0])])
+    assert compared(model, other).equivalent
+    other.set_weights([kernel, np.array([0.0, 1000.0, 1.0])])
+    assert not compared(model, other).equivalent

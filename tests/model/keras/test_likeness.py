@@ -293,3 +293,20 @@ def test_functions_are_the_same_lines() -> None:
     assert not same_function(doubled, np.sin)
     assert not same_function(np.sin, doubled)
     assert not same_function(Own(1).call, Named.__init__)
+
+
+def test_layers_that_keras_does_not_know_as_parts() -> None:
+    def unlike(here: Any, there: Any) -> str | None:
+        return differs(Named(inner=list(here)), Named(inner=list(there)))
+
+    one, two, other, bare = Layer(), Layer(), Layer(), Layer()
+    bare.variables = bare.weights = ()
+    other.variables = other.weights = (np.zeros(3),)
+    assert unlike([one], [one]) is None
+    assert unlike([one], [two]) is None
+    for here, there in (
+        *(([one], []), ([], [one]), ([bare], []), ([], [bare])),
+        *(([one], [other]), ([one, two], [one, other])),
+    ):
+        said = unlike(here, there)
+        assert said == "it uses 'it', which Keras does not know as a part of it"

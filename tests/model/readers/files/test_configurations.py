@@ -522,3 +522,13 @@ def test_only_a_sequential_model_is_opened_by_its_list_of_layers(kind: str) -> N
     assert [each.path for each in graph.layers] == ["x", "w"]
     opened = read(functional({**whole, "class_name": "Sequential", "inbound_nodes": [taking("x")]}))
     assert [each.path for each in opened.layers] == ["x", "w/d", "w/e"]
+
+
+def test_a_model_called_on_another_size_than_it_was_built_on() -> None:
+    window = {"kernel_size": [3], "strides": [1], "dilation_rate": [1], "padding": "valid"}
+    settings = {**window, "filters": 3, "groups": 1, "data_format": "channels_last"}
+    inner = functional(entry("Conv1D", "c", taking("x"), activation="linear", **settings))
+    inner["config"]["layers"][0]["config"]["batch_input_shape"] = [None, None, 4]
+    called = {**inner, "name": "inner", "inbound_nodes": [taking("x")]}
+    graph = read(functional(called, entry("Flatten", "f", taking("inner"))))
+    assert graph.nodes[-1].shapes == ((None, 4 * 3),)
