@@ -94,6 +94,30 @@ def replaced(path: Path) -> Iterator[Path]:
         raise LayercountError(not_written(path, error)) from error
 
 
+def no_place(file: Path) -> str:
+    """Why ``file`` cannot be written, found out before it is there; empty if it can.
+
+    Its folder is made.
+    """
+    if file.is_dir():
+        return "it is a folder"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return no_room(file.parent)
+
+
+def no_room(folder: Path) -> str:
+    """Why no file can be written into ``folder``, which may have to be made; empty if one can."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
 def not_written(path: Path, error: OSError) -> str:
     """A file that cannot be written."""
     return f"{path}: cannot be written ({error.strerror or type(error).__name__})"

@@ -143,6 +143,9 @@ class Settings:
     report: tuple[str, ...] = _values(
         _report, "write what was found out about the models: .md, .json or .html", "FILE"
     )
+    report_changes: bool = _flag(
+        "write markdown reports of what failed or changed only, and none where nothing did"
+    )
     models: tuple[str, ...] = _values(
         str,
         "judge this model, with no test file: package.module:build(depth=3) or model.keras",

@@ -264,9 +264,11 @@ def test_wrong_options_are_usage_errors(recorded, options, sentence):
     result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
 
 
-def test_a_record_that_cannot_be_written_fails_the_run(suite):
+def test_a_record_that_cannot_be_written_is_known_before_the_run(suite):
     suite.makepyfile(test_it=SUITE)
     (suite.path / "file").write_text("")
     result = suite.runpytest_inprocess("--layercount-record=file/r.json")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["file/r.json: cannot be written*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: --layercount-record=file/r.json: cannot be written there: File exists"]
+    )

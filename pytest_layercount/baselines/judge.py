@@ -59,7 +59,13 @@ def _growth(found: BaselineComparison, file: str, asked: Asked) -> Growth:
     before = found.before.numbers
     allowed = str(asked.allowance) if asked.metrics else ""
     return Growth(
-        file, before["layers"], before["parameters"], tuple(steps), allowed, folded=asked.folded
+        file,
+        before["layers"],
+        before["parameters"],
+        tuple(steps),
+        allowed,
+        folded=asked.folded,
+        same=found.same,
     )
 
 

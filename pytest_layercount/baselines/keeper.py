@@ -63,8 +63,9 @@ class Keeper:
             self._said.append(messages.baselines.partial(files, update_command(partial)))
         unused = list(self._unused()) if self._is_complete(session) else []
         if unused:
-            said = self._errors if settings(self._config).strict_baselines else self._said
-            said.append(messages.baselines.unused(unused))
+            strict = settings(self._config).strict_baselines
+            said = self._errors if strict else self._said
+            said.append(messages.baselines.unused(unused, strict=strict))
         if self._errors and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -133,6 +134,9 @@ class Keeper:
             return False
         folder = shown(path.parent.parent, self._config)
         test = (found.test if folder == "." else f"{folder}/{found.test}") if found else ""
+        file = test.partition("::")[0]
+        if file not in self._seen.collected and (self._config.rootpath / file).is_file():
+            return True  # a conftest.py or another plugin keeps it from being collected
         skipped = any(test.startswith(f"{node}::") or test == node for node in self._seen.skipped)
         return test in self._unsure or skipped
 

@@ -24,6 +24,7 @@ class Seen:
         self._config = config
         self.folders: set[str] = set()
         self.skipped: set[str] = set()
+        self.collected: set[str] = set()
         self.left_out = False
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -34,7 +35,9 @@ class Seen:
         return True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what could not be collected."""
+        """Note what was collected, and what could not be."""
+        if "::" not in report.nodeid:
+            self.collected.add(report.nodeid)
         if report.failed:
             self.left_out = True
         elif report.skipped:
@@ -49,10 +52,10 @@ class Seen:
         """Hand it to the controller."""
         output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
         if output is not None:
-            folders, skipped = sorted(self.folders), sorted(self.skipped)
             output[OUTPUT] = {
-                "folders": folders,
-                "skipped": skipped,
+                "folders": sorted(self.folders),
+                "skipped": sorted(self.skipped),
+                "collected": sorted(self.collected),
                 "left_out": self.left_out,
             }
 
@@ -60,4 +63,5 @@ class Seen:
         """Add what a worker has seen."""
         self.folders.update(found["folders"])
         self.skipped.update(found["skipped"])
+        self.collected.update(found["collected"])
         self.left_out = self.left_out or found["left_out"]

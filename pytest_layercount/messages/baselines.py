@@ -147,11 +147,12 @@ def drifted(files: Sequence[str], command: str) -> str:
     )
 
 
-def unused(files: Sequence[str]) -> str:
-    """Baselines without a test."""
+def unused(files: Sequence[str], *, strict: bool) -> str:
+    """Baselines without a test, which fail a strict run."""
     return page(
         f"{number(len(files), 'baseline')} that no test uses, to be deleted:",
         *cut([f"    {file}" for file in files], 10, indent="    "),
+        *(["they fail the run: layercount_strict_baselines is set"] if strict else []),
     )
 
 

@@ -178,14 +178,19 @@ def written(path: str) -> str:
     return f"layercount report: {path}"
 
 
+def unchanged(path: str) -> str:
+    """A report that there is no need of."""
+    return f"layercount report: nothing failed or changed, so there is no {path}"
+
+
 def not_written(path: str, problem: str) -> str:
     """A report that could not be written at the end of the run."""
     return f"layercount could not write {path}: {problem}"
 
 
-def no_place(path: str, problem: str) -> str:
-    """A report that could not be written, known before the run."""
-    return f"--layercount-report={path}: cannot be written there: {problem}"
+def no_place(option: str, path: str, problem: str) -> str:
+    """What could not be written at the end of the run, known before it."""
+    return f"--layercount-{option}={path}: cannot be written there: {problem}"
 
 
 def install_jinja(path: str) -> str:

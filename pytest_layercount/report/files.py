@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from pytest_layercount.files import beside
+from pytest_layercount.files import beside, no_place
 from pytest_layercount.messages import reports
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
@@ -27,15 +26,9 @@ def check_files(files: Iterable[Path]) -> None:
     for file in files:
         if file.suffix == ".html" and find_spec("jinja2") is None:
             raise pytest.UsageError(printable(reports.install_jinja(file.name)))
-        if file.is_dir():
-            raise pytest.UsageError(printable(reports.no_place(str(file), "it is a folder")))
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=file.parent):
-                pass
-        except OSError as error:
-            problem = error.strerror or str(error)
-            raise pytest.UsageError(printable(reports.no_place(str(file), problem))) from None
+        problem = no_place(file)
+        if problem:
+            raise pytest.UsageError(printable(reports.no_place("report", str(file), problem)))
 
 
 def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> str:

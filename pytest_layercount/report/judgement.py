@@ -89,7 +89,7 @@ class Growth:
 
     ``baseline`` is the file, from the root of the test suite. ``allowed`` is how much the
     model may grow, ``"5%"``, empty if not at all. ``folded`` says that the folded model is
-    meant.
+    meant, ``same`` that nothing differs but names.
     """
 
     baseline: str
@@ -98,6 +98,7 @@ class Growth:
     steps: tuple[Step, ...] = ()
     allowed: str = ""
     folded: bool = False
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class Judgement:
     ``model`` is what the model is called, by the fixture that returned it and its
     parameters where there is one, ``where`` the file or folder of this fixture.
     ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
-    ``"baseline"``. ``message`` is empty, or what was wrong in one line. ``facts`` is
+    ``"baseline"``. ``message`` is empty, or what was wrong in one line, and ``accept``
+    what would make the check pass. ``facts`` is
     None where the model could not be read. ``picture`` names the drawing of the model,
     where a report is to show one.
     """
@@ -118,6 +120,7 @@ class Judgement:
     check: str
     outcome: Outcome
     message: str = ""
+    accept: str = ""
     limits: tuple[Limit, ...] = ()
     facts: Facts | None = None
     growth: Growth | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_layercount.messages import reports
-from pytest_layercount.report.judgement import Facts, Step
+from pytest_layercount.report.judgement import Facts, Judgement, Step
 from pytest_layercount.report.summary import Row, Summary
 from pytest_layercount.text import printable
 
@@ -70,6 +70,9 @@ def _block(row: Row) -> str:
 
 def _details(row: Row) -> Iterator[str]:
     yield from (f"**{_escaped(message)}**\n" for message in row.messages)
+    if row.failed:
+        yield from _listed(list(dict.fromkeys(map(_test, row.failed))))
+        yield ""
     if row.growth:
         yield f"{_escaped(reports.since(row.growth))}\n"
         yield from _listed([_step(step) for step in row.growth.steps])
@@ -79,6 +82,11 @@ def _details(row: Row) -> Iterator[str]:
     if row.facts:
         yield from _types(row.facts)
         yield from _refusals(row.facts)
+
+
+def _test(judgement: Judgement) -> str:
+    accept = f", to accept: {_code(judgement.accept)}" if judgement.accept else ""
+    return f"- {_code(judgement.test)}{accept}"
 
 
 def _step(step: Step) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_layercount.files import without_waiting
+from pytest_layercount.files import no_room, without_waiting
 from pytest_layercount.messages import reports
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.settings import settings
@@ -31,6 +31,9 @@ class Run:
 
             check_files(self.files)
         self.failures = _failures(config)
+        if self.failures and (problem := no_room(self.failures)):
+            text = reports.no_place("pictures", str(self.failures), problem)
+            raise pytest.UsageError(printable(text))
         shown = self.failures is not None or any(map(_shows_models, self.files))
         self.drawings = _folder(config) if shown else None
         self._found: dict[str, list[Judgement]] = {}
@@ -80,10 +83,17 @@ class Run:
         from pytest_layercount.report.summary import summarize
 
         summary = summarize(self.judgements())
+        changes = settings(session.config).report_changes
         for file in self.files:
+            shown = summary.changed() if changes and file.suffix == ".md" else summary
             try:
-                write(file, report_text(file.suffix, summary, self.drawings))
-                self._said.append(reports.written(str(file)))
+                if shown.rows or shown is summary:
+                    write(file, report_text(file.suffix, shown, self.drawings))
+                    self._said.append(reports.written(str(file)))
+                else:
+                    # What an earlier run left would be taken for this one's.
+                    file.unlink(missing_ok=True)
+                    self._said.append(reports.unchanged(str(file)))
             except OSError as error:
                 self._said.append(reports.not_written(str(file), error.strerror or str(error)))
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pytest_layercount import measure
 from pytest_layercount.errors import with_its_type
 from pytest_layercount.fixture_models import origin_of
 from pytest_layercount.model.count import LayerCount, count_graph, require_parameters
-from pytest_layercount.model.names import model_name
+from pytest_layercount.model.names import model_name, stable_paths
 from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
 from pytest_layercount.report.names import renamed
 from pytest_layercount.report.pictures import leave
@@ -90,8 +91,9 @@ class Subject:
         line, name = message.partition("\n")[0], self.place or type(self.model).__name__
         if isinstance(self.model, (str, os.PathLike)):
             name = Path(self.model).name
+        made = Draft(self.check, name, line, _accept(message), self.limits, identity=id(self.model))
         if self._graph is None:
-            return Draft(self.check, name, line, self.limits, identity=id(self.model))
+            return made
         from pytest_layercount.report.facts import facts
 
         line = _without_name(line, self._graph.name)
@@ -99,8 +101,17 @@ class Subject:
         numbers, picture = facts(self._graph), ""
         if self._plan or message or shown.folds:
             numbers, picture = self._folded(self._graph, numbers, name, shown.pictures)
-        return Draft(
-            self.check, name, line, self.limits, numbers, self.growth, picture, id(self.model)
+        # The names that Keras gave depend on what was built before.
+        paths = stable_paths(self._graph) if made.accept else {}
+        accept = re.sub(r"[^\s;,'\"{}\[\]]+", lambda word: paths.get(word[0], word[0]), made.accept)
+        return replace(
+            made,
+            accept=accept,
+            model=name,
+            message=line,
+            facts=numbers,
+            growth=self.growth,
+            picture=picture,
         )
 
     def _folded(
@@ -125,6 +136,7 @@ class Draft:
     check: str
     model: str
     message: str
+    accept: str
     limits: tuple[Limit, ...]
     facts: Facts | None = None
     growth: Growth | None = None
@@ -144,11 +156,21 @@ class Draft:
             check=self.check,
             outcome=outcome,
             message=self.message,
+            accept=self.accept,
             limits=self.limits,
             facts=self.facts,
             growth=self.growth,
             picture=self.picture,
         )
+
+
+_ACCEPT = re.compile(r"to (?:accept|write it)[^:]*: (.+)")
+
+
+def _accept(message: str) -> str:
+    """``max=156`` of the line ``to accept: max=156``."""
+    found = [match[1] for line in message.splitlines() if (match := _ACCEPT.match(line))]
+    return found[-1] if found else ""
 
 
 def _without_name(line: str, name: str) -> str:

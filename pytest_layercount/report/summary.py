@@ -35,10 +35,20 @@ class Row:
         return next((each.growth for each in self.judgements if each.growth), None)
 
     @property
+    def drifted(self) -> bool:
+        """Whether it differs from its baseline."""
+        return self.growth is not None and not self.growth.same
+
+    @property
     def limits(self) -> list[Limit]:
         """Its limits, each once, those not kept first."""
         limits = dict.fromkeys(limit for each in self.judgements for limit in each.limits)
         return sorted(limits, key=lambda limit: limit.kept)
+
+    @property
+    def failed(self) -> list[Judgement]:
+        """The judgements in which something was wrong with it."""
+        return [each for each in self.judgements if each.message]
 
     @property
     def messages(self) -> list[str]:
@@ -57,6 +67,10 @@ class Summary:
     def failed(self) -> int:
         """How many models failed."""
         return sum(row.outcome == "failed" for row in self.rows)
+
+    def changed(self) -> Summary:
+        """Without the models that passed and are as their baselines, or have none."""
+        return Summary(tuple(row for row in self.rows if row.outcome != "passed" or row.drifted))
 
     @property
     def judgements(self) -> list[Judgement]:

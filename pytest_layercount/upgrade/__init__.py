@@ -7,10 +7,15 @@ where they are.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
+from pytest_layercount.files import no_place
 from pytest_layercount.settings import settings
+from pytest_layercount.text import printable
 
 
 def activate(config: pytest.Config) -> None:
@@ -28,4 +33,8 @@ def activate(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(Watch(asked, known), "layercount-watch")
     if not hasattr(config, "workerinput"):
+        problem = no_place(Path(asked.record)) if asked.record else ""
+        if problem:
+            text = messages.reports.no_place("record", str(asked.record), problem)
+            raise pytest.UsageError(printable(text))
         config.pluginmanager.register(Ending(asked, known), "layercount-ending")

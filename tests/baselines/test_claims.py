@@ -12,11 +12,17 @@ from pytest_layercount.baselines.claims import attach, claim, claims
 
 
 def test_a_name_is_used_once_until_the_test_is_over() -> None:
-    config = SimpleNamespace(rootpath=Path("/suite"))
+    config = SimpleNamespace(
+        rootpath=Path("/suite"),
+        inipath=None,
+        invocation_params=SimpleNamespace(dir=Path("/suite")),
+        getoption=lambda *_: None,
+    )
     item: Any = SimpleNamespace(
         stash=pytest.Stash(),
         path=Path("/suite/test_it.py"),
         config=config,
+        name="test_it",
         nodeid="test_it.py::test_it",
     )
     reports: dict[str, Any] = {

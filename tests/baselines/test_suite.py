@@ -538,7 +538,8 @@ def test_a_baseline_that_no_test_uses_is_reported_and_fails_a_strict_run(suite):
     result.stdout.fnmatch_lines(UNUSED)
     result = run(suite, "--layercount-strict-baselines")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(UNUSED)
+    why = "they fail the run: layercount_strict_baselines is set"
+    result.stdout.fnmatch_lines([*UNUSED, why], consecutive=True)
     result.assert_outcomes(passed=2)
 
 
@@ -587,6 +588,24 @@ def test_a_module_that_skips_itself_keeps_its_baselines(suite):
     write(suite, "pytest.skip('no GPU', allow_module_level=True)\n" + EXACT)
     write(suite, OTHERS, name="test_second")
     run(suite).stdout.no_fnmatch_line("*that no test uses*")
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "collect_ignore = ['test_mod.py']",
+        "collect_ignore_glob = ['*_mod.py']",
+        "def pytest_ignore_collect(collection_path): return 'mod' in collection_path.name or None",
+    ],
+)
+def test_a_file_that_is_kept_from_being_collected_keeps_its_baselines(suite, kept, options):
+    recorded(suite, EXACT)
+    write(suite, OTHERS, name="test_second")
+    suite.makeconftest(kept)
+    result = run(suite, "--layercount-strict-baselines", *options)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*that no test uses*")
 
 
 def test_a_baseline_whose_test_file_is_gone_is_unused(suite):

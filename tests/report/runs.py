@@ -60,6 +60,7 @@ def judged(model: str = "detector", test: str = "test_a.py::test_it", **given: A
 FAILED = judged(
     outcome="failed",
     message="187 layers > max 150 (+37)",
+    accept="max=187",
     limits=(MAX, Limit("max_parameters", "parameters", 5_000_000, 2_257_984, kept=True)),
     facts=FACTS,
 )

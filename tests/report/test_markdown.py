@@ -27,6 +27,9 @@ def test_the_whole_report():
 
 **150 -&#62; 187 layers (+37)**
 
+- <code>test&#95;a.py::test&#95;it</code>, to accept: <code>max=187</code>
+- <code>test&#95;a.py::test&#95;it</code>
+
 Since &#95;&#95;layercount&#95;&#95;/detector.txt: 150 layers, 2M parameters
 
 - +36 2 blocks more: 12 Conv2D and 24 others: <code>block&#95;7</code>, <code>block&#95;8</code>

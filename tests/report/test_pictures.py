@@ -69,6 +69,13 @@ def test_without_graphviz_the_failure_says_so(suite, monkeypatch):
 @pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
 def test_a_folder_that_cannot_be_written(suite):
     (suite.path / "out").write_text("a file")
-    result = suite.runpytest("--layercount-pictures=out")
-    result.assert_outcomes(failed=2, passed=2, xfailed=2)
-    result.stdout.fnmatch_lines(["*- layercount picture -*", "*out*: *"])
+    for folder in ("out", "out/deeper"):
+        result = suite.runpytest(f"--layercount-pictures={folder}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        said = f"ERROR: --layercount-pictures=*/{folder}: cannot be written there: Not a directory"
+        result.stderr.fnmatch_lines([said])
+
+
+def test_where_nothing_fails_no_folder_of_pictures_is_made(suite):
+    suite.runpytest("--layercount-pictures=out", "-k", "small").assert_outcomes(passed=2)
+    assert not (suite.path / "out").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 
 import pytest
 
@@ -237,3 +238,54 @@ def test_a_fault_in_planning_fails_no_test_that_does_not_plan(suite):
     for name in ("report.md", "report.html"):
         text = html.unescape((suite.path / name).read_text(encoding="utf-8"))
         assert "it is not known what folds (IndexError: tuple index out of range)" in text
+
+
+DRIFTING = """
+import os
+from tests.graphs import of_size
+
+def test_net(assert_matches_baseline):
+    size = int(os.environ.get("SIZE", "3"))
+    assert_matches_baseline(of_size(size, name="net"), max_growth=1)
+
+def test_other(assert_matches_baseline):
+    assert_matches_baseline(of_size(3, name="other"))
+"""
+
+
+def test_a_report_of_changes_is_there_only_where_something_changed(suite, monkeypatch):
+    suite.makepyfile(DRIFTING)
+    suite.runpytest("--layercount-update")
+    options = ["--layercount-report=report.md", "--layercount-report-changes"]
+    report = suite.path / "report.md"
+    for size, outcome in (("4", "passed"), ("9", "failed")):
+        monkeypatch.setenv("SIZE", size)
+        failed = int(outcome == "failed")
+        suite.runpytest(*options).assert_outcomes(passed=2 - failed, failed=failed)
+        text = html.unescape(report.read_text(encoding="utf-8"))
+        assert "net" in text
+        assert "other" not in text
+    monkeypatch.setenv("SIZE", "3")
+    result = suite.runpytest(*options)
+    result.stdout.fnmatch_lines(
+        [f"layercount report: nothing failed or changed, so there is no {report}"]
+    )
+    assert not report.exists()
+    suite.runpytest(options[0])
+    assert report.exists()
+
+
+def test_reports_list_the_tests_that_failed_and_what_would_be_accepted(suite):
+    options = [f"--layercount-report=report.{kind}" for kind in ("md", "html", "json")]
+    suite.runpytest(*options)
+    data = json.loads((suite.path / "report.json").read_text(encoding="utf-8"))
+    accepted = {each["test"].rpartition("::")[2]: each["accept"] for each in data["judgements"]}
+    assert accepted == {
+        "test_detector": "max=4",
+        "test_late": "max=3",
+        "test_size[3]": "",
+        "test_size[4]": "",
+    }
+    for name in ("report.md", "report.html"):
+        text = html.unescape((suite.path / name).read_text(encoding="utf-8"))
+        assert re.search(r"::test_detector</code>.*to accept: <code>max=4</code>", text)

@@ -108,10 +108,13 @@ def test_changes(before, change):
         (Limit("max", "top", 5, 3, kept=True), "max 5 top-level"),
         (Limit("types", "Conv2D", 0, 3, kept=False), "max 0 Conv2D"),
         (Limit("max_parameters", "parameters", 300_000, 3, kept=True), "max 300k parameters"),
-        (Limit("max_trainable", "trainable_parameters", 10, 3, kept=True), "max 10 trainable"),
-        (Limit("max_bytes", "weight_bytes", 4_000_000, 3, kept=True), "max 4M bytes"),
-        (Limit("max_depth", "depth", 12, 3, kept=True), "max 12 deep"),
-        (Limit("max_macs", "macs", 2_000_000_000, 3, kept=True), "max 2B MACs"),
+        (
+            Limit("max_trainable", "trainable_parameters", 10, 3, kept=True),
+            "max 10 trainable parameters",
+        ),
+        (Limit("max_bytes", "weight_bytes", 4_000_000, 3, kept=True), "max 4MB of weights"),
+        (Limit("max_depth", "depth", 12, 3, kept=True), "max 12 calls deep"),
+        (Limit("max_macs", "macs", 2_000_000_000, 3, kept=True), "max 2G MACs"),
     ],
 )
 def test_limits(limit, text):
