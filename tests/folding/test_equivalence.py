@@ -311,3 +311,16 @@ def test_what_a_saturated_softmax_hides(kit: Kit, one: str, two: str) -> None:
     assert compared(model, other).equivalent
     other.set_weights([kernel, np.array([0.0, 1000.0, 1.0])])
     assert not compared(model, other).equivalent
+
+
+def test_rounding_of_the_inputs_is_no_fault_of_a_copy(kit: Kit) -> None:
+    """Behind a function this steep, no move of a weight shows how far two runs are apart."""
+    from pytest_layercount import check_fold
+
+    def steep(x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.sin(1e5 * x)
+
+    model = kit.chain((4,), kit.Lambda(steep), kit.Dense(3), kit.bn())
+    assert check_fold(model).equivalence.equivalent
