@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_layercount import hookspecs, messages, settings, upgrade
+from pytest_layercount import hookspecs, messages, settings
 from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
@@ -57,7 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_layercount import named
 
         config.pluginmanager.register(named.Choice(config), "layercount-choice")
-    upgrade.activate(config)
+    asked = settings.settings(config)
+    if asked.record is not None or asked.against is not None:
+        from pytest_layercount import upgrade
+
+        upgrade.activate(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

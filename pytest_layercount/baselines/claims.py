@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import rerun
 from pytest_layercount.baselines.names import FOLDER, file_name
 
 ATTRIBUTE = "layercount_baselines"
@@ -46,6 +45,8 @@ class Claim:
 
 def update_command(claims: Sequence[Claim], update: str = "") -> str:
     """The command that writes these baselines as the models are now, and no others."""
+    from pytest_layercount import rerun
+
     options = claims[0].arguments[:-1]
     option = f"--layercount-update={update}" if update else "--layercount-update"
     return rerun.command([*options, *(made.arguments[-1] for made in claims), option])
@@ -61,6 +62,8 @@ def claim(item: pytest.Item, name: str) -> Claim | None:
     if name in names:
         return None
     names.add(name)
+    from pytest_layercount import rerun
+
     path = item.path.parent / FOLDER / file_name(name)
     made = Claim(str(path), shown(path, item.config), name, item.nodeid, rerun.arguments(item))
     item.stash.setdefault(_WAITING, []).append(made)

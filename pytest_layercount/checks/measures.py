@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_layercount.layout import rounded, size
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -29,6 +27,8 @@ class Measure:
 
     def written(self, value: int) -> str:
         """``5M`` or ``14.2MB``, without the noun."""
+        from pytest_layercount.layout import rounded, size
+
         return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_layercount.files import beside, no_place
+from pytest_layercount.files import beside, no_place, no_room
 from pytest_layercount.messages import reports
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
@@ -29,6 +29,17 @@ def check_files(files: Iterable[Path]) -> None:
         problem = no_place(file)
         if problem:
             raise pytest.UsageError(printable(reports.no_place("report", str(file), problem)))
+
+
+def check_pictures(folder: Path) -> None:
+    """Find out the same of the folder for pictures, which is made where there is one.
+
+    Raises:
+        pytest.UsageError: it cannot be written to.
+    """
+    problem = no_room(folder)
+    if problem:
+        raise pytest.UsageError(printable(reports.no_place("pictures", str(folder), problem)))
 
 
 def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_layercount.files import no_room, without_waiting
 from pytest_layercount.messages import reports
 from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.settings import settings
@@ -31,9 +30,10 @@ class Run:
 
             check_files(self.files)
         self.failures = _failures(config)
-        if self.failures and (problem := no_room(self.failures)):
-            text = reports.no_place("pictures", str(self.failures), problem)
-            raise pytest.UsageError(printable(text))
+        if self.failures:
+            from pytest_layercount.report.files import check_pictures
+
+            check_pictures(self.failures)
         shown = self.failures is not None or any(map(_shows_models, self.files))
         self.drawings = _folder(config) if shown else None
         self._found: dict[str, list[Judgement]] = {}
@@ -99,6 +99,8 @@ class Run:
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         step = os.environ.get("GITHUB_STEP_SUMMARY")
         if step and summary.rows:
+            from pytest_layercount.files import without_waiting
+
             try:
                 with open(step, "a", encoding="utf-8", opener=without_waiting) as opened:
                     opened.write(f"\n{report_text('.md', summary)}")

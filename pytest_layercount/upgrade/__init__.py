@@ -16,17 +16,14 @@ from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import no_place
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
+from pytest_layercount.upgrade.ending import Ending
+from pytest_layercount.upgrade.reference import reference
+from pytest_layercount.upgrade.watch import Watch
 
 
 def activate(config: pytest.Config) -> None:
-    """Record or compare in this run, if an option says so."""
+    """Record or compare in this run, as an option says."""
     asked = settings(config)
-    if asked.record is None and asked.against is None:
-        return
-    from pytest_layercount.upgrade.ending import Ending
-    from pytest_layercount.upgrade.reference import reference
-    from pytest_layercount.upgrade.watch import Watch
-
     try:
         known = None if asked.against is None else reference(asked)
     except LayercountError as error:
