@@ -276,7 +276,7 @@ def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
 def test_the_command_judges_types_as_the_fixtures_do():
     counted = count_graph(held())
     (found,) = criteria(checked({"types": {"BatchNormalization": 0}})).violations(counted)
-    text = messages.commands.count(counted, [found], folded=False)
+    text = messages.commands.count(counted, [found], (), (), folded=False)
     assert text.startswith("net: 4 BatchNormalization > max 0 (+4)\n")
     assert "2 BatchNormalization inside layers that stay whole: block/bn" in text
 
