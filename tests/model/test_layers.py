@@ -255,3 +255,16 @@ def test_what_trains_of_a_frozen_layer_is_what_keras_says(type_: str, tmp_path: 
     loaded = load_keras().models.model_from_json(path.read_text())
     trained = sum(weight.numpy().size for weight in loaded.trainable_weights)
     assert count_layers(path).trainable_parameters == trained
+
+
+@pytest.mark.parametrize(("type_", "gates"), [("GRU", 3), ("LSTM", 4)])
+@pytest.mark.parametrize("more", [{}, {"return_sequences": True}, {"return_state": True}])
+def test_a_layer_for_one_gpu_is_as_the_other_and_has_two_biases(
+    type_: str, gates: int, more: dict[str, Any]
+) -> None:
+    row, usual = row_of(f"CuDNN{type_}"), row_of(type_)
+    config: dict[str, Any] = {"units": 5, **more}
+    call = Call(config, [(None, 6, 3)])
+    assert row.returns(call) == usual.returns(call)
+    assert row.macs(config, call.shapes, row.returns(call)[0]) == 6 * gates * 5 * (3 + 5)
+    assert row.scalars(config, call.shapes) == (gates * 5 * (3 + 5 + 2), 0)

@@ -759,3 +759,22 @@ def test_an_image_resized_by_a_product(times: Any) -> None:
     (layer,) = layers(entry(shape), *sizes, product, op("ResizeBilinear", 0, 3, shape=shape))
     assert layer.type == ("UpSampling2D" if times else "Resizing")
     assert layer.config.get("size") == times
+
+
+@pytest.mark.parametrize("slot", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("first", ["data", "variable"])
+def test_a_fused_normalization_by_numbers_that_are_computed_from_data_is_none(
+    slot: int | None, first: str
+) -> None:
+    taken = [0 if first == "data" else 1, 2, 3, 4, 5]
+    if slot is not None:
+        taken[slot] = 0
+    elif first == "variable":
+        return  # nothing is computed from data
+    found = layers(
+        entry(IMAGE),
+        kernel(*(size or 1 for size in IMAGE)),
+        *(variable(4, name) for name in ("gamma", "beta", "mean", "variance")),
+        op("FusedBatchNormV3", *taken, shape=IMAGE, attributes={"epsilon": 0.5}),
+    )
+    assert (found[-1].type == "BatchNormalization") == (slot is None)
