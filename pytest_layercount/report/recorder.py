@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_layercount.failure import Failed
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
@@ -85,8 +86,6 @@ class _Judging:
         return self._subject
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        from pytest_layercount.failure import Failed
-
         if error is None or isinstance(error, Failed):
             text = "" if error is None else str(error)
             self._recorder.note(self._subject.draft(text, self._recorder.shown))
