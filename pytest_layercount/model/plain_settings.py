@@ -119,7 +119,7 @@ _USUAL: Mapping[str, Any] = {
     "window": "hann",
 }
 
-_OUTPUT_TYPES = frozenset({"float32", "int64", "string"})
+_OUTPUT_TYPES = frozenset({"int64", "string"})
 
 _AXES = ("axis", "axes")
 

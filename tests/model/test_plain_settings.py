@@ -160,3 +160,34 @@ def test_a_lambda_in_a_file_is_told_by_its_code() -> None:
     assert one[module.STORED] != two[module.STORED]
     assert stored_settings("Lambda", {"function": "a"}, {}, builtin=True) == one
     assert module.STORED not in stored_settings("Lambda", {}, {}, builtin=False)
+
+
+@needs_keras
+def test_what_keras_fills_in_goes_without_saying() -> None:
+    config = load_keras().layers.Conv2D(4, 3).get_config()
+    assert config["activation"] == module._USUAL["activation"]
+    assert config["data_format"] == module._USUAL["data_format"]
+    assert not OF_ALL & set(plain_settings("Conv2D", config, builtin=True))
+
+
+@pytest.mark.parametrize(
+    ("type_", "dtype", "said"),
+    [
+        ("StringLookup", "string", False),
+        ("StringLookup", "int64", False),
+        ("StringLookup", "float32", False),
+        ("StringLookup", "int32", True),
+        ("Dense", "int64", True),
+        ("Dense", "float32", False),
+    ],
+)
+def test_a_type_that_follows_from_the_output_goes_without_saying(
+    type_: str, dtype: str, said: bool
+) -> None:
+    assert ("dtype" in plain_settings(type_, {"dtype": dtype}, builtin=True)) is said
+
+
+@pytest.mark.parametrize("name", ["axis", "axes"])
+@pytest.mark.parametrize("value", [None, False, -1])
+def test_an_axis_is_always_said(name: str, value: Any) -> None:
+    assert plain_settings("Own", {name: value}, builtin=True) == {name: value}

@@ -56,3 +56,17 @@ def test_what_a_class_holds_is_used_unless_it_is_a_frameworks(module: str, seen:
     base = type("Base", (Layer,), {"__module__": module, "shared": layer})
     own = type("Own", (base,), {})()
     assert list(loose_layers(own, builtin=False)) == [layer] * seen
+
+
+@pytest.mark.parametrize("name", ["activation", "recurrent_activation", "function", "arguments"])
+def test_what_a_layer_of_keras_was_given_is_used(name: str) -> None:
+    layer, given = Layer(), Layer()
+    vars(given).update({name: keeps("mine", layer), "other": Layer()})
+    assert list(loose_layers(given, builtin=True)) == [layer]
+
+
+@pytest.mark.parametrize("name", ["_inbound_nodes", "_outbound_nodes"])
+def test_where_a_layer_was_called_is_nothing_that_it_uses(name: str) -> None:
+    called = Layer()
+    vars(called)[name] = [keeps("mine", Layer())]
+    assert list(loose_layers(called, builtin=False)) == []

@@ -12,7 +12,7 @@ from pytest_layercount.model.readers.files.infer import shape_from
 from pytest_layercount.model.readers.files.saved_layer import SavedLayer
 
 _CONSTANT = "_CONSTANT_VALUE"
-_NUMBERS = ("bfloat16", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64")
+_NUMBERS = ("bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64")
 _BINARY = ("add", "divide", "maximum", "minimum", "multiply", "subtract")
 
 
@@ -169,7 +169,7 @@ def _array(value: Any, dtype: str | None = None) -> Any:
     import numpy as np
 
     # NumPy has no bfloat16: its numbers are read as what JSON has.
-    known = dtype if dtype in _NUMBERS and dtype != "bfloat16" else None
+    known = dtype if dtype in _NUMBERS else None
     try:
         array = np.asarray(value, dtype=known)
     except (OverflowError, TypeError, ValueError):

@@ -532,3 +532,18 @@ def test_a_model_called_on_another_size_than_it_was_built_on() -> None:
     called = {**inner, "name": "inner", "inbound_nodes": [taking("x")]}
     graph = read(functional(called, entry("Flatten", "f", taking("inner"))))
     assert graph.nodes[-1].shapes == ((None, 4 * 3),)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "read_as"),
+    [
+        *((name, name) for name in ("bool", "float16", "float32", "float64")),
+        *((name, name) for name in ("int8", "int16", "int32", "int64")),
+        ("bfloat16", "int64"),
+        ("str", "int64"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["__numpy__", "__tensor__"])
+def test_a_constant_of_keras_3_is_of_its_type(kind: str, dtype: str, read_as: str) -> None:
+    (array,) = raw_call({"args": [kept(kind, value=[1, 0], dtype=dtype)], "kwargs": {}}, OWN).args
+    assert (array.dtype, array.tolist()) == (read_as, [1, 0])
