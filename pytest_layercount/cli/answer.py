@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.count import LayerCount
 
@@ -25,6 +26,17 @@ def counted(count: LayerCount) -> dict[str, Any]:
     data = asdict(count)
     del data["by_base"]
     return {name: value for name, value in data.items() if value or name not in ("held", "closed")}
+
+
+def explained(explanation: Explanation) -> dict[str, Any]:
+    """The difference between two models, as JSON."""
+    return {
+        "before": counted(explanation.before),
+        "after": counted(explanation.after),
+        "delta": explanation.delta,
+        "causes": [asdict(cause) for cause in explanation.causes],
+        "changed": [asdict(change) for change in explanation.changed],
+    }
 
 
 def planned(plan: Plan) -> dict[str, Any]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_layercount import messages
-from pytest_layercount.cli.answer import Answer, counted
-from pytest_layercount.cli.models import framework_for, named
-from pytest_layercount.cli.quiet import quiet
+from pytest_layercount.cli.answer import Answer, explained
+from pytest_layercount.cli.models import source
 from pytest_layercount.model.count import COUNTS
-
-if TYPE_CHECKING:
-    from pytest_layercount.compare.source import Source
 
 _WORDS = messages.commands.EXPLAIN
 
@@ -37,21 +33,13 @@ def run(options: argparse.Namespace) -> Answer:
 
     codes = check_codes(options.ignore)
     from pytest_layercount.compare.explain import explain_sources
-    from pytest_layercount.compare.source import source_of
 
-    def opened(text: str) -> Source:
-        model = named(text)
-        with quiet(), framework_for(text):
-            return source_of(model)
-
-    explanation = explain_sources(opened(options.model), opened(options.other), options.count)
+    explanation = explain_sources(source(options.model), source(options.other), options.count)
     found = difference(explanation, codes)
     return Answer(
         messages.commands.explanation(found, whole=options.all),
         {
-            "before": counted(explanation.before),
-            "after": counted(explanation.after),
-            "delta": explanation.delta,
+            **explained(explanation),
             "causes": [asdict(cause) for cause in found.causes],
             "changed": [asdict(change) for change in found.changed],
             "ignored": [asdict(cause) for cause in found.ignored],

@@ -1,16 +1,18 @@
-"""``layercount graph``: a picture of a model before and after folding."""
+"""``layercount graph``: a picture of a model before and after folding, or of two models."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_layercount import messages
-from pytest_layercount.cli.answer import Answer, counted
+from pytest_layercount.cli.answer import Answer, counted, explained
 from pytest_layercount.cli.answer import planned as plan_facts
 from pytest_layercount.cli.files import check_target
-from pytest_layercount.cli.models import framework_for, named, planned
+from pytest_layercount.cli.models import framework_for, named, planned, source
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.files import replaced
 from pytest_layercount.model.count import count_graph
@@ -23,32 +25,58 @@ def add(commands: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser("graph", **_WORDS.about)
     parser.add_argument("model", metavar="MODEL", help=messages.commands.MODEL)
+    parser.add_argument("other", metavar="OTHER", nargs="?", help=_WORDS.options["other"])
     parser.add_argument("-o", "--out", metavar="OUT", type=Path, help=_WORDS.options["out"])
     return parser
 
 
 def run(options: argparse.Namespace) -> Answer:
-    """Draw the model to a file, or give the text that Graphviz draws."""
-    from pytest_layercount.model.readers import read_graph
-    from pytest_layercount.report.drawing import dot_text, picture
+    """Draw to a file, or give the text that Graphviz draws."""
+    if options.out is not None:
+        # A picture can be made again: only the models themselves must not be written over.
+        for source in filter(None, (options.model, options.other)):
+            check_target(options.out, _SUFFIXES, force=True, source=source)
+    return _folded(options) if options.other is None else _difference(options)
 
-    out = options.out
-    if out is not None:
-        # A picture can be made again: only the model itself must not be written over.
-        check_target(out, _SUFFIXES, force=True, source=options.model)
+
+def _folded(options: argparse.Namespace) -> Answer:
+    from pytest_layercount.model.readers import read_graph
+    from pytest_layercount.report.drawing import dot_text
+
     model = named(options.model)
     with quiet(), framework_for(options.model):
         graph = read_graph(model)
     plan = planned(model, options.model)
     text = dot_text(graph, plan)
-    if out is not None:
-        form = out.suffix.removeprefix(".")
-        drawn = text.encode() if form == "dot" else picture(graph, plan, form)
-        with replaced(out) as path:
-            path.write_bytes(drawn)
     before, after = count_graph(graph), count_graph(plan.graph)
     facts = {"before": counted(before), "after": counted(after), **plan_facts(plan)}
-    return Answer(
-        text.rstrip() if out is None else messages.commands.drawn(before, after, out),
-        {**facts, "dot": text, "written": None if out is None else str(out)},
+    return _answer(options.out, text, facts, partial(messages.commands.drawn, before, after))
+
+
+def _difference(options: argparse.Namespace) -> Answer:
+    from pytest_layercount.compare.explain import explain_sources
+    from pytest_layercount.report.drawing import difference_text
+
+    one, two = source(options.model), source(options.other)
+    explanation = explain_sources(one, two)
+    text = difference_text(one.graph, two.graph, explanation)
+    facts = explained(explanation)
+    return _answer(
+        options.out, text, facts, partial(messages.commands.difference_drawn, explanation)
     )
+
+
+def _answer(
+    out: Path | None, text: str, facts: dict[str, Any], drawn: Callable[[Path], str]
+) -> Answer:
+    """Write the picture, or give its text."""
+    facts |= {"dot": text, "written": None if out is None else str(out)}
+    if out is None:
+        return Answer(text.rstrip(), facts)
+    from pytest_layercount.report.graphviz import run_dot
+
+    form = out.suffix.removeprefix(".")
+    picture = text.encode() if form == "dot" else run_dot(text, form)
+    with replaced(out) as path:
+        path.write_bytes(picture)
+    return Answer(drawn(out), facts)

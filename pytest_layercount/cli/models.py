@@ -13,6 +13,7 @@ from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.target import parse_target
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.source import Source
     from pytest_layercount.folding.plan import Plan
 
 
@@ -35,6 +36,15 @@ def structure(text: str) -> ModelGraph:
     model = named(text)
     with quiet(), framework_for(text):
         return read_graph(model)
+
+
+def source(text: str) -> Source:
+    """The structure of the model that ``text`` names, and its weights where they can be read."""
+    from pytest_layercount.compare.source import source_of
+
+    model = named(text)
+    with quiet(), framework_for(text):
+        return source_of(model)
 
 
 def planned(model: Any, text: str) -> Plan:

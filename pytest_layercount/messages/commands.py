@@ -12,6 +12,7 @@ from pytest_layercount.layout import cut, some
 from pytest_layercount.messages import counts, folds, pairs
 
 if TYPE_CHECKING:
+    from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.criteria import Violation
     from pytest_layercount.folding.plan import Fold, Plan, Refusal
     from pytest_layercount.model.count import LayerCount, LayerRow
@@ -95,11 +96,15 @@ FOLD = Words(
     },
 )
 GRAPH = Words(
-    "draw a model before and after folding",
+    "draw a model before and after folding, or what two models differ in",
     """\
   layercount graph detector.keras -o detector.svg
+  layercount graph trained.keras deployed.keras -o difference.svg
   layercount graph "detectors.zoo:build()" | dot -Tpdf > detector.pdf""",
-    {"out": "write the picture here: .svg, .png, .pdf or .dot; without it, print DOT"},
+    {
+        "other": "a model to compare with: layers of one alone, and changed ones, have a colour",
+        "out": "write the picture here: .svg, .png, .pdf or .dot; without it, print DOT",
+    },
 )
 
 COMPARE = Words(
@@ -290,6 +295,13 @@ def _into(fold: Fold) -> str:
 def _by_type(layers: Sequence[Fold | Refusal]) -> str:
     types = Counter(layer.type for layer in layers).most_common()
     return ", ".join(f"{total} {name}" for name, total in types)
+
+
+def difference_drawn(explanation: Explanation, out: Path) -> str:
+    """Where the picture of two models is."""
+    before, after = explanation.before, explanation.after
+    counted = f"{before.total} -> {after.total} layers ({explanation.delta:+d})"
+    return f"{before.model} and {after.model}: {counted}: drawn to {out}"
 
 
 def drawn(before: LayerCount, after: LayerCount, out: Path) -> str:

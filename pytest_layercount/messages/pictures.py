@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 FOLDED = "folded"
 OUTPUT = "output"
 NOTHING = "nothing folds and nothing is left to fold"
+SAME = "nothing differs but names"
 LEGEND: Mapping[str, str] = {
     "folds": "folds into a neighbour",
     "refused": "stays",
     "removed": "does nothing at inference: removed",
     "absorbs": "took up what folded",
+    "gone": "only in the first model",
+    "new": "only in the second model",
+    "changed": "configured or connected otherwise",
 }
 
 NO_GRAPHVIZ = (

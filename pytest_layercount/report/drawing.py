@@ -1,7 +1,7 @@
-"""A model before and after folding as a picture: text in Graphviz's language.
+"""Two models as a picture, before and after folding or one and the other: text for Graphviz.
 
 Both models stand side by side, every chain of layers as a box with a row for each
-layer. Colours say what folding does to it; the legend says what the colours mean.
+layer. Colours say what becomes of it; the legend says what the colours mean.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.messages import pictures
@@ -16,6 +17,9 @@ from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import ModelGraph, Shape, values_in
 from pytest_layercount.report.chains import Row, chains, home, shortened
 from pytest_layercount.report.graphviz import run_dot
+
+if TYPE_CHECKING:
+    from pytest_layercount.compare.explain import Explanation
 
 NAME = 40
 """The characters of a name that are shown."""
@@ -27,13 +31,16 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "refused": ("#ffd9c2", "#8a2c00"),
     "removed": ("#e4e7eb", "#52606d"),
     "absorbs": ("#d6e8fb", "#0b4a8f"),
+    "gone": ("#ffd6d6", "#8f1010"),
+    "new": ("#cfeed6", "#14532d"),
+    "changed": ("#fff1b8", "#6b4e00"),
 }
-"""Background and text of a row, by what folding does to the layer."""
+"""Background and text of a row, by what becomes of the layer."""
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """What folding does to a layer, and a word about it."""
+    """What becomes of a layer, and a word about it."""
 
     state: str = ""
     note: str = ""
@@ -57,11 +64,33 @@ def dot_text(graph: ModelGraph, plan: Plan) -> str:
     """The picture of ``graph`` and of what ``plan`` leaves of it, for Graphviz."""
     before = _Side("a", graph, _title(graph.name, graph), _before(plan))
     after = _Side("b", plan.graph, _title(pictures.FOLDED, plan.graph), _after(plan))
+    return _picture(before, after, pictures.NOTHING)
+
+
+def difference_text(one: ModelGraph, two: ModelGraph, explanation: Explanation) -> str:
+    """The picture of two models whose difference is explained, for Graphviz.
+
+    The rows with a colour are the layers that the causes concern, and those that changed.
+    """
+    gone, new = {}, {}
+    for change in explanation.changed:
+        note = ", ".join(change.attributes)
+        gone[change.before], new[change.after] = _Mark("changed", note), _Mark("changed", note)
+    for cause in explanation.causes:
+        # Layers with other weights are there in both models.
+        both = cause.code == "other-weights"
+        gone.update(dict.fromkeys(cause.before, _Mark("changed" if both else "gone", cause.code)))
+        new.update(dict.fromkeys(cause.after, _Mark("changed" if both else "new", cause.code)))
+    before, after = (_title(graph.name, graph) for graph in (one, two))
+    return _picture(_Side("a", one, before, gone), _Side("b", two, after, new), pictures.SAME)
+
+
+def _picture(before: _Side, after: _Side, nothing: str) -> str:
     used = {mark.state for side in (before, after) for mark in side.marks.values()}
     lines = [
         "digraph model {",
         f'graph [fontname="{_FONT}", fontsize=14, ranksep=0.3, nodesep=0.35, pad=0.3,',
-        f' labelloc=t, bgcolor="white", label=<{_legend(used)}>];',
+        f' labelloc=t, bgcolor="white", label=<{_legend(used, nothing)}>];',
         f'node [fontname="{_FONT}", fontsize=10, shape=plain];',
         f'edge [color="{_FAINT}", arrowsize=0.6];',
         *_side(before),
@@ -77,17 +106,8 @@ def svg(graph: ModelGraph, plan: Plan) -> str:
     Raises:
         LayercountError: Graphviz is not installed or fails.
     """
-    text = picture(graph, plan, "svg").decode("utf-8")
+    text = run_dot(dot_text(graph, plan), "svg").decode("utf-8")
     return text[text.index("<svg") :]
-
-
-def picture(graph: ModelGraph, plan: Plan, form: str) -> bytes:
-    """The picture in a format that Graphviz writes: ``svg``, ``png``, ``pdf`` ...
-
-    Raises:
-        LayercountError: Graphviz is not installed or fails.
-    """
-    return run_dot(dot_text(graph, plan), form)
 
 
 def _before(plan: Plan) -> dict[str, _Mark]:
@@ -190,14 +210,14 @@ def _row(side: _Side, row: Row) -> str:
     return f"<tr>{made}</tr>{more}"
 
 
-def _legend(used: set[str]) -> str:
+def _legend(used: set[str], nothing: str) -> str:
     cells = "".join(
         f'<td bgcolor="{background}"><font color="{colour}">{pictures.LEGEND[state]}</font></td>'
         for state, (background, colour) in COLOURS.items()
         if state in used
     )
     if not cells:
-        cells = f"<td>{pictures.NOTHING}</td>"
+        cells = f"<td>{nothing}</td>"
     look = 'border="0" cellborder="0" cellspacing="6" cellpadding="4"'
     return f"<table {look}><tr>{cells}</tr></table>"
 

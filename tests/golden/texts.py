@@ -79,6 +79,8 @@ COMMANDS = (
     "explain zoo:small zoo:last",
     "explain zoo:small zoo:lean --ignore batch-norms-folded",
     "explain zoo:small zoo:lean --ignore nonsense",
+    "graph zoo:small zoo:lean -o difference.dot",
+    "graph zoo:small",
     "compare before.json before.json",
     "compare before.json nothing.json",
 )

@@ -11,13 +11,15 @@ from html import unescape
 
 import pytest
 
+from pytest_layercount.compare.explain import explain
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.messages import pictures
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.report import graphviz
 from pytest_layercount.report.chains import Row, chains, shortened
-from pytest_layercount.report.drawing import COLOURS, dot_text, picture, svg
+from pytest_layercount.report.drawing import COLOURS, difference_text, dot_text, svg
+from pytest_layercount.report.graphviz import run_dot
 from tests.compare.sketch import Sketch
 from tests.graphs import chain
 
@@ -85,7 +87,8 @@ def test_both_models_with_what_folding_does():
     assert before[6] == "BatchNormalization batchnormalization_5 8x8x4 stays: shift-not-zero"
     types = [row.split()[0] for row in after]
     assert types == ["InputLayer", "Conv2D", "ReLU", "BatchNormalization", "Conv2D", "Add"]
-    for state, (background, _) in COLOURS.items():
+    for state in ("folds", "refused", "removed", "absorbs"):
+        background, _ = COLOURS[state]
         assert f'bgcolor="{background}"' in text, state
 
 
@@ -129,14 +132,14 @@ def test_graphviz_shows_names_as_they_are():
 )
 def test_graphviz_writes_the_format_asked_for(form, start):
     graph = two_branches()
-    assert picture(graph, plan_graph(graph), form).startswith(start)
+    assert run_dot(dot_text(graph, plan_graph(graph)), form).startswith(start)
 
 
 @needs_graphviz
 def test_a_format_that_graphviz_does_not_know():
     graph = two_branches()
     with pytest.raises(LayercountError, match=r"^Graphviz failed: Format: \"nope\" not recog"):
-        picture(graph, plan_graph(graph), "nope")
+        run_dot(dot_text(graph, plan_graph(graph)), "nope")
 
 
 def test_no_graphviz(monkeypatch):
@@ -158,3 +161,32 @@ def test_a_layout_that_takes_too_long(monkeypatch):
     with pytest.raises(LayercountError) as raised:
         graphviz.run_dot("digraph {}", "svg")
     assert str(raised.value) == "Graphviz did not lay out the model within 60 seconds"
+
+
+def test_two_models_have_the_colours_of_their_difference():
+    one = chain("InputLayer", "Conv2D", "BatchNormalization", "Activation", name="one")
+    two = chain("InputLayer", "Conv2D", "Activation", "Dense", "Dense", name="two")
+    layers = list(two.layers)
+    layers[1] = replace(layers[1], config={**layers[1].config, "strides": (2, 2)})
+    two = replace(two, layers=tuple(layers))
+    explanation = explain(one, two)
+    text = difference_text(one, two, explanation)
+    for state, rows in (
+        ("gone", [path for cause in explanation.causes for path in cause.before]),
+        ("new", [path for cause in explanation.causes for path in cause.after]),
+        ("changed", 2 * explanation.changed),
+    ):
+        background, _ = COLOURS[state]
+        # A cell for the type, the name, the shape and the note; and one in the legend.
+        assert text.count(f'bgcolor="{background}"') == 4 * len(rows) + bool(rows), state
+    assert "one: 4 layers" in text
+    assert "two: 5 layers" in text
+    assert "batch-norms-folded" in text
+    assert "strides" in text
+
+
+def test_two_models_that_are_the_same_have_no_colours():
+    one = chain("InputLayer", "Conv2D")
+    text = difference_text(one, one, explain(one, one))
+    assert "nothing differs but names" in text
+    assert not any(f'bgcolor="{colour}"' in text for colour, _ in COLOURS.values())
