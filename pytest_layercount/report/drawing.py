@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_layercount.folding.plan import Plan
 from pytest_layercount.messages import pictures
 from pytest_layercount.model.count import count_graph
-from pytest_layercount.model.graph import ModelGraph, Shape, values_in
+from pytest_layercount.model.graph import Layer, ModelGraph, Shape, values_in
 from pytest_layercount.report.chains import Row, chains, home, shortened
 from pytest_layercount.report.graphviz import run_dot
 
@@ -200,14 +200,34 @@ def _row(side: _Side, row: Row) -> str:
     kind = f"<s>{kind}</s>" if mark.state == "removed" else kind
     shapes = side.graph.nodes[row.node].shapes
     shape = _shape(shapes[0] if shapes else None)
-    cells = (kind, *(map(_small, (_text(layer.name), shape, _text(mark.note)))))
+    texts = (_text(layer.name), _details(layer), shape, _text(mark.note))
+    cells = (kind, *map(_small, texts))
     made = "".join(
         f'<td align="left" bgcolor="{background}"><font color="{colour}">{cell}</font></td>'
         for cell in cells
     )
     again = pictures.again(row.more, row.size)
-    more = f'<tr><td align="left" colspan="4">{_small(_text(again))}</td></tr>' if row.more else ""
+    more = f'<tr><td align="left" colspan="5">{_small(_text(again))}</td></tr>' if row.more else ""
     return f"<tr>{made}</tr>{more}"
+
+
+def _details(layer: Layer) -> str:
+    """``3 x 3 / 2, 1,792``: the window, the strides where it skips any, and the parameters."""
+    config = layer.config
+    window = config.get("kernel_size") or config.get("pool_size") or ()
+    strides = config.get("strides") or ()
+    parts = [" &#215; ".join(map(str, _sizes(window)))]
+    if any(size != 1 for size in _sizes(strides)):
+        parts[0] += f" / {' &#215; '.join(map(str, dict.fromkeys(_sizes(strides))))}"
+    if layer.parameters:
+        parts.append(f"{layer.parameters:,}")
+    return ", ".join(filter(None, parts))
+
+
+def _sizes(value: object) -> tuple[int, ...]:
+    """The whole numbers of a setting, which may be one; a file may hold anything."""
+    sizes = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(size for size in sizes if type(size) is int)
 
 
 def _legend(used: set[str], nothing: str) -> str:

@@ -177,8 +177,8 @@ def test_two_models_have_the_colours_of_their_difference():
         ("changed", 2 * explanation.changed),
     ):
         background, _ = COLOURS[state]
-        # A cell for the type, the name, the shape and the note; and one in the legend.
-        assert text.count(f'bgcolor="{background}"') == 4 * len(rows) + bool(rows), state
+        # A cell for type, name, details, shape and note; and one in the legend.
+        assert text.count(f'bgcolor="{background}"') == 5 * len(rows) + bool(rows), state
     assert "one: 4 layers" in text
     assert "two: 5 layers" in text
     assert "batch-norms-folded" in text
@@ -190,3 +190,22 @@ def test_two_models_that_are_the_same_have_no_colours():
     text = difference_text(one, one, explain(one, one))
     assert "nothing differs but names" in text
     assert not any(f'bgcolor="{colour}"' in text for colour, _ in COLOURS.values())
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "details"),
+    [
+        ({"kernel_size": (3, 3), "strides": (1, 1)}, 1792, "3 x 3, 1,792"),
+        ({"kernel_size": (3, 5), "strides": (2, 2)}, 0, "3 x 5 / 2"),
+        ({"kernel_size": (3,), "strides": (2,)}, 5, "3 / 2, 5"),
+        ({"kernel_size": 3, "strides": 1}, 5, "3, 5"),
+        ({"pool_size": (2, 2), "strides": (2, 1)}, 0, "2 x 2 / 2 x 1"),
+        ({"pool_size": "odd", "strides": {"a": 1}}, 0, ""),
+        ({}, 0, ""),
+    ],
+)
+def test_windows_strides_and_parameters_stand_on_a_layer(config, parameters, details):
+    layer = Layer("net/one", "Conv2D", "layer", config=config, parameters=parameters)
+    text = dot_text(chain("InputLayer", layer), plan_graph(chain("InputLayer", layer)))
+    cell = f'<font point-size="9">{details.replace("x", "&#215;") or "&#160;"}</font>'
+    assert cell in text
