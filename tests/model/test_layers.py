@@ -268,3 +268,29 @@ def test_a_layer_for_one_gpu_is_as_the_other_and_has_two_biases(
     assert row.returns(call) == usual.returns(call)
     assert row.macs(config, call.shapes, row.returns(call)[0]) == 6 * gates * 5 * (3 + 5)
     assert row.scalars(config, call.shapes) == (gates * 5 * (3 + 5 + 2), 0)
+
+
+NOT_IN_THE_NEWEST = {
+    *("AddLoss", "AddMetric", "CuDNNGRU", "CuDNNLSTM", "CustomScaleLayer", "LayerScale"),
+    *("LocallyConnected1D", "LocallyConnected2D", "RandomFourierFeatures", "RandomHeight"),
+    *("RandomWidth", "StochasticDepth", "SyncBatchNormalization", "ThresholdedReLU"),
+}
+"""Layers of Keras 2, of models made for it, or of the applications."""
+
+
+@needs_keras
+def test_rows_are_those_of_keras() -> None:
+    if generation(load_keras()) == 2 or is_keras_3_3():
+        pytest.skip("only the newest Keras has all of them")
+    there = classes()
+    assert set(TYPES) - set(there) == NOT_IN_THE_NEWEST
+    calls = [inspect.signature(cls.call).parameters for cls in there.values()]
+    taken = {"constants", *(name for parameters in calls for name in parameters)}  # Keras 2's
+    for type_, row in TYPES.items():
+        assert set(row.arguments) <= taken, type_
+        if type_ in there and type_ != "Bidirectional":  # a wrapper in Keras 2
+            assert set(row.bases) <= {base.__name__ for base in there[type_].__mro__}
+
+
+def test_rows_derive_from_layers() -> None:
+    assert {base for row in TYPES.values() for base in row.bases} <= LAYERS | NO_LAYERS

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount.model import plain_settings as module
+from pytest_layercount.model.layers import row_of
 from pytest_layercount.model.plain_settings import (
     is_without_effect,
     plain_settings,
@@ -191,3 +192,18 @@ def test_a_type_that_follows_from_the_output_goes_without_saying(
 @pytest.mark.parametrize("value", [None, False, -1])
 def test_an_axis_is_always_said(name: str, value: Any) -> None:
     assert plain_settings("Own", {name: value}, builtin=True) == {name: value}
+
+
+@needs_keras
+def test_what_is_usual_of_one_type_is_its_default() -> None:
+    if generation(load_keras()) == 2 or is_keras_3_3():
+        pytest.skip("only the newest Keras has all of them")
+    there = [(type_, name, _as_tuple(default)) for type_, name, default in defaults()]
+    for type_ in classes():
+        for name, usual in row_of(type_).usual.items():
+            if name != "renorm_clipping":  # of Keras 2
+                assert (type_, name, _as_tuple(usual)) in there
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
