@@ -237,7 +237,13 @@ def encoding() -> Iterator[Case]:
     bins = {"bin_boundaries": [0.0, 1.0]}
     yield from of(WORDS, Discretization=[bins, {**bins, "output_mode": "multi_hot"}])
     yield from of(
-        WORDS, "string", Hashing=[{"num_bins": 5}, {"num_bins": 5, "output_mode": "count"}]
+        WORDS,
+        "string",
+        Hashing=[
+            {"num_bins": 5},
+            {"num_bins": 5, "output_mode": "count"},
+            {"num_bins": 5, "output_mode": "one_hot"},
+        ],
     )
     yield Case("HashedCrossing", {"num_bins": 5}, ((1,), (1,)), "int32")
     yield from of(WORDS, "int64", IntegerLookup={"vocabulary": [3, 4, 5]})

@@ -99,6 +99,8 @@ def test_shapes_and_weights_are_those_of_keras(case: Case, tmp_path: Path) -> No
         pytest.skip("this Keras has no such setting")
     if case.type == "MultiHeadAttention" or case.call or "mean" in case.settings:
         skip_in_keras_3_3("takes queries and values of one width, forgets scores and statistics")
+    if case.settings.get("output_mode") == "one_hot" and generation(load_keras()) == 2:
+        pytest.skip("Keras 2 makes no such row of several")
     if "output_padding" in case.settings:
         skip_in_keras_3_3("does not save output_padding")
     model = called(case, layer)

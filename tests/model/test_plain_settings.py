@@ -207,3 +207,8 @@ def test_what_is_usual_of_one_type_is_its_default() -> None:
 
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def test_a_mean_that_was_given_is_an_attribute_by_another_name() -> None:
+    given = {"mean": (1.0,), "variance": (2.0,)}
+    assert plain_settings("Normalization", given, builtin=True) == {"variance": (2.0,)}
