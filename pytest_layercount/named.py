@@ -8,7 +8,7 @@ made when the first of them runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,11 @@ def collect(session: pytest.Session) -> list[pytest.Item]:
         vars(report).pop("call", None)  # as pytest does: it cannot be sent by a worker
         model.ihook.pytest_collectreport(report=report)
         items += report.result or []
-    return [item for item in items if not chosen or any(map(item.nodeid.startswith, chosen))]
+    return [item for item in items if not chosen or _is_chosen(item.nodeid, chosen)]
+
+
+def _is_chosen(node_id: str, chosen: Collection[str]) -> bool:
+    return any(node_id == one or node_id.startswith(f"{one}::") for one in chosen)
 
 
 def _model_of(node_id: str) -> str:

@@ -105,6 +105,9 @@ def test_their_node_ids_can_be_given_to_pytest(suite, workers, options):
     result.stdout.fnmatch_lines([f"*{ids[0]}*"])
     result = suite.runpytest(*ids, "-k", "not equivalent", *run)
     result.assert_outcomes(passed=3)
+    # A whole model, and one check of another whose name begins like it.
+    other = ["layercount::zoo:small", "layercount::zoo:small(depth=4)::budget"]
+    suite.runpytest(*other, "-k", "not equivalent", *run).assert_outcomes(passed=2, skipped=1)
     result = suite.runpytest(ids[0], "test_their_node_ids_can_be_given_to_pytest.py", *run)
     result.assert_outcomes(passed=2)
 
