@@ -324,3 +324,33 @@ def test_rounding_of_the_inputs_is_no_fault_of_a_copy(kit: Kit) -> None:
 
     model = kit.chain((4,), kit.Lambda(steep), kit.Dense(3), kit.bn())
     assert check_fold(model).equivalence.equivalent
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_where_a_call_asks_to_train_and_the_model_is_not_to(kit, seed):
+    """Keras 3 hands the model's flag to all its layers, so copies would compute something else.
+
+    Tokens cannot be moved by as much as rounding does either: weights are, in a copy that is run
+    as the model is.
+    """
+    from pytest_layercount import fold
+
+    keras, layers, random = kit.keras, kit.keras.layers, np.random.default_rng(seed)
+    tokens = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(5, 4)(tokens)
+    for _ in range(6):
+        x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization()(layers.Conv1D(4, 1)(x), training=True)
+    model = keras.Model(tokens, x)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma = random.uniform(0.5, 1.5, 4) * random.choice([-1, 1], 4)
+            statistics = random.normal(size=4), random.uniform(0.05, 0.2, 4)
+            layer.set_weights([gamma, random.normal(size=4), *statistics])
+    folded = fold(model).model
+    equivalence = compared(model, folded)
+    assert equivalence.equivalent, equivalence
+    convolution = next(layer for layer in folded.layers if isinstance(layer, layers.Conv1D))
+    kernel, bias = convolution.get_weights()
+    convolution.set_weights([kernel * (1 + 1e-4), bias])
+    assert not compared(model, folded).equivalent

@@ -9,7 +9,7 @@ enough by what the model itself makes of inputs that have moved by a unit in the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -323,8 +323,18 @@ def _own_noise(
 ) -> Iterator[list[Array]]:
     """How far runs in a model's own precision are apart, those that cost least first."""
     axes = _axes(model)
-    for runs in chain(_reruns(reruns), shaken(opened, inputs, model.unit)):
+    for runs in chain(_reruns(reruns), shaken(_as_run(opened, model), inputs, model.unit)):
         yield _apart(runs, axes)
+
+
+def _as_run(opened: OpenModel, model: Original) -> OpenModel:
+    """The graph with the flags that its layers get where the model hands its own to all of them."""
+    if not model.overrides:
+        return opened
+    nodes = (
+        replace(node, training=False) if node.training else node for node in opened.graph.nodes
+    )
+    return replace(opened, graph=replace(opened.graph, nodes=tuple(nodes)))
 
 
 def _axes(model: Original) -> list[int]:
