@@ -41,7 +41,9 @@ DATA = [
     "model/readers/test_traced_operations.py",
     "model/readers/test_traces.py",
 ]
-collect_ignore = [*SLOW, *DATA] if "LAYERCOUNT_TEST_FEW" in os.environ else []
+# A suite of a user's, which test_golden.py runs.
+collect_ignore = ["golden/suite"]
+collect_ignore += [*SLOW, *DATA] if "LAYERCOUNT_TEST_FEW" in os.environ else []
 # Reports and the files of baselines know no framework: the environments without one
 # run their tests.
 if has_keras():

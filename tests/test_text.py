@@ -150,7 +150,8 @@ def judgement(name):
         refusals=(Refused(name, name, "no-rule", name),),
     )
     growth = Growth("b.txt", 1, 1, (Step("own", 1, name, (name,)),))
-    return Judgement(f"t.py::t[{name}]", name, "layercount", "failed", name, (), facts, growth)
+    test, check, outcome = f"t.py::t[{name}]", "layercount", "failed"
+    return Judgement(test, name, name, check, outcome, name, name, (), facts, growth)
 
 
 @NAMES
