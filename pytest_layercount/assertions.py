@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from inspect import signature
@@ -13,7 +12,7 @@ import pytest
 from pytest_layercount import messages
 from pytest_layercount.baselines.check import default_name
 from pytest_layercount.baselines.judge import against_baseline, check_asked
-from pytest_layercount.criteria import ArgumentError, checked, criteria
+from pytest_layercount.criteria import ArgumentError, check_keyword, checked, criteria
 from pytest_layercount.failure import Failed
 from pytest_layercount.foldable import BATCH_NORMS, check_exceptions, check_types, foldability
 from pytest_layercount.measure import said_plainly, source
@@ -37,15 +36,9 @@ class Bound(partial[Any]):
         __tracebackhide__ = True
         parameters = signature(self.func).parameters.values()
         known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
-        unknown = sorted(kwargs.keys() - {one.name for one in parameters})
-        if unknown:
-            name = unknown[0]
-            given = {name: kwargs[name]}
-            problem = messages.arguments.unknown_argument(
-                name, difflib.get_close_matches(name, known, n=1), known
-            )
-            sentence = messages.arguments.bad_arguments(self.func.__name__, given, problem)
-            raise ArgumentError(given, sentence)
+        with _arguments_of(self.func.__name__):
+            for name in sorted(kwargs.keys() - {one.name for one in parameters}):
+                check_keyword(name, kwargs[name], known)
         return super().__call__(*args, **kwargs)
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -100,6 +101,18 @@ def checked(arguments: Mapping[str, object]) -> dict[str, Any]:
     return {
         name: None if value is None else _check(name, value) for name, value in arguments.items()
     }
+
+
+def check_keyword(name: str, value: object, known: Collection[str]) -> None:
+    """Refuse a keyword that is not ``known``, with a suggestion.
+
+    Raises:
+        ArgumentError: there is no such keyword.
+    """
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        problem = messages.arguments.unknown_argument(name, close, known)
+        raise ArgumentError({name: value}, problem)
 
 
 def from_text(text: str | int) -> str | int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from pytest_layercount.criteria import (
     LIMITS,
     ArgumentError,
     Criteria,
+    check_keyword,
     checked,
     criteria,
     guess_keyword,
@@ -181,11 +181,7 @@ def _keywords(mark: pytest.Mark) -> dict[str, Any]:
         value = mark.args[0]
         raise ArgumentError({"": value}, messages.arguments.positional(guess_keyword(value), value))
     for name, value in mark.kwargs.items():
-        if name not in CHECKS:
-            close = difflib.get_close_matches(name, CHECKS, n=1)
-            raise ArgumentError(
-                {name: value}, messages.arguments.unknown_argument(name, close, CHECKS)
-            )
+        check_keyword(name, value, CHECKS)
     return checked(mark.kwargs)
 
 
