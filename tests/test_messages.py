@@ -12,8 +12,8 @@ from pytest_layercount.criteria import Violation
 from pytest_layercount.errors import first_line
 from pytest_layercount.foldable import Foldability
 from pytest_layercount.folding.plan import Refusal
-from pytest_layercount.layout import HEADLINE, PAGE, headline, page, size
 from pytest_layercount.model.count import LayerCount
+from pytest_layercount.text import HEADLINE, PAGE, headline, page, size
 
 RESNET = LayerCount(
     total=187,

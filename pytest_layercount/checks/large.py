@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.criteria import Violation
-from pytest_layercount.layout import some
 from pytest_layercount.model.count import largest, longest_way
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.text import some
 
 LARGEST = 5
 """How many of the largest layers are named."""

@@ -27,7 +27,7 @@ class Measure:
 
     def written(self, value: int) -> str:
         """``5M`` or ``14.2MB``, without the noun."""
-        from pytest_layercount.layout import rounded, size
+        from pytest_layercount.text import rounded, size
 
         return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
 

@@ -1,6 +1,6 @@
 """Every sentence a user reads, as functions from facts to text: a file for each subject.
 
-How they are laid out, and how long they may be, is :mod:`pytest_layercount.layout`.
+How they are laid out, and how long they may be, is :mod:`pytest_layercount.text`.
 A file is imported when its first sentence is needed: most test runs need none.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from pytest_layercount.layout import cut, page, short
+from pytest_layercount.text import cut, page, short
 
 
 def bad_arguments(function: str, arguments: Mapping[str, object], problem: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount.layout import cut, some
 from pytest_layercount.messages import counts, folds, pairs
+from pytest_layercount.text import cut, some
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.explain import Explanation

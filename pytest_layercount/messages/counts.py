@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_layercount.checks.measures import MEASURES
-from pytest_layercount.layout import cut, headline, note_lines, number, page, some
+from pytest_layercount.text import cut, headline, note_lines, number, page, some
 
 if TYPE_CHECKING:
     from pytest_layercount.criteria import Violation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page
 from pytest_layercount.messages.counts import unseen
+from pytest_layercount.text import cut, headline, note_lines, number, page
 
 if TYPE_CHECKING:
     from pytest_layercount.foldable import Foldability

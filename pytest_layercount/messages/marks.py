@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_layercount.errors import needs_tensorflow
-from pytest_layercount.layout import page, short
+from pytest_layercount.text import page, short
 
 OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
 

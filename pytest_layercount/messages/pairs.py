@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, note_lines, number, page, short, some
 from pytest_layercount.messages.counts import NOUNS
+from pytest_layercount.text import cut, headline, note_lines, number, page, short, some
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import number
+from pytest_layercount.text import number
 
 if TYPE_CHECKING:
     from pytest_layercount.model.count import LayerCount

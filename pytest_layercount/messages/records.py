@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.layout import cut, headline, number, page, short, some
+from pytest_layercount.text import cut, headline, number, page, short, some
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause

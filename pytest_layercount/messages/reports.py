@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_layercount.checks.measures import BY_ATTRIBUTE
-from pytest_layercount.layout import number, size
+from pytest_layercount.text import number, size
 
 if TYPE_CHECKING:
     from pytest_layercount.report.judgement import Facts, Growth, Limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_layercount.layout import short
+from pytest_layercount.text import short
 
 FORMS = "a saved model (detector.keras) or code (package.module:build(depth=3))"
 

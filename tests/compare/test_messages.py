@@ -7,8 +7,8 @@ from inspect import cleandoc
 
 from pytest_layercount import explain, messages
 from pytest_layercount.compare.causes import SENTENCES, Cause
-from pytest_layercount.layout import HEADLINE, PAGE
 from pytest_layercount.structure import Difference, difference
+from pytest_layercount.text import HEADLINE, PAGE
 from tests.compare.sketch import Sketch
 from tests.compare.test_causes import classifier, scaled
 
