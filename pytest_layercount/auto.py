@@ -24,12 +24,14 @@ from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Draft, Subject
 from pytest_layercount.settings import settings
 
+OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
+
 
 class Auto:
     """The verdicts on the models of each fixture that is set up."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._rule = Rule(criteria(settings(config).limits), reason=messages.marks.OF_THE_SUITE)
+        self._rule = Rule(criteria(settings(config).limits), reason=OF_THE_SUITE)
         self._recorder = recorder(config)
         self._verdicts: WeakKeyDictionary[Any, list[tuple[str, Draft]]] = WeakKeyDictionary()
 
@@ -83,5 +85,7 @@ class Auto:
 def start(config: pytest.Config) -> None:
     """Judge all models."""
     if not settings(config).limits:
-        raise pytest.UsageError(messages.settings.AUTO_WITHOUT_LIMIT)
+        raise pytest.UsageError(
+            "layercount_auto: no limit to judge by; give one, like layercount_max=150"
+        )
     config.pluginmanager.register(Auto(config), "layercount-auto")

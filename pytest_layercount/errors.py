@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pytest_layercount.text import printable
+from pytest_layercount.text import printable, short
+
+INSTALL = 'pip install "pytest-layercount[tensorflow]"'
 
 _LAYOUT = re.compile(r"\x1b\[\d*m")
 _PREAMBLE = re.compile(
@@ -28,10 +30,12 @@ class ModelError(LayercountError):
 
 def needs_tensorflow(what: str) -> str:
     """Say that ``what`` needs TensorFlow where it is not installed."""
-    return (
-        f"{what} needs TensorFlow, which is not installed: "
-        'pip install "pytest-layercount[tensorflow]"'
-    )
+    return f"{what} needs TensorFlow, which is not installed: {INSTALL}"
+
+
+def reading_needs_tensorflow(model: object) -> str:
+    """Say the same of reading ``model``."""
+    return needs_tensorflow(f"reading {short(model)}")
 
 
 def with_its_type(error: BaseException) -> str:

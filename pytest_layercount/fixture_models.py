@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import messages
 from pytest_layercount.failure import Failed
 from pytest_layercount.measure import is_model
+from pytest_layercount.text import page
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,27 @@ def find_models(item: pytest.Item, fixture: str | None) -> list[FixtureModel]:
         for name, value in values.items()
         if not name.startswith("_") or name == fixture
     }
-    raise Failed(messages.marks.no_model(looked_at, fixture), pytrace=False)
+    raise Failed(no_model(looked_at, fixture), pytrace=False)
+
+
+def no_model(looked_at: Mapping[str, str], fixture: str | None) -> str:
+    """A mark that has nothing to measure."""
+    if fixture is not None:
+        kind = looked_at.get(fixture, "not set up")
+        return page(
+            "layercount: found no model to judge",
+            f"the fixture {fixture!r} that model= names gives no Keras model: {kind}",
+            "give it one: return a model, the path of a saved one, or a list or dict of models",
+        )
+    seen = ", ".join(f"{name} ({kind})" for name, kind in looked_at.items()) or "none"
+    return page(
+        "layercount: found no model to judge",
+        f"the fixtures that the test asks for: {seen}",
+        "a mark judges what fixtures return: ask for one that returns a Keras model,",
+        'or name it: @pytest.mark.layercount(model="name", ...)',
+        "a model that the test makes itself is judged in its body, with the fixture",
+        "assert_layer_count: assert_layer_count(model, max=...)",
+    )
 
 
 def models_in(name: str, value: Any) -> list[FixtureModel]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount import messages
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, reading_needs_tensorflow
 from pytest_layercount.failure import Failed
 from pytest_layercount.model.graph import ModelGraph
 
@@ -120,4 +119,4 @@ class said_plainly:  # noqa: N801  used as a word in a with statement
             raise Failed(str(error)) from None
         missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
         if missing.partition(".")[0] in FRAMEWORKS:
-            raise Failed(messages.marks.install_tensorflow(self.model)) from None
+            raise Failed(reading_needs_tensorflow(self.model)) from None

@@ -26,7 +26,7 @@ from pytest_layercount.report.recorder import recorder
 from pytest_layercount.report.subject import Subject
 from pytest_layercount.settings import settings
 from pytest_layercount.target import Target, parse_target
-from pytest_layercount.text import printable
+from pytest_layercount.text import number, printable
 
 _ROOT = "layercount"
 
@@ -186,7 +186,8 @@ class Budget(_Check):
                     measured, violations, options=True, large=subject.large(violations)
                 )
             )
-        return "" if given else messages.named.no_limit(measured)
+        has = f"{measured.model} has {number(measured.total, 'layer')}"
+        return "" if given else f"{has}; to keep it so: --layercount-max={measured.total}"
 
 
 class Foldable(_Check):
@@ -199,7 +200,7 @@ class Foldable(_Check):
         plan = subject.plan()
         result = foldability(plan, BATCH_NORMS, {})
         if not result.judged:
-            return messages.named.no_batch_norm(plan.graph.name)
+            return f"{plan.graph.name} has no batch normalization"
         if not result.good:
             raise Failed(messages.folds.foldable(plan.graph.name, result, BATCH_NORMS))
         return ""
@@ -214,7 +215,7 @@ class Equivalent(_Check):
         """Fold and compare; where nothing folds there is nothing to judge."""
         plan = subject.plan()
         if not (plan.folds or plan.removed):
-            return messages.named.nothing_folds(plan.graph.name)
+            return f"{plan.graph.name} has nothing that folds, so there is nothing to compare"
         with said_plainly(subject.model):
             from pytest_layercount.folding.equivalence import check_fold
 

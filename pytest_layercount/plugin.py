@@ -12,6 +12,7 @@ import pytest
 
 from pytest_layercount import hookspecs, messages, settings
 from pytest_layercount.baselines import claims, keeper
+from pytest_layercount.checks.measures import marker_help
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
     assert_foldable,
@@ -40,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; make the mark known, also to ``--strict-markers``."""
     settings.read(config)
-    config.addinivalue_line("markers", messages.marks.marker_help())
+    config.addinivalue_line("markers", marker_help())
     start(config)
     keeper.start(config)
     if settings.settings(config).trust_stored_code:
@@ -112,7 +113,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
             raise
         from pytest_layercount.failure import Failed
 
-        raise Failed(messages.marks.unknown_fixture(fixture), pytrace=False) from None
+        raise Failed(
+            f"layercount(model={fixture!r}): no fixture of this name here; "
+            "`pytest --fixtures` lists those there are",
+            pytrace=False,
+        ) from None
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import pytest
 
-from pytest_layercount import messages
 from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.text import printable
 
@@ -80,7 +79,10 @@ def _command(choices: Sequence[str], help_: str) -> Any:
 
     def read(given: str) -> str:
         if given not in choices:
-            raise ValueError(messages.settings.not_a_choice(choices))
+            # Perhaps a path that was meant for pytest.
+            raise ValueError(
+                f"must be {' or '.join(choices)}; tests to run stand before the option"
+            )
         return given
 
     option = {"nargs": "?", "const": choices[0], "metavar": "|".join(choices)}
@@ -89,7 +91,7 @@ def _command(choices: Sequence[str], help_: str) -> Any:
 
 def _report(file: str) -> str:
     if PurePath(file).suffix not in REPORTS:
-        raise ValueError(messages.settings.not_a_report(REPORTS))
+        raise ValueError(f"the name of a report ends in {', '.join(REPORTS[:-1])} or {REPORTS[-1]}")
     return file
 
 
@@ -98,7 +100,7 @@ def _choice(choices: Sequence[str], help_: str) -> Any:
 
     def read(given: str) -> str:
         if given not in choices:
-            raise ValueError(messages.settings.not_one_of(choices))
+            raise ValueError(f"must be {' or '.join(choices)}")
         return given
 
     option = {"metavar": "|".join(choices)}
@@ -112,7 +114,7 @@ def _file(help_: str) -> Any:
 
 def _path(given: str) -> str:
     if not given or given.endswith(("/", "\\")):
-        raise ValueError(messages.settings.NOT_A_FILE)
+        raise ValueError("must be the name of a file")
     return given
 
 
@@ -223,7 +225,7 @@ def _given(config: pytest.Config, one: Field[Any], key: _Key) -> Any:
     try:
         written = config.getini(_ini(one))
     except (TypeError, ValueError, pytest.UsageError) as error:
-        problem = messages.settings.NOT_A_TRUTH if key.ini == "bool" else str(error)
+        problem = "must be true or false" if key.ini == "bool" else str(error)
         raise _bad(_ini(one), problem, config) from None
     return None if written is None else _read(key, _ini(one), written, config)
 
@@ -237,5 +239,5 @@ def _read(key: _Key, name: str, written: Any, config: pytest.Config | None = Non
 
 
 def _bad(given: str, problem: str, config: pytest.Config | None) -> pytest.UsageError:
-    file = config.inipath.name if config is not None and config.inipath is not None else None
-    return pytest.UsageError(printable(messages.settings.bad_setting(given, problem, file)))
+    file = f" in {config.inipath.name}" if config is not None and config.inipath else ""
+    return pytest.UsageError(printable(f"{given}{file}: {problem}"))

@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount import messages
-from pytest_layercount.errors import LayercountError, ModelError
+from pytest_layercount.errors import INSTALL, LayercountError, ModelError, with_its_type
+from pytest_layercount.text import short
 
+FORMS = "a saved model (detector.keras) or code (package.module:build(depth=3))"
 _SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -59,7 +60,8 @@ class Target:
         if self.called or (callable(found) and not is_model(found)):
             found = self._result(found)
         if not is_model(found):
-            raise ModelError(messages.targets.not_a_model(self.text, found))
+            given = f"{short(found)}, of type {type(found).__name__}"
+            raise ModelError(f"{self.text}: gives {given}, not a Keras model")
         return found
 
     def check(self) -> None:
@@ -71,14 +73,14 @@ class Target:
         """
         if not self.module:
             if not Path(self.path).exists():
-                raise ModelError(messages.targets.neither(self.text))
+                raise ModelError(_no_file(self.text))
             return
         found = self._found(_imported(self.module, self.text))
         if self.called:
             try:
                 inspect.signature(found).bind(*self.args, **self.kwargs)
             except TypeError as error:
-                raise ModelError(messages.targets.raised(self.text, error)) from None
+                raise ModelError(self._raised(error)) from None
             except ValueError:
                 pass  # Written in C, perhaps: the call will tell.
 
@@ -88,16 +90,19 @@ class Target:
                 owner = getattr(owner, name)
             except AttributeError:
                 close = difflib.get_close_matches(name, dir(owner), n=1)
-                raise ModelError(
-                    messages.targets.no_attribute(self.text, self.module, name, close)
-                ) from None
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                problem = f"{self.module} has nothing called {name!r}{meant}"
+                raise ModelError(f"{self.text}: {problem}") from None
         return owner
+
+    def _raised(self, error: BaseException) -> str:
+        return f"{self.text}: the call raised {with_its_type(error)}"
 
     def _result(self, maker: Any) -> Any:
         try:
             return maker(*self.args, **self.kwargs)
         except (Exception, SystemExit) as error:
-            raise ModelError(messages.targets.raised(self.text, error)) from error
+            raise ModelError(self._raised(error)) from error
 
 
 def parse_target(text: str) -> Target:
@@ -110,13 +115,13 @@ def parse_target(text: str) -> Target:
     if text.endswith(_SUFFIXES) or _exists(text):
         return Target(text, text)
     if not (module and colon and code):
-        raise TargetError(messages.targets.neither(text))
+        raise TargetError(_no_file(text))
     if not _MODULE.fullmatch(module) or module.endswith(".py"):
-        raise TargetError(messages.targets.not_a_module(text, module))
+        raise TargetError(f"{text}: {module!r} is not the name of a module; name {FORMS}")
     try:
         tree = ast.parse(code.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise TargetError(messages.targets.not_a_call(text, code)) from None
+        raise TargetError(_not_a_call(text, code)) from None
     if not isinstance(tree, ast.Call):
         return Target(text, _dotted(tree, text, code), module)
     return Target(
@@ -142,7 +147,7 @@ def _dotted(tree: ast.expr, text: str, code: str) -> str:
         return tree.id
     if isinstance(tree, ast.Attribute):
         return f"{_dotted(tree.value, text, code)}.{tree.attr}"
-    raise TargetError(messages.targets.not_a_call(text, code))
+    raise TargetError(_not_a_call(text, code))
 
 
 def _literal(tree: ast.expr | ast.keyword, text: str) -> Any:
@@ -153,7 +158,8 @@ def _literal(tree: ast.expr | ast.keyword, text: str) -> Any:
             return ast.literal_eval(value)
     except (ValueError, TypeError, MemoryError, RecursionError):
         pass
-    raise TargetError(messages.targets.not_a_literal(text, ast.unparse(tree)))
+    argument = f"the argument {ast.unparse(tree)}"
+    raise TargetError(f"{text}: {argument} is not a literal like 3, 'text', (1, 2) or None")
 
 
 def _imported(name: str, text: str) -> Any:
@@ -162,11 +168,25 @@ def _imported(name: str, text: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
-            raise ModelError(messages.targets.needs_module(text, name, str(error.name))) from error
+            problem = f"{name} needs the module {error.name!r}, which is not there"
+            raise ModelError(f"{text}: {problem}{_install(str(error.name))}") from error
     except (Exception, SystemExit) as error:
-        raise ModelError(messages.targets.import_raised(text, name, error)) from error
+        raise ModelError(f"{text}: importing {name} raised {with_its_type(error)}") from error
     outer, _, inner = name.rpartition(".")
     owner = _imported(outer, text) if outer else None
     if owner is None or not hasattr(owner, inner):
-        raise ModelError(messages.targets.no_module(text, name))
+        raise ModelError(f"{text}: there is no module {name!r}{_install(name)}")
     return getattr(owner, inner)
+
+
+def _no_file(text: str) -> str:
+    return f"{text or 'no model'}: no such file; name {FORMS}"
+
+
+def _not_a_call(text: str, code: str) -> str:
+    return f"{text}: {code!r} is neither a name nor a call of one; name {FORMS}"
+
+
+def _install(module: str) -> str:
+    known = module in ("keras", "tensorflow", "tf_keras")
+    return f"; {INSTALL}" if known else ""

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_layercount import messages
 from pytest_layercount.criteria import Violation
-from pytest_layercount.errors import first_line
+from pytest_layercount.errors import first_line, reading_needs_tensorflow
+from pytest_layercount.fixture_models import no_model
 from pytest_layercount.foldable import Foldability
 from pytest_layercount.folding.plan import Refusal
 from pytest_layercount.model.count import LayerCount
@@ -125,7 +126,7 @@ def test_several_models():
 
 def test_no_model():
     same(
-        messages.marks.no_model({"tmp_path": "PosixPath", "data": "list"}, None),
+        no_model({"tmp_path": "PosixPath", "data": "list"}, None),
         """
         layercount: found no model to judge
         the fixtures that the test asks for: tmp_path (PosixPath), data (list)
@@ -138,24 +139,17 @@ def test_no_model():
 
 
 def test_no_model_and_no_fixtures():
-    assert "asks for: none\n" in messages.marks.no_model({}, None)
+    assert "asks for: none\n" in no_model({}, None)
 
 
 def test_no_model_in_the_fixture_named():
     same(
-        messages.marks.no_model({"data": "list"}, "data"),
+        no_model({"data": "list"}, "data"),
         """
         layercount: found no model to judge
         the fixture 'data' that model= names gives no Keras model: list
         give it one: return a model, the path of a saved one, or a list or dict of models
         """,
-    )
-
-
-def test_unknown_fixture():
-    assert messages.marks.unknown_fixture("detektor") == (
-        "layercount(model='detektor'): no fixture of this name here; "
-        "`pytest --fixtures` lists those there are"
     )
 
 
@@ -180,7 +174,7 @@ def test_long_values_are_abridged():
 
 
 def test_install_tensorflow():
-    assert messages.marks.install_tensorflow("net.keras") == (
+    assert reading_needs_tensorflow("net.keras") == (
         "reading 'net.keras' needs TensorFlow, which is not installed: "
         'pip install "pytest-layercount[tensorflow]"'
     )

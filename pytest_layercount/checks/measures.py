@@ -80,3 +80,16 @@ _ROWS = (
 MEASURES: Mapping[str, Measure] = {measure.keyword: measure for measure in _ROWS}
 BY_METRIC: Mapping[str, Measure] = {measure.metric: measure for measure in _ROWS}
 BY_ATTRIBUTE: Mapping[str, Measure] = {measure.attribute: measure for measure in _ROWS}
+
+
+def marker_help() -> str:
+    """What ``pytest --markers`` says."""
+    return (
+        "layercount(*, max=, min=, exactly=, count='layers', folded=False, types=, "
+        f"{', '.join(f'{keyword}=' for keyword in MEASURES)}, max_growth=, "
+        "model=, reason=): fail the test before its body runs "
+        "unless the models among its fixture values keep these limits. count is 'layers', "
+        "'nodes' or 'top'; types maps layer types to their maximum; max_parameters takes "
+        "5_000_000 or '5M'; max_growth is how much more than in the baseline there may be, "
+        "3 or '5%'; model names the fixture to judge."
+    )

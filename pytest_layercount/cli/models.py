@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount import messages
 from pytest_layercount.cli.quiet import quiet
-from pytest_layercount.errors import ModelError
+from pytest_layercount.errors import ModelError, reading_needs_tensorflow
 from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.target import parse_target
 
@@ -70,4 +69,4 @@ class framework_for:  # noqa: N801  used as a word in a with statement
         if isinstance(error, ModuleNotFoundError):
             root = (error.name or "").partition(".")[0]
             if root in ("h5py", "keras", "tensorflow", "tf_keras"):
-                raise ModelError(messages.marks.install_tensorflow(self.text)) from error
+                raise ModelError(reading_needs_tensorflow(self.text)) from error

@@ -17,15 +17,11 @@ if TYPE_CHECKING:
         commands,
         counts,
         folds,
-        marks,
         matrix,
-        named,
         pairs,
         pictures,
         records,
         reports,
-        settings,
-        targets,
     )
 
 __all__ = [
@@ -34,15 +30,11 @@ __all__ = [
     "commands",
     "counts",
     "folds",
-    "marks",
     "matrix",
-    "named",
     "pairs",
     "pictures",
     "records",
     "reports",
-    "settings",
-    "targets",
 ]
 
 
