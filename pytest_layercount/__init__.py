@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     )
     from pytest_layercount.folding.fold import FoldResult
     from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.kept.comparison import RecordComparison, compare_records
+    from pytest_layercount.kept.record import Record
+    from pytest_layercount.kept.recording import record
     from pytest_layercount.model import count_layers, model_metrics
     from pytest_layercount.model.count import LayerCount, Metrics
     from pytest_layercount.model.readers import read_graph
-    from pytest_layercount.records.comparison import RecordComparison, compare_records
-    from pytest_layercount.records.record import Record
-    from pytest_layercount.records.recording import record
 
 __version__ = "0.1.0"
 
@@ -89,9 +89,9 @@ _HOMES = {
     "model": ("count_layers", "model_metrics"),
     "model.count": ("LayerCount", "Metrics"),
     "model.readers": ("read_graph",),
-    "records.comparison": ("RecordComparison", "compare_records"),
-    "records.record": ("Record",),
-    "records.recording": ("record",),
+    "kept.comparison": ("RecordComparison", "compare_records"),
+    "kept.record": ("Record",),
+    "kept.recording": ("record",),
     # Names of these two modules that stood here at first: no conftest.py has to be rewritten.
     "graph": ("Layer", "ModelGraph", "Node", "Value"),
     "rules": (

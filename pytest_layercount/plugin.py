@@ -11,7 +11,6 @@ from contextlib import ExitStack
 import pytest
 
 from pytest_layercount import hookspecs, messages, settings
-from pytest_layercount.baselines import claims, keeper
 from pytest_layercount.checks.measures import marker_help
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
@@ -20,8 +19,10 @@ from pytest_layercount.fixtures import (
     assert_matches_baseline,
     assert_same_structure,
 )
+from pytest_layercount.kept import claims
 from pytest_layercount.report.recorder import recorder
-from pytest_layercount.report.run import start
+from pytest_layercount.session import baselines
+from pytest_layercount.session.reports import start
 from pytest_layercount.text import printable
 
 __all__ = [
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.read(config)
     config.addinivalue_line("markers", marker_help())
     start(config)
-    keeper.start(config)
+    baselines.start(config)
     if settings.settings(config).trust_stored_code:
         from pytest_layercount.model.keras.load import trusting_stored_code
 
@@ -51,18 +52,18 @@ def pytest_configure(config: pytest.Config) -> None:
         trusting.enter_context(trusting_stored_code())
         config.add_cleanup(trusting.close)
     if settings.settings(config).auto:
-        from pytest_layercount import auto
+        from pytest_layercount.session import limits
 
-        auto.start(config)
+        limits.start(config)
     if _names_models(config):
         from pytest_layercount import named
 
         config.pluginmanager.register(named.Choice(config), "layercount-choice")
     asked = settings.settings(config)
     if asked.record is not None or asked.against is not None:
-        from pytest_layercount import upgrade
+        from pytest_layercount.session import records
 
-        upgrade.activate(config)
+        records.activate(config)
     config.add_cleanup(hookspecs.answer_through(config.hook.pytest_layercount_rule))
 
 

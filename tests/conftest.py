@@ -47,14 +47,7 @@ collect_ignore += [*SLOW, *DATA] if "LAYERCOUNT_TEST_FEW" in os.environ else []
 # Reports and the files of baselines know no framework: the environments without one
 # run their tests.
 if has_keras():
-    plain = [
-        "report",
-        "baselines/test_suite.py",
-        "test_auto.py",
-        "test_golden.py",
-        "test_named.py",
-        "test_upgrade.py",
-    ]
+    plain = ["report", "session", "test_golden.py", "test_named.py"]
     collect_ignore = [*collect_ignore, *plain]
 
 ROOT = Path(__file__).parent.parent

@@ -8,15 +8,14 @@ import zipfile
 import pytest
 
 from pytest_layercount import ModelError, count_layers, plan_fold, read_graph
-from pytest_layercount.baselines.load import load
-from pytest_layercount.baselines.write import BaselineError
 from pytest_layercount.cli import main
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import irregular, opened, read_bytes, replaced
+from pytest_layercount.kept.baseline import BaselineError, load
+from pytest_layercount.kept.record_file import RecordError, read_record
 from pytest_layercount.model.readers import live_model
 from pytest_layercount.model.readers.files.container import read_configuration
 from pytest_layercount.model.readers.files.weights import weights_in
-from pytest_layercount.records.file import RecordError, read_record
 from tests.conftest import needs_keras
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

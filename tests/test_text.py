@@ -16,9 +16,9 @@ import pytest
 from pytest_layercount import ModelError
 from pytest_layercount.cli import main
 from pytest_layercount.failure import Failed
+from pytest_layercount.kept.record import Record
+from pytest_layercount.kept.record_file import read_record, write_record
 from pytest_layercount.model.readers import read_graph
-from pytest_layercount.records.file import read_record, write_record
-from pytest_layercount.records.record import Record
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.drawing import dot_text
 from pytest_layercount.report.html import html as page
@@ -26,7 +26,7 @@ from pytest_layercount.report.judgement import Facts, Growth, Judgement, Refused
 from pytest_layercount.report.markdown import markdown
 from pytest_layercount.report.summary import summarize
 from pytest_layercount.text import json_text, printable
-from tests.records.models import plain_net, recorded
+from tests.kept.models import plain_net, recorded
 
 EVIL = {
     "escape": "\x1b[31mred\x1b]0;title\x07",
@@ -192,8 +192,7 @@ def test_records_keep_names(tmp_path, name):
 
 @NAMES
 def test_baselines_can_be_written(tmp_path, name):
-    from pytest_layercount.baselines.text import baseline, written
-    from pytest_layercount.baselines.write import save
+    from pytest_layercount.kept.baseline import baseline, save, written
 
     net = plain_net()
     layers = tuple(replace(layer, path=f"{name}{n}") for n, layer in enumerate(net.layers))

@@ -10,14 +10,13 @@ import pytest
 
 from pytest_layercount import messages, rerun
 from pytest_layercount.allowance import NOTHING, Allowance
-from pytest_layercount.baselines.claims import Claim, claim
-from pytest_layercount.baselines.write import BaselineError
 from pytest_layercount.failure import Failed
+from pytest_layercount.kept.claims import Claim, claim
 from pytest_layercount.settings import settings
 
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import BaselineComparison
-    from pytest_layercount.baselines.text import Baseline
+    from pytest_layercount.kept.baseline import Baseline
     from pytest_layercount.model.graph import ModelGraph
 
 STRUCTURE = "structure"
@@ -58,7 +57,7 @@ def look(item: pytest.Item, graph: ModelGraph, asked: Asked, name: str) -> Look:
         Failed: there is no baseline, or none that this model could be held against.
     """
     __tracebackhide__ = True
-    from pytest_layercount.baselines.text import baseline
+    from pytest_layercount.kept.baseline import baseline
 
     made = claim(item, name)
     if made is None:
@@ -90,7 +89,7 @@ def look(item: pytest.Item, graph: ModelGraph, asked: Asked, name: str) -> Look:
 
 def _load(made: Claim, *, ignore_damage: bool) -> Baseline | None:
     __tracebackhide__ = True
-    from pytest_layercount.baselines.load import load
+    from pytest_layercount.kept.baseline import BaselineError, load
 
     try:
         return load(Path(made.path), made.shown)
@@ -102,7 +101,7 @@ def _load(made: Claim, *, ignore_damage: bool) -> Baseline | None:
 
 def _write(made: Claim, after: Baseline, graph: ModelGraph, *, missing: bool) -> None:
     __tracebackhide__ = True
-    from pytest_layercount.baselines.text import written
+    from pytest_layercount.kept.baseline import written
 
     text = written(after)
     if missing:
@@ -116,7 +115,7 @@ def _rewrite(
     made: Claim, before: Baseline, after: Baseline, new: Baseline, asked: Asked
 ) -> BaselineComparison:
     from pytest_layercount.baselines.growth import alike
-    from pytest_layercount.baselines.text import written
+    from pytest_layercount.kept.baseline import written
 
     same = (before.test, before.name, before.judged) == (after.test, after.name, after.judged)
     if not (same and before.whole and alike(before, after)):

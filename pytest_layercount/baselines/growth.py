@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_layercount.allowance import Allowance
-from pytest_layercount.baselines.text import Baseline
 from pytest_layercount.compare.explain import Explanation, explain
+from pytest_layercount.kept.baseline import Baseline
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer
 

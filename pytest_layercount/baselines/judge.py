@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.check import Asked, look
-from pytest_layercount.baselines.numbers import METRICS
 from pytest_layercount.criteria import ArgumentError, checked
 from pytest_layercount.failure import Failed
 from pytest_layercount.report.judgement import Growth, Step
@@ -70,6 +69,8 @@ def _growth(found: BaselineComparison, file: str, asked: Asked) -> Growth:
 
 
 def _metrics(metrics: object) -> tuple[str, ...]:
+    from pytest_layercount.kept.baseline import METRICS
+
     if isinstance(metrics, str) or not isinstance(metrics, Sequence) or not metrics:
         raise ArgumentError({"metrics": metrics}, messages.arguments.NOT_METRICS)
     for metric in metrics:

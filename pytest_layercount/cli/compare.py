@@ -25,7 +25,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> Answer:
     """Compare the records; what differs and was not expected is not good."""
-    from pytest_layercount.records.comparison import Cell, compare_records
+    from pytest_layercount.kept.comparison import Cell, compare_records
 
     found = compare_records(*options.records, expect=options.expect)
 

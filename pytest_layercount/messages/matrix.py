@@ -9,9 +9,9 @@ from pytest_layercount.messages.records import fact, finding_lines, stale
 from pytest_layercount.text import number
 
 if TYPE_CHECKING:
-    from pytest_layercount.records.comparison import Cell, RecordComparison
-    from pytest_layercount.records.expected import Expected
-    from pytest_layercount.records.record import Record
+    from pytest_layercount.kept.comparison import Cell, RecordComparison
+    from pytest_layercount.kept.expected import Expected
+    from pytest_layercount.kept.record import Record
 
 
 def matrix(found: RecordComparison) -> str:

@@ -11,8 +11,8 @@ from pytest_layercount.text import cut, headline, number, page, short, some
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause
     from pytest_layercount.compare.partition import Change
-    from pytest_layercount.records.differences import Finding, Gap, Pair
-    from pytest_layercount.records.expected import Expected
+    from pytest_layercount.kept.differences import Finding, Gap, Pair
+    from pytest_layercount.kept.expected import Expected
 
 ABSENT = "not in this record"
 NO_MODELS = "the records hold no model: no fixture of the suite returned one"

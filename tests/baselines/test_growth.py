@@ -6,7 +6,7 @@ import pytest
 
 from pytest_layercount.allowance import NOTHING
 from pytest_layercount.baselines.growth import compare
-from pytest_layercount.baselines.text import baseline
+from pytest_layercount.kept.baseline import baseline
 from pytest_layercount.model.graph import ModelGraph
 from tests.compare.pieces import PIECES
 from tests.compare.sketch import Sketch

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pytest_layercount import messages
 from pytest_layercount.allowance import Allowance
 from pytest_layercount.baselines.growth import compare
-from pytest_layercount.baselines.text import baseline, written
+from pytest_layercount.kept.baseline import baseline, written
 from pytest_layercount.messages.baselines import Where
 from pytest_layercount.model.graph import Layer
 from tests.graphs import CONFIGS, chain, of_size

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_layercount import explain, fold, read_graph
-from pytest_layercount.baselines.text import baseline, read, written
+from pytest_layercount.kept.baseline import baseline, read, written
 from tests.kerases import generation, load_keras
 
 tf = pytest.importorskip("tensorflow")

@@ -51,7 +51,7 @@ PLACES = (
 )
 """What is changed: the engine, and the checks."""
 
-TESTS = ("tests", "tests/report", "tests/baselines/test_suite.py")
+TESTS = ("tests", "tests/report", "tests/session")
 OWN = ("tests/mutants/", "tests/test_startup.py")
 """Tests of no use here: of the mutants themselves, and of how long something takes."""
 

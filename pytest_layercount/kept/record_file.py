@@ -1,0 +1,164 @@
+"""Records as files: JSON, a line for each layer and each call, read back strictly.
+
+The format is documented in ``record.schema.json`` beside this file. ``version`` is
+raised when a key changes its meaning or goes; older versions stay readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_layercount import messages
+from pytest_layercount.errors import LayercountError
+from pytest_layercount.files import not_written, read_bytes, replaced
+from pytest_layercount.kept import structure
+from pytest_layercount.kept.record import ModelRecord, Numbers, Record
+from pytest_layercount.text import json_text
+
+FORMAT = "pytest-layercount record"
+VERSION = 1
+
+_WIDTH = 100
+_DAMAGED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class RecordError(LayercountError):
+    """A record that cannot be read, written or compared."""
+
+
+def read_record(path: str | os.PathLike[str]) -> Record:
+    """The record in the file at ``path``.
+
+    Raises:
+        RecordError: there is none, or it is damaged or of a newer version.
+    """
+    try:
+        text = read_bytes(path).decode("utf-8")
+        data = json.loads(text)
+    except OSError as error:
+        raise RecordError(messages.records.unreadable(path, _why(error))) from None
+    except (ValueError, RecursionError):
+        raise RecordError(messages.records.unreadable(path, messages.records.NOT_JSON)) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise RecordError(messages.records.unreadable(path, messages.records.OTHER_FILE))
+    version = data.get("version")
+    if version != VERSION:
+        raise RecordError(messages.records.other_version(path, version, VERSION))
+    try:
+        return from_data(data)
+    except _DAMAGED as error:
+        said = messages.records.damaged(error)
+        raise RecordError(messages.records.unreadable(path, said)) from None
+
+
+def write_record(record: Record, path: str | os.PathLike[str]) -> None:
+    """Write ``record`` to the file at ``path``, making its folder if it is not there.
+
+    Raises:
+        LayercountError: the file cannot be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(not_written(target, error)) from None
+    with replaced(target) as made:
+        made.write_text(json_text(_text(to_data(record))) + "\n", encoding="utf-8", newline="\n")
+
+
+def to_data(record: Record) -> dict[str, Any]:
+    """``record`` as what JSON can hold."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "tensorflow": record.tensorflow,
+        "weights": "own" if record.own_weights else "seeded",
+        "seed": record.seed,
+        "models": {name: model_data(one) for name, one in sorted(record.models.items())},
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> Record:
+    """The record that :func:`to_data` wrote."""
+    return Record(
+        models={name: model_from(one) for name, one in data["models"].items()},
+        tensorflow=data["tensorflow"],
+        own_weights={"own": True, "seeded": False}[data["weights"]],
+        seed=int(data["seed"]),
+    )
+
+
+def model_data(one: ModelRecord) -> dict[str, Any]:
+    """What was recorded of a model as what JSON can hold."""
+    if one.graph is None:
+        return {"where": one.where, "problem": one.problem}
+    return {
+        "where": one.where,
+        "counts": {
+            **{count: one.count(count) for count in ("layers", "nodes", "top")},
+            "parameters": one.parameters,
+        },
+        "structure": structure.to_data(one.graph),
+        "weights": [[layer, list(shape)] for layer, shape in one.weights],
+        **({"unrun": one.unrun} if one.unrun else {"computed": one.computed}),
+        "outputs": [_numbers_data(output) for output in one.numbers],
+    }
+
+
+def model_from(data: Mapping[str, Any]) -> ModelRecord:
+    """The record of a model that :func:`model_data` wrote."""
+    if "structure" not in data:
+        return ModelRecord(problem=str(data["problem"]), where=data["where"])
+    return ModelRecord(
+        graph=structure.from_data(data["structure"]),
+        weights=tuple((int(layer), tuple(shape)) for layer, shape in data["weights"]),
+        numbers=tuple(_numbers(output) for output in data["outputs"]),
+        computed=data.get("computed", ""),
+        unrun=data.get("unrun", ""),
+        where=data["where"],
+    )
+
+
+def _numbers_data(output: Numbers) -> dict[str, Any]:
+    return {
+        "shape": list(output.shape),
+        "dtype": output.dtype,
+        "smallest": output.smallest,
+        "largest": output.largest,
+        "mean": output.mean,
+        "noise": output.noise,
+        "values": list(output.values),
+    }
+
+
+def _numbers(data: Mapping[str, Any]) -> Numbers:
+    values = tuple(data["values"])
+    wanted = str if data["dtype"] == "string" else (int, float)
+    if not all(isinstance(value, wanted) for value in values):
+        raise ValueError("an output holds something else than numbers")
+    statistics = (float(data[name]) for name in ("smallest", "largest", "mean", "noise"))
+    return Numbers(tuple(data["shape"]), data["dtype"], values, *statistics)
+
+
+def _text(data: Any, indent: str = "") -> str:
+    """JSON, with what fits into a line on one."""
+    short = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    if len(short) + len(indent) <= _WIDTH or not isinstance(data, (dict, list)):
+        return short
+    inner = indent + " "
+    if isinstance(data, dict):
+        items = [f"{json.dumps(key)}: {_text(value, inner)}" for key, value in data.items()]
+    elif all(isinstance(value, (int, float)) for value in data):
+        return short
+    else:
+        items = [_text(value, inner) for value in data]
+    start, end = "{}" if isinstance(data, dict) else "[]"
+    return f"{start}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{end}"
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__

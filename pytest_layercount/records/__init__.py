@@ -1,1 +1,0 @@
-"""The models of a test suite as data that travels: from one TensorFlow to another."""

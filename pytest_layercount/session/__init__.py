@@ -1,0 +1,1 @@
+"""What spans a run: models that fixtures return, baselines, records and reports."""

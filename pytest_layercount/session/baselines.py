@@ -1,0 +1,211 @@
+"""Baselines over a run: which tests use which, what is written at the end, which none uses.
+
+What is collected is noted in the process that collects, every worker under xdist; baselines
+are written by the one that reports, the controller.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_layercount import messages
+from pytest_layercount.kept.claims import FOLDER, Claim, claims, shown, update_command
+from pytest_layercount.settings import settings
+from pytest_layercount.text import printable
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+OUTPUT = "layercount_seen"
+"""Under this name a worker hands it to the controller."""
+
+
+class Seen:
+    """The folders of baselines on the way, what was skipped, and whether tests were left out."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.folders: set[str] = set()
+        self.skipped: set[str] = set()
+        self.collected: set[str] = set()
+        self.left_out = False
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Note a folder of baselines, in which there are no tests."""
+        if collection_path.name != FOLDER:
+            return None
+        self.folders.add(str(collection_path))
+        return True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what was collected, and what could not be."""
+        if "::" not in report.nodeid:
+            self.collected.add(report.nodeid)
+        if report.failed:
+            self.left_out = True
+        elif report.skipped:
+            self.skipped.add(report.nodeid)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note that tests were left out."""
+        self.left_out = self.left_out or bool(items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Hand it to the controller."""
+        output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[OUTPUT] = {
+                "folders": sorted(self.folders),
+                "skipped": sorted(self.skipped),
+                "collected": sorted(self.collected),
+                "left_out": self.left_out,
+            }
+
+    def merge(self, found: dict[str, Any]) -> None:
+        """Add what a worker has seen."""
+        self.folders.update(found["folders"])
+        self.skipped.update(found["skipped"])
+        self.collected.update(found["collected"])
+        self.left_out = self.left_out or found["left_out"]
+
+
+class Keeper:
+    """Gathers the claims of all tests, and settles them when all have run."""
+
+    def __init__(self, config: pytest.Config, seen: Seen) -> None:
+        self._config = config
+        self._seen = seen
+        self._claims: dict[str, dict[str, Claim]] = {}
+        self._unsure: set[str] = set()
+        self._errors: list[str] = []
+        self._said: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the claims off ``report``; a test that did not pass may have left some out."""
+        if not report.passed:
+            self._unsure.add(report.nodeid)
+        for claim in claims(report):
+            self._claims.setdefault(_key(claim.path), {})[claim.test] = claim
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker has seen; one that crashed has run who knows what."""
+        found = getattr(node, "workeroutput", {}).get(OUTPUT)
+        if found is None:
+            self._seen.left_out = True
+        else:
+            self._seen.merge(found)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what is to be written, and say what is wrong with the others."""
+        if self._config.option.collectonly:
+            return
+        self._errors += self._clashes()
+        self._write()
+        drifted = [claim for claim in self._all() if claim.drifted]
+        if drifted:
+            files = [claim.shown for claim in drifted]
+            self._said.append(messages.baselines.drifted(files, update_command(drifted)))
+        partial = [claim for claim in self._all() if claim.partial]
+        if partial:
+            files = [claim.shown for claim in partial]
+            self._said.append(messages.baselines.partial(files, update_command(partial)))
+        unused = list(self._unused()) if self._is_complete(session) else []
+        if unused:
+            strict = settings(self._config).strict_baselines
+            said = self._errors if strict else self._said
+            said.append(messages.baselines.unused(unused, strict=strict))
+        if self._errors and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Say what was written, what is wrong, and what can be done."""
+        if self._said or self._errors:
+            terminalreporter.section("layercount baselines")
+        for text in self._said:
+            terminalreporter.write_line(printable(text))
+        for text in self._errors:
+            terminalreporter.write_line(printable(text), red=True)
+
+    def _all(self) -> list[Claim]:
+        """The claims that are undisputed, in the order of their files."""
+        alone = [next(iter(by.values())) for by in self._claims.values() if len(by) == 1]
+        return sorted(alone, key=lambda claim: claim.shown)
+
+    def _clashes(self) -> list[str]:
+        found = []
+        for by in self._claims.values():
+            if len(by) > 1:
+                made = sorted(by.values(), key=lambda claim: claim.test)
+                names = {claim.test: claim.name for claim in made}
+                found.append(messages.baselines.clash(made[0].shown, names))
+        return sorted(found)
+
+    def _write(self) -> None:
+        written = []
+        for claim in self._all():
+            if claim.text is None:
+                continue
+            from pytest_layercount.kept.baseline import BaselineError, save
+
+            try:
+                save(Path(claim.path), claim.shown, claim.text)
+                written.append(claim.shown)
+            except BaselineError as error:
+                self._errors.append(str(error))
+        if written:
+            self._said.append(messages.baselines.wrote(written))
+
+    def _is_complete(self, session: pytest.Session) -> bool:
+        """Whether every test of the folders given has run: no file, no selection, no early end."""
+        option = self._config.option
+        chosen = any(getattr(option, name, None) for name in ("lf", "ignore", "ignore_glob"))
+        stopped = bool(session.shouldfail or session.shouldstop)
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        start = self._config.invocation_params.dir
+        folders = all((start / argument).is_dir() for argument in self._config.args)
+        return ended and folders and not (chosen or stopped or self._seen.left_out)
+
+    def _unused(self) -> Iterator[str]:
+        """The baselines that no test claims, though none that might have was kept from it."""
+        for folder in sorted(self._seen.folders):
+            for path in sorted(Path(folder).glob("*.txt")):
+                if _key(str(path)) not in self._claims and not self._may_be_used(path):
+                    yield shown(path, self._config)
+
+    def _may_be_used(self, path: Path) -> bool:
+        from pytest_layercount.kept.baseline import BaselineError, load
+
+        try:
+            found = load(path, path.name)
+        except BaselineError:
+            return False
+        folder = shown(path.parent.parent, self._config)
+        test = (found.test if folder == "." else f"{folder}/{found.test}") if found else ""
+        file = test.partition("::")[0]
+        if file not in self._seen.collected and (self._config.rootpath / file).is_file():
+            return True  # a conftest.py or another plugin keeps it from being collected
+        skipped = any(test.startswith(f"{node}::") or test == node for node in self._seen.skipped)
+        return test in self._unsure or skipped
+
+
+def _key(path: str) -> str:
+    """The same for files whose names only some systems tell apart."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, name.casefold())  # noqa: PTH118 -- half of it is no path
+
+
+def start(config: pytest.Config) -> None:
+    """Note in every process what is collected, and settle claims in the one that reports."""
+    seen = Seen(config)
+    config.pluginmanager.register(seen, "layercount-seen")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Keeper(config, seen), "layercount-keeper")

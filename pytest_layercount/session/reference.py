@@ -1,0 +1,55 @@
+"""The record that a run is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_layercount import messages
+from pytest_layercount.kept.differences import Pair, pair
+from pytest_layercount.kept.expected import Expected, expected, split
+from pytest_layercount.kept.record import ModelRecord, Record
+from pytest_layercount.kept.record_file import RecordError, read_record
+from pytest_layercount.settings import Settings
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a model compares: what is wrong with it, and which expectations it met."""
+
+    failure: str
+    met: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A record, the file it is from, and what may differ from it."""
+
+    file: str
+    record: Record
+    expected: tuple[Expected, ...]
+
+    def judge(self, name: str, made: ModelRecord) -> Verdict | None:
+        """Compare a model with its record, if it has one."""
+        before = self.record.find(name, made.where)
+        if before is None or before.graph is None:
+            return None
+        compared: Pair = pair(before, made)
+        unexpected, allowed = split(name, compared.findings, self.expected)
+        met = tuple(str(one) for _, one in allowed)
+        if not unexpected:
+            return Verdict("", met)
+        label = self.record.label
+        return Verdict(messages.records.differs(name, compared, unexpected, self.file, label), met)
+
+
+def reference(asked: Settings) -> Reference:
+    """The record that ``--layercount-against`` names.
+
+    Raises:
+        LayercountError: it cannot be read or compared with, or an expectation is none.
+    """
+    assert asked.against is not None
+    record = read_record(asked.against)
+    if record.own_weights != (asked.weights == "own") or record.seed != 0:
+        raise RecordError(f"{asked.against}: {messages.records.OTHER_WAYS}")
+    return Reference(asked.against, record, tuple(map(expected, asked.expected_differences)))

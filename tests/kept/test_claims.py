@@ -1,0 +1,39 @@
+"""Which test uses which baseline, once in each run of the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_layercount.kept.claims import attach, claim, claims
+
+
+def test_a_name_is_used_once_until_the_test_is_over() -> None:
+    config = SimpleNamespace(
+        rootpath=Path("/suite"),
+        inipath=None,
+        invocation_params=SimpleNamespace(dir=Path("/suite")),
+        getoption=lambda *_: None,
+    )
+    item: Any = SimpleNamespace(
+        stash=pytest.Stash(),
+        path=Path("/suite/test_it.py"),
+        config=config,
+        name="test_it",
+        nodeid="test_it.py::test_it",
+    )
+    reports: dict[str, Any] = {
+        when: SimpleNamespace(when=when) for when in ("setup", "call", "teardown")
+    }
+    assert claim(item, "it") is not None
+    attach(item, reports["setup"])
+    assert claim(item, "it") is None
+    attach(item, reports["call"])
+    assert claim(item, "it") is None
+    attach(item, reports["teardown"])
+    assert [made.name for made in claims(reports["setup"])] == ["it"]
+    assert claims(reports["call"]) == claims(reports["teardown"]) == []
+    assert claim(item, "it") is not None  # the test runs again
