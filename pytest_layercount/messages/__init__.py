@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         folds,
         matrix,
         pairs,
-        pictures,
         records,
         reports,
     )
@@ -32,7 +31,6 @@ __all__ = [
     "folds",
     "matrix",
     "pairs",
-    "pictures",
     "records",
     "reports",
 ]

@@ -7,16 +7,16 @@ layer. Colours say what becomes of it; the legend says what the colours mean.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_layercount.folding.plan import Plan
-from pytest_layercount.messages import pictures
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer, ModelGraph, Shape, values_in
 from pytest_layercount.report.chains import Row, chains, home, shortened
 from pytest_layercount.report.graphviz import run_dot
+from pytest_layercount.text import number
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.explain import Explanation
@@ -36,6 +36,18 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "changed": ("#fff1b8", "#6b4e00"),
 }
 """Background and text of a row, by what becomes of the layer."""
+
+LEGEND: Mapping[str, str] = {
+    "folds": "folds into a neighbour",
+    "refused": "stays",
+    "removed": "does nothing at inference: removed",
+    "absorbs": "took up what folded",
+    "gone": "only in the first model",
+    "new": "only in the second model",
+    "changed": "configured or connected otherwise",
+}
+NOTHING = "nothing folds and nothing is left to fold"
+SAME = "nothing differs but names"
 
 
 @dataclass(frozen=True)
@@ -63,8 +75,8 @@ class _Side:
 def dot_text(graph: ModelGraph, plan: Plan) -> str:
     """The picture of ``graph`` and of what ``plan`` leaves of it, for Graphviz."""
     before = _Side("a", graph, _title(graph.name, graph), _before(plan))
-    after = _Side("b", plan.graph, _title(pictures.FOLDED, plan.graph), _after(plan))
-    return _picture(before, after, pictures.NOTHING)
+    after = _Side("b", plan.graph, _title("folded", plan.graph), _after(plan))
+    return _picture(before, after, NOTHING)
 
 
 def difference_text(one: ModelGraph, two: ModelGraph, explanation: Explanation) -> str:
@@ -82,7 +94,7 @@ def difference_text(one: ModelGraph, two: ModelGraph, explanation: Explanation) 
         gone.update(dict.fromkeys(cause.before, _Mark("changed" if both else "gone", cause.code)))
         new.update(dict.fromkeys(cause.after, _Mark("changed" if both else "new", cause.code)))
     before, after = (_title(graph.name, graph) for graph in (one, two))
-    return _picture(_Side("a", one, before, gone), _Side("b", two, after, new), pictures.SAME)
+    return _picture(_Side("a", one, before, gone), _Side("b", two, after, new), SAME)
 
 
 def _picture(before: _Side, after: _Side, nothing: str) -> str:
@@ -113,21 +125,27 @@ def svg(graph: ModelGraph, plan: Plan) -> str:
 def _before(plan: Plan) -> dict[str, _Mark]:
     marks = {path: _Mark("removed") for path in plan.removed}
     for fold in plan.folds:
-        marks[fold.layer] = _Mark("folds", pictures.folds_into(fold.into, fold.condition))
+        marks[fold.layer] = _Mark("folds", _folds_into(fold.into, fold.condition))
     for refusal in plan.refusals:
-        marks[refusal.layer] = _Mark("refused", pictures.stays(refusal.reason))
+        marks[refusal.layer] = _Mark("refused", f"stays: {refusal.reason}")
     return marks
+
+
+def _folds_into(into: Sequence[str], condition: str) -> str:
+    names = [path.rpartition("/")[2] for path in into]
+    where = names[0] if len(names) == 1 else f"{len(names)} layers"
+    return f"into {where}{f', if {condition}' if condition else ''}" if names else condition
 
 
 def _after(plan: Plan) -> dict[str, _Mark]:
     marks = {path: _Mark("absorbs") for fold in plan.folds for path in fold.into}
     for refusal in plan.refusals:
-        marks[refusal.layer] = _Mark("refused", pictures.stays(refusal.reason))
+        marks[refusal.layer] = _Mark("refused", f"stays: {refusal.reason}")
     return marks
 
 
 def _title(name: str, graph: ModelGraph) -> str:
-    return pictures.title(name, count_graph(graph))
+    return f"{name}: {number(count_graph(graph).total, 'layer')}"
 
 
 def _side(side: _Side) -> Iterator[str]:
@@ -149,12 +167,12 @@ def _clusters(side: _Side, inside: Mapping[str, list[str]]) -> Iterator[str]:
     """The boxes, those of nested models in frames within frames."""
     paths = {path for home in inside for path in _outwards(home)}
     opened: list[str] = []
-    for number, path in enumerate(sorted(paths, key=lambda path: path.split("/") if path else [])):
+    for place, path in enumerate(sorted(paths, key=lambda path: path.split("/") if path else [])):
         while opened and not (path == opened[-1] or path.startswith(f"{opened[-1]}/")):
             opened.pop()
             yield "}"
         if path:
-            yield f"subgraph cluster_{side.prefix}_{number} {{"
+            yield f"subgraph cluster_{side.prefix}_{place} {{"
             yield f'color="{_BORDER}"; style="rounded,dashed"; margin=10;'
             yield f"label=<{_text(path.rpartition('/')[2])}>;"
             opened.append(path)
@@ -170,13 +188,13 @@ def _outwards(path: str) -> Iterator[str]:
 
 
 def _edges(side: _Side) -> Iterator[str]:
-    for number, node in enumerate(side.graph.nodes):
+    for call, node in enumerate(side.graph.nodes):
         for value in node.inputs:
-            if side.boxes[value.node] != side.boxes[number]:
-                yield f"{side.boxes[value.node]} -> {side.boxes[number]};"
-    for number, value in enumerate(values_in(side.graph.outputs)):
-        end = f"{side.prefix}_out{number}"
-        yield f'{end} [shape=plaintext, fontcolor="{_FAINT}", label=<{pictures.OUTPUT}>];'
+            if side.boxes[value.node] != side.boxes[call]:
+                yield f"{side.boxes[value.node]} -> {side.boxes[call]};"
+    for place, value in enumerate(values_in(side.graph.outputs)):
+        end = f"{side.prefix}_out{place}"
+        yield f'{end} [shape=plaintext, fontcolor="{_FAINT}", label=<output>];'
         yield f"{side.boxes[value.node]} -> {end};"
 
 
@@ -206,9 +224,14 @@ def _row(side: _Side, row: Row) -> str:
         f'<td align="left" bgcolor="{background}"><font color="{colour}">{cell}</font></td>'
         for cell in cells
     )
-    again = pictures.again(row.more, row.size)
+    again = _again(row.more, row.size)
     more = f'<tr><td align="left" colspan="5">{_small(_text(again))}</td></tr>' if row.more else ""
     return f"<tr>{made}</tr>{more}"
+
+
+def _again(more: int, size: int) -> str:
+    rows = "this layer" if size == 1 else f"these {size} layers"
+    return f"⋮ {rows} {more} more times"
 
 
 def _details(layer: Layer) -> str:
@@ -232,7 +255,7 @@ def _sizes(value: object) -> tuple[int, ...]:
 
 def _legend(used: set[str], nothing: str) -> str:
     cells = "".join(
-        f'<td bgcolor="{background}"><font color="{colour}">{pictures.LEGEND[state]}</font></td>'
+        f'<td bgcolor="{background}"><font color="{colour}">{LEGEND[state]}</font></td>'
         for state, (background, colour) in COLOURS.items()
         if state in used
     )

@@ -6,9 +6,13 @@ import shutil
 import subprocess
 
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.messages import pictures
 
 SECONDS = 60
+
+NO_GRAPHVIZ = (
+    "drawing needs Graphviz, and its program dot is not on the PATH: "
+    "apt install graphviz, brew install graphviz, or see graphviz.org/download"
+)
 
 
 def run_dot(text: str, form: str) -> bytes:
@@ -19,7 +23,7 @@ def run_dot(text: str, form: str) -> bytes:
     """
     program = shutil.which("dot")
     if program is None:
-        raise LayercountError(pictures.NO_GRAPHVIZ)
+        raise LayercountError(NO_GRAPHVIZ)
     try:
         done = subprocess.run(  # noqa: S603  no shell, and the text goes to its input
             [program, f"-T{form}"],
@@ -29,9 +33,16 @@ def run_dot(text: str, form: str) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise LayercountError(pictures.too_slow(SECONDS)) from None
+        raise LayercountError(
+            f"Graphviz did not lay out the model within {SECONDS} seconds"
+        ) from None
     except OSError as error:
-        raise LayercountError(pictures.graphviz_failed(str(error))) from None
+        raise LayercountError(_failed(str(error))) from None
     if done.returncode or not done.stdout:
-        raise LayercountError(pictures.graphviz_failed(done.stderr.decode("utf-8", "replace")))
+        raise LayercountError(_failed(done.stderr.decode("utf-8", "replace")))
     return done.stdout
+
+
+def _failed(said: str) -> str:
+    first = (said.strip() or "nothing said").splitlines()[0]
+    return f"Graphviz failed: {first}"

@@ -14,11 +14,17 @@ import pytest
 from pytest_layercount.compare.explain import explain
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.folding.planner import plan_graph
-from pytest_layercount.messages import pictures
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.report import graphviz
 from pytest_layercount.report.chains import Row, chains, shortened
-from pytest_layercount.report.drawing import COLOURS, difference_text, dot_text, svg
+from pytest_layercount.report.drawing import (
+    COLOURS,
+    LEGEND,
+    NOTHING,
+    difference_text,
+    dot_text,
+    svg,
+)
 from pytest_layercount.report.graphviz import run_dot
 from tests.compare.sketch import Sketch
 from tests.graphs import chain
@@ -78,7 +84,7 @@ def test_both_models_with_what_folding_does():
     text = drawn(two_branches())
     before, after = rows(text)
     assert before[0] == " ".join(
-        pictures.LEGEND[state] for state in ("folds", "refused", "removed", "absorbs")
+        LEGEND[state] for state in ("folds", "refused", "removed", "absorbs")
     )
     assert "label=<<b>branches: 8 layers</b>>" in text
     assert "label=<<b>folded: 6 layers</b>>" in text
@@ -98,7 +104,7 @@ def test_the_same_model_gives_the_same_text():
 
 def test_a_model_in_which_nothing_folds_says_so():
     (legend, *_), _ = rows(drawn(chain("InputLayer", "Dense")))
-    assert legend == pictures.NOTHING
+    assert legend == NOTHING
 
 
 def test_nested_models_are_frames_within_frames():
