@@ -29,28 +29,11 @@ def has_keras() -> bool:
 # The oldest and the second Keras of a generation skip what takes minutes: the
 # first and the newest run it.
 SLOW = ["faults", "compare/test_applications.py", "examples/test_pull_request.py"]
-# These meet no Keras at all, and there are thousands of them.
-DATA = [
-    "folding/test_drawn_inputs.py",
-    "folding/test_moving.py",
-    "folding/test_rule_answers.py",
-    "model/readers/files/test_configurations.py",
-    "model/readers/files/test_containers.py",
-    "model/readers/files/test_keras2.py",
-    "model/readers/test_flatten.py",
-    "model/readers/test_traced_operations.py",
-    "model/readers/test_traces.py",
-]
 # A suite of a user's, which test_golden.py runs.
-collect_ignore = ["golden/suite"]
-collect_ignore += [*SLOW, *DATA] if "LAYERCOUNT_TEST_FEW" in os.environ else []
-# Reports and the files of baselines know no framework: the environments without one
-# run their tests.
-if has_keras():
-    plain = ["report", "session", "test_golden.py", "test_named.py"]
-    collect_ignore = [*collect_ignore, *plain]
+collect_ignore = ["golden/suite", *(SLOW if "LAYERCOUNT_TEST_FEW" in os.environ else [])]
 
 ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "tests" / "examples"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,7 +50,10 @@ def verified_graphs() -> Iterator[None]:
         yield
 
 
-needs_keras = pytest.mark.skipif(not has_keras(), reason="needs TensorFlow")
+MAKE_MODELS = {"build", "kit"}
+"""The fixtures that make models with Keras."""
+needs_keras = pytest.mark.keras
+"""A test of Keras: the others run where none is installed, and need not run in each of them."""
 
 
 @pytest.fixture(scope="session")
@@ -102,8 +88,20 @@ def suite(
     return pytester
 
 
+# First, so that ``-m keras`` chooses among tests that are marked.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every process must call the tests alike, or those of xdist do not agree on them."""
+    """Mark what makes models without saying so, and skip it where there is no Keras.
+
+    Every process must call the tests alike, or those of xdist do not agree on them.
+    """
+    missing = pytest.mark.skip(reason="needs TensorFlow")
+    for item in items:
+        made = not MAKE_MODELS.isdisjoint(getattr(item, "fixturenames", ()))
+        if made or item.path.parent == EXAMPLES:
+            item.add_marker("keras")
+        if not has_keras() and item.get_closest_marker("keras"):
+            item.add_marker(missing)
     moving = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if moving:
         raise pytest.UsageError(f"the name of a test holds an address: {moving[0]}")

@@ -11,9 +11,11 @@ import pytest
 
 from pytest_layercount import explain, fold, read_graph
 from pytest_layercount.kept.baseline import baseline, read, written
+from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
 tf = pytest.importorskip("tensorflow")
+pytestmark = needs_keras
 keras = load_keras()
 layers = keras.layers
 KERAS_2 = generation(keras) == 2

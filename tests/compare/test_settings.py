@@ -16,9 +16,11 @@ from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from pytest_layercount.model.keras import adapter_for
 from pytest_layercount.model.plain_settings import is_without_effect
 from pytest_layercount.model.readers.describe import Describer
+from tests.conftest import needs_keras
 from tests.kerases import load_keras
 
 pytest.importorskip("tensorflow")
+pytestmark = needs_keras
 keras = load_keras()
 layers = keras.layers
 

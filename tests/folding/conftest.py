@@ -13,6 +13,5 @@ from tests.kerases import computing_in
 @pytest.fixture
 def kit() -> Iterator[Kit]:
     """The installed Keras, computing in float64 for the length of a test."""
-    pytest.importorskip("tensorflow")
     with computing_in("float64"):
         yield Kit()

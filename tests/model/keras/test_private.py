@@ -10,8 +10,10 @@ import pytest
 from pytest_layercount import fold, read_graph
 from pytest_layercount.errors import ModelError
 from pytest_layercount.model.keras import private
+from tests.conftest import needs_keras
 from tests.kerases import generation, load_keras
 
+pytestmark = needs_keras
 keras = pytest.importorskip("tensorflow") and load_keras()
 LIBRARY = keras.Model.__module__.partition(".")[0]
 NEEDED = private.KERAS_3 if generation(keras) == 3 else private.KERAS_2

@@ -11,9 +11,11 @@ import pytest
 
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.readers import read_graph
+from tests.conftest import needs_keras
 from tests.kerases import load_keras
 
 pytest.importorskip("tensorflow")
+pytestmark = needs_keras
 keras = load_keras()
 layers = keras.layers
 

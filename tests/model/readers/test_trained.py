@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from pytest_layercount import count_layers
+from tests.conftest import needs_keras
 from tests.kerases import load_keras
 
 pytest.importorskip("tensorflow")
+pytestmark = needs_keras
 keras = load_keras()
 layers = keras.layers
 

@@ -139,7 +139,6 @@ def canary(tmp_path):
 @pytest.fixture
 def build(canary):
     """A model that makes the file CANARY when its code runs."""
-    pytest.importorskip("tensorflow")
     keras = load_keras()
     layers = keras.layers
     touch = eval(f"lambda x: [open({str(canary)!r}, 'w').close(), x][1]", {})
@@ -329,11 +328,11 @@ def test_so_can_pytest(build, canary, pytester, option):
     assert canary.exists() == bool(option)
 
 
+@needs_keras
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization"])
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])
 def test_a_vocabulary_that_may_never_end_is_not_read(kind, name, tmp_path):
-    pytest.importorskip("tensorflow")
     keras = load_keras()
     pipe, words, file = tmp_path / "pipe", tmp_path / "words.txt", tmp_path / name
     os.mkfifo(pipe)
