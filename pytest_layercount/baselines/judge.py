@@ -35,6 +35,7 @@ def against_baseline(
 ) -> BaselineComparison | None:
     """Hold a model against its baseline and note for the reports how it differs."""
     __tracebackhide__ = True
+    subject.folded = asked.folded
     graph = subject.plan().graph if asked.folded else subject.graph()
     seen = look(item, graph, asked, name)
     found = seen.comparison

@@ -29,13 +29,13 @@ def as_json(summary: Summary, versions: Mapping[str, str]) -> str:
             "failed": summary.failed,
             "judgements": len(judgements),
         },
-        "judgements": [_without_picture(judgement.as_data()) for judgement in judgements],
+        "judgements": [_without_drawings(judgement.as_data()) for judgement in judgements],
     }
     return json_text(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _without_picture(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name != "picture"}
+def _without_drawings(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in ("picture", "failure")}
 
 
 def schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ and where a nested model begins or ends. A row that repeats itself is shortened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 
 from pytest_layercount.model.graph import ModelGraph, values_in
@@ -25,8 +25,8 @@ class Row:
     size: int = 0
 
 
-def chains(graph: ModelGraph) -> list[list[int]]:
-    """The calls of ``graph``, each in one chain, in order."""
+def chains(graph: ModelGraph, cuts: Container[int] = ()) -> list[list[int]]:
+    """The calls of ``graph``, each in one chain, in order; ``cuts`` begin a chain as well."""
     readers: Counter[int] = Counter()
     for node in graph.nodes:
         readers.update(value.node for value in node.inputs)
@@ -36,6 +36,8 @@ def chains(graph: ModelGraph) -> list[list[int]]:
         sources = {value.node for value in node.inputs}
         before = sources.pop() if len(node.inputs) == 1 else None
         alike = before is not None and readers[before] == 1
+        if number in cuts:
+            before = None
         if before is not None and alike and home(graph, before) == home(graph, number):
             found[number] = found[before]
             found[number].append(number)

@@ -110,8 +110,9 @@ class Judgement:
     ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
     ``"baseline"``. ``message`` is empty, or what was wrong in one line, and ``accept``
     what would make the check pass. ``facts`` is
-    None where the model could not be read. ``picture`` names the drawing of the model,
-    where a report is to show one.
+    None where the model could not be read. ``picture`` names the drawing of the model
+    before and after folding, where a report may show one, and ``failure`` that of what was
+    judged, where it failed.
     """
 
     test: str
@@ -125,6 +126,7 @@ class Judgement:
     facts: Facts | None = None
     growth: Growth | None = None
     picture: str = ""
+    failure: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """Dictionaries, lists, printable text and numbers only: a worker can send it."""

@@ -18,8 +18,6 @@ from pytest_layercount.files import beside
 from pytest_layercount.messages import reports
 
 if TYPE_CHECKING:
-    from pytest_layercount.folding.plan import Plan
-    from pytest_layercount.model.graph import ModelGraph
     from pytest_layercount.report.judgement import Judgement
 
 MOST = 24
@@ -29,11 +27,8 @@ BYTES = 4_000_000
 """What the pictures of a report may add up to."""
 
 
-def leave(graph: ModelGraph, plan: Plan, folder: Path) -> str:
-    """Leave a drawing in ``folder`` and return its name."""
-    from pytest_layercount.report.drawing import dot_text
-
-    text = dot_text(graph, plan)
+def leave(text: str, folder: Path) -> str:
+    """Leave the drawing ``text`` in ``folder`` and return its name."""
     name = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
     if not (folder / name).exists():
         with beside(folder / name) as made:
@@ -68,11 +63,11 @@ def pictures_of_failures(
     from pytest_layercount.report.graphviz import run_dot
 
     for judgement in judgements:
-        if judgement.outcome != "failed" or not judgement.picture:
+        if judgement.outcome != "failed" or not judgement.failure:
             continue
         file = folder / _file_name(judgement)
         try:
-            svg = run_dot((drawings / judgement.picture).read_text(encoding="utf-8"), "svg")
+            svg = run_dot((drawings / judgement.failure).read_text(encoding="utf-8"), "svg")
             folder.mkdir(parents=True, exist_ok=True)
             with beside(file) as made:
                 made.write_bytes(svg)

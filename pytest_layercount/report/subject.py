@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Subject:
     """A model under judgement.
 
-    ``limits`` and ``growth`` are for the check to set: what it judged by.
+    ``limits`` and ``growth`` are for the check to set: what it judged by. So is ``folded``:
+    whether it judged what is left after folding.
     """
 
     check: str
@@ -40,6 +41,7 @@ class Subject:
     place: str = ""
     limits: tuple[Limit, ...] = ()
     growth: Growth | None = None
+    folded: bool = False
     _counted: ModelGraph | None = field(default=None, init=False)
     _graph: ModelGraph | None = field(default=None, init=False)
     _plan: Plan | None = field(default=None, init=False)
@@ -69,6 +71,7 @@ class Subject:
     def count(self, criteria: Criteria) -> LayerCount:
         """Count its layers as ``criteria`` says, after folding if they do."""
         __tracebackhide__ = True
+        self.folded = criteria.folded
         graph = self.plan().graph if criteria.folded else self.graph()
         if criteria.types and not criteria.folded:
             graph = measure.with_closed_seen(self.model, graph)
@@ -98,9 +101,9 @@ class Subject:
 
         line = _without_name(line, self._graph.name)
         name = model_name(self._graph) or name
-        numbers, picture = facts(self._graph), ""
+        numbers, drawn = facts(self._graph), Drawn()
         if self._plan or message or shown.folds:
-            numbers, picture = self._folded(self._graph, numbers, name, shown.pictures)
+            numbers, drawn = self._planned(numbers, name, shown.pictures, failed=bool(message))
         # The names that Keras gave depend on what was built before.
         paths = stable_paths(self._graph) if made.accept else {}
         accept = re.sub(r"[^\s;,'\"{}\[\]]+", lambda word: paths.get(word[0], word[0]), made.accept)
@@ -111,22 +114,43 @@ class Subject:
             message=line,
             facts=numbers,
             growth=self.growth,
-            picture=picture,
+            drawn=drawn,
         )
 
-    def _folded(
-        self, graph: ModelGraph, numbers: Facts, name: str, pictures: Path | None
-    ) -> tuple[Facts, str]:
-        """What folds, and the drawing of it; a fault in planning is no fault of the model."""
+    def _planned(
+        self, numbers: Facts, name: str, pictures: Path | None, *, failed: bool
+    ) -> tuple[Facts, Drawn]:
+        """What folds, and drawings; a fault in planning is no fault of the model."""
         from pytest_layercount.report.facts import with_plan
 
+        graph = self.graph()
         try:
             plan = self._plan or measure.structural_plan(self.model, graph)
             graph, plan = renamed(graph, plan, name)
-            picture = leave(graph, plan, pictures) if pictures else ""
-            return with_plan(numbers, plan), picture
+            drawn = self._drawn(graph, plan, pictures, failed=failed) if pictures else Drawn()
+            return with_plan(numbers, plan), drawn
         except Exception as error:  # noqa: BLE001 -- whatever a user's rule raises
-            return replace(numbers, unplanned=with_its_type(error)), ""
+            return replace(numbers, unplanned=with_its_type(error)), Drawn()
+
+    def _drawn(self, graph: ModelGraph, plan: Plan, folder: Path, *, failed: bool) -> Drawn:
+        from pytest_layercount.report.drawing import dot_text, judged_text
+
+        picture = leave(dot_text(graph, plan), folder)
+        if not failed or self.check in _ABOUT_FOLDING:
+            return Drawn(picture, picture)
+        return Drawn(picture, leave(judged_text(graph, plan, folded=self.folded), folder))
+
+
+_ABOUT_FOLDING = ("foldable", "equivalent")
+"""The checks whose failure is seen in both, the model and what folding leaves of it."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The names of drawings: of the model before and after folding, and of what failed."""
+
+    picture: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +164,7 @@ class Draft:
     limits: tuple[Limit, ...]
     facts: Facts | None = None
     growth: Growth | None = None
-    picture: str = ""
+    drawn: Drawn = Drawn()
     identity: int = 0
 
     def finished(self, item: pytest.Item, *, failed: bool) -> Judgement:
@@ -160,7 +184,8 @@ class Draft:
             limits=self.limits,
             facts=self.facts,
             growth=self.growth,
-            picture=self.picture,
+            picture=self.drawn.picture,
+            failure=self.drawn.failure,
         )
 
 

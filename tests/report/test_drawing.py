@@ -16,13 +16,14 @@ from pytest_layercount.errors import LayercountError
 from pytest_layercount.folding.planner import plan_graph
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.report import graphviz
+from pytest_layercount.report.boxes import COLOURS
 from pytest_layercount.report.chains import Row, chains, shortened
 from pytest_layercount.report.drawing import (
-    COLOURS,
     LEGEND,
     NOTHING,
     difference_text,
     dot_text,
+    judged_text,
     svg,
 )
 from pytest_layercount.report.graphviz import run_dot
@@ -110,8 +111,8 @@ def test_a_model_in_which_nothing_folds_says_so():
 def test_nested_models_are_frames_within_frames():
     layers = [Layer(path, "ReLU") for path in ("a/b/x", "a/b/y", "a/z", "w", "ab/x")]
     text = drawn(chain("InputLayer", *layers))
-    labels = re.findall(r"label=<(\w+)>;", text)
-    assert labels == ["a", "b", "ab"] * 2
+    titles = re.findall(r"shape=plaintext, fontsize=12, label=<(\w+)>\];", text)
+    assert titles == ["a", "b", "ab"] * 2
     assert text.count("{") == text.count("}")
 
 
@@ -215,3 +216,28 @@ def test_windows_strides_and_parameters_stand_on_a_layer(config, parameters, det
     text = dot_text(chain("InputLayer", layer), plan_graph(chain("InputLayer", layer)))
     cell = f'<font point-size="9">{details.replace("x", "&#215;") or "&#160;"}</font>'
     assert cell in text
+
+
+def test_a_failure_is_the_model_alone_or_what_folding_leaves_of_it():
+    graph = two_branches()
+    plan = plan_graph(graph)
+    (whole,), (folded,) = (
+        rows(judged_text(graph, plan, folded=folded)) for folded in (False, True)
+    )
+    before, after = rows(dot_text(graph, plan))
+    assert whole == [whole[0], *before[1:]]
+    assert folded == [folded[0], *after]
+    states = [" ".join(LEGEND[state] for state in ("folds", "refused", "removed"))]
+    assert [whole[0], folded[0]] == [*states, f"{LEGEND['refused']} {LEGEND['absorbs']}"]
+    assert "label=<<b>branches: 8 layers</b>>" in judged_text(graph, plan, folded=False)
+    assert "label=<<b>branches, folded: 6 layers</b>>" in judged_text(graph, plan, folded=True)
+
+
+def test_nothing_that_folds_away_is_drawn_in_the_folded_model():
+    graph = two_branches()
+    plan = plan_graph(graph)
+    gone = {*plan.removed, *(fold.layer for fold in plan.folds)}
+    assert gone == {"batchnormalization_2", "dropout_3"}
+    text = judged_text(graph, plan, folded=True)
+    assert not [path for path in gone if path in text]
+    assert not [state for state in ("folds", "removed") if LEGEND[state] in text]

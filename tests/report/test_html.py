@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from pytest_layercount.report import pictures
+from pytest_layercount.report.drawing import dot_text
 from pytest_layercount.report.names import renamed
 from pytest_layercount.report.pictures import laid_out, leave
 from tests.graphs import chain
@@ -28,7 +29,7 @@ def drawing(folder):
     from pytest_layercount.folding.planner import plan_graph
 
     graph = chain("InputLayer", "Conv2D", "BatchNormalization", name="detector")
-    return leave(*renamed(graph, plan_graph(graph), EVIL), folder)
+    return leave(dot_text(*renamed(graph, plan_graph(graph), EVIL)), folder)
 
 
 def test_it_says_what_the_run_found_out():

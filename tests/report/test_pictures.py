@@ -49,6 +49,49 @@ def test_each_failure_names_its_picture(suite, workers):
     assert {str(file) for file in files} <= set(result.outlines)
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
+def test_the_picture_is_of_what_was_judged(suite):
+    tests = """
+        import pytest
+        from tests.graphs import chain
+
+        @pytest.fixture
+        def net():
+            return chain("InputLayer", "Conv2D", "BatchNormalization", "Activation", "Dropout")
+
+        @pytest.mark.layercount(max=2)
+        def test_whole(net): pass
+
+        @pytest.mark.layercount(max=2, folded=True)
+        def test_folded(net): pass
+
+        @pytest.mark.layercount(max_growth=0, folded=True)
+        def test_baseline(net): pass
+
+        def test_foldable(assert_foldable):
+            layers = ("InputLayer", "Activation", "BatchNormalization")
+            assert_foldable(chain(*layers, name="net"))
+        """
+    suite.makepyfile(test_it=tests.replace('"Activation", "Dropout"', '"Dropout"'))
+    suite.runpytest("--layercount-update", "-k", "baseline").assert_outcomes(passed=1)
+    suite.makepyfile(test_it=tests)
+    result = suite.runpytest("--layercount-pictures=out")
+    result.assert_outcomes(failed=4)
+    seen = {}
+    for file in (suite.path / "out").iterdir():
+        words = re.findall(">([^<>]+)</text>", file.read_text(encoding="utf-8"))
+        seen[file.name.split("-")[1]] = (
+            [word for word in words if word.endswith("layers")],
+            "BatchNormalization" in words,
+        )
+    assert seen == {
+        "test_whole": (["net: 5 layers"], True),
+        "test_folded": (["net, folded: 3 layers"], False),
+        "test_baseline": (["net, folded: 3 layers"], False),
+        "test_foldable": (["net: 3 layers", "folded: 3 layers"], True),
+    }
+
+
 def test_without_the_option_there_is_none(suite):
     result = suite.runpytest()
     result.stdout.no_fnmatch_line("*layercount picture*")
