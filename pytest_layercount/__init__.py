@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import BaselineComparison
+    from pytest_layercount.checks.arguments import ArgumentError
     from pytest_layercount.compare.explain import Explanation, explain
-    from pytest_layercount.criteria import ArgumentError
     from pytest_layercount.errors import LayercountError, ModelError
     from pytest_layercount.fixtures import (
         AssertEquivalentAfterFold,
@@ -73,7 +73,7 @@ __all__ = [
 _HOMES = {
     "baselines.growth": ("BaselineComparison",),
     "compare.explain": ("Explanation", "explain"),
-    "criteria": ("ArgumentError",),
+    "checks.arguments": ("ArgumentError",),
     "errors": ("LayercountError", "ModelError"),
     "fixtures": (
         "AssertEquivalentAfterFold",

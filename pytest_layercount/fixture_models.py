@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from pytest_layercount.failure import Failed
-from pytest_layercount.measure import is_model
 from pytest_layercount.text import page
 
 
@@ -107,6 +106,8 @@ def _search(place: str, value: Any, seen: set[int]) -> Iterator[FixtureModel]:
     if id(value) in seen:
         return
     seen.add(id(value))
+    from pytest_layercount.model.readers import is_model
+
     if is_model(value):
         yield FixtureModel(place, value)
     elif isinstance(value, dict):

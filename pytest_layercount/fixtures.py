@@ -1,13 +1,12 @@
-"""The ``assert_*`` fixtures and the types to annotate them with.
+"""The ``assert_*`` fixtures: what each is called with, and the types to annotate them with.
 
-What they do is :mod:`pytest_layercount.assertions`, imported by the first test that asks
-for one.
+The checks that they make are :mod:`pytest_layercount.checks`, imported by the first call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pytest
 
@@ -21,8 +20,57 @@ if TYPE_CHECKING:
     from pytest_layercount.model.count import Count, LayerCount
 
 
-class AssertLayerCount(Protocol):
+class _Assertion:
+    """What a fixture returns, to be called in tests.
+
+    Keywords that nobody knows are taken as well, to be refused as the mark refuses them.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._recorder = recorder(config)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class _arguments_of:  # noqa: N801  used as a word in a with statement
+    """Refuse ``unknown`` keywords, and say of wrong arguments which fixture they were given to.
+
+    It is a class because a failure would be shown inside ``contextlib`` otherwise, and not
+    at the user's line.
+    """
+
+    def __init__(self, fixture: _Assertion, unknown: Mapping[str, object]) -> None:
+        self._fixture, self._unknown = fixture, unknown
+
+    def __enter__(self) -> None:
+        __tracebackhide__ = True
+        if self._unknown:
+            from pytest_layercount.checks.arguments import ArgumentError, check_keyword
+
+            call: Any = type(self._fixture)
+            name = min(self._unknown)
+            try:
+                check_keyword(name, self._unknown[name], call.__call__.__kwdefaults__)
+            except ArgumentError as error:
+                raise error.of(self._fixture.name) from None
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        __tracebackhide__ = True
+        if error is None:
+            return
+        from pytest_layercount.checks.arguments import ArgumentError
+
+        if isinstance(error, ArgumentError):
+            raise error.of(self._fixture.name) from None
+
+
+class AssertLayerCount(_Assertion):
     """The type of the :func:`assert_layer_count` fixture."""
+
+    name = "assert_layer_count"
 
     def __call__(
         self,
@@ -40,26 +88,53 @@ class AssertLayerCount(Protocol):
         max_depth: int | None = None,
         max_macs: int | str | None = None,
         info: str | None = None,
+        **unknown: NoReturn,
     ) -> LayerCount:
         """Fail unless ``model`` keeps the limits; return what was counted."""
+        __tracebackhide__ = True
+        given = dict(locals())
+        from pytest_layercount.checks.arguments import checked
+        from pytest_layercount.checks.layercount import KEYWORDS, Limits, check_limits
+
+        with _arguments_of(self, unknown):
+            asked = {name: value for name, value in given.items() if name in KEYWORDS}
+            limits = Limits.of(checked(asked))
+            with self._recorder.judging("layercount", model) as subject:
+                return check_limits(subject, limits, info)
 
 
-class AssertFoldable(Protocol):
+class AssertFoldable(_Assertion):
     """The type of the :func:`assert_foldable` fixture."""
+
+    name = "assert_foldable"
 
     def __call__(
         self,
         model: Any,
         *,
-        types: Sequence[str] = ...,
+        types: Sequence[str] = ("BatchNormalization", "SyncBatchNormalization"),
         except_: Mapping[str, str] | None = None,
         info: str | None = None,
+        **unknown: NoReturn,
     ) -> Plan:
         """Fail unless every layer of ``types`` folds; return the plan."""
+        __tracebackhide__ = True
+        from pytest_layercount.checks.foldable import (
+            check_exceptions,
+            check_foldable,
+            check_types,
+        )
+
+        with _arguments_of(self, unknown):
+            names, exceptions = check_types(types), check_exceptions(except_)
+            with self._recorder.judging("foldable", model) as subject:
+                return check_foldable(subject, names, exceptions, info)
 
 
-class AssertEquivalentAfterFold(Protocol):
+class AssertEquivalentAfterFold(_Assertion):
     """The type of the :func:`assert_equivalent_after_fold` fixture."""
+
+    name = "assert_equivalent_after_fold"
 
     def __call__(
         self,
@@ -68,12 +143,23 @@ class AssertEquivalentAfterFold(Protocol):
         inputs: Any = None,
         seed: int = 0,
         info: str | None = None,
+        **unknown: NoReturn,
     ) -> FoldCheck:
         """Fail unless folding keeps the outputs; return what was compared."""
+        __tracebackhide__ = True
+        from pytest_layercount.checks.equivalent import check_equivalent
+
+        with (
+            _arguments_of(self, unknown),
+            self._recorder.judging("equivalent", model) as subject,
+        ):
+            return check_equivalent(subject, inputs, seed, info)
 
 
-class AssertSameStructure(Protocol):
+class AssertSameStructure(_Assertion):
     """The type of the :func:`assert_same_structure` fixture."""
+
+    name = "assert_same_structure"
 
     def __call__(
         self,
@@ -83,12 +169,27 @@ class AssertSameStructure(Protocol):
         ignore: Sequence[str] = (),
         count: Count = "layers",
         info: str | None = None,
+        **unknown: NoReturn,
     ) -> Explanation:
         """Fail unless ``a`` and ``b`` have the same structure; return the explanation."""
+        __tracebackhide__ = True
+        from pytest_layercount.checks.arguments import checked
+        from pytest_layercount.checks.structure import check_codes, check_structure
+
+        with _arguments_of(self, unknown):
+            codes, counted = check_codes(ignore), checked({"count": count})["count"]
+            with self._recorder.judging("structure", b) as subject:
+                return check_structure(a, subject, codes, counted, info)
 
 
-class AssertMatchesBaseline(Protocol):
+class AssertMatchesBaseline(_Assertion):
     """The type of the :func:`assert_matches_baseline` fixture."""
+
+    name = "assert_matches_baseline"
+
+    def __init__(self, item: pytest.Item) -> None:
+        super().__init__(item.config)
+        self._item = item
 
     def __call__(
         self,
@@ -98,8 +199,18 @@ class AssertMatchesBaseline(Protocol):
         max_growth: int | str | None = None,
         metrics: Sequence[str] | None = None,
         info: str | None = None,
+        **unknown: NoReturn,
     ) -> BaselineComparison | None:
         """Fail unless ``model`` is as its baseline has it; return what was compared."""
+        __tracebackhide__ = True
+        from pytest_layercount.baselines.check import default_name
+        from pytest_layercount.baselines.judge import against_baseline, check_asked
+
+        with _arguments_of(self, unknown):
+            asked = check_asked(name, max_growth, metrics)
+            with self._recorder.judging("baseline", model) as subject:
+                name = name or default_name(self._item)
+                return against_baseline(self._item, subject, asked, name, info)
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +224,7 @@ def assert_layer_count(pytestconfig: pytest.Config) -> AssertLayerCount:
     what a layer is and ``folded=True`` judges what is left after folding. The
     model may be a Keras model, the path of a saved one, or a ``ModelGraph``.
     """
-    from pytest_layercount.assertions import Bound, assert_layer_count
-
-    return Bound(assert_layer_count, recorder(pytestconfig))
+    return AssertLayerCount(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -129,9 +238,7 @@ def assert_foldable(pytestconfig: pytest.Config) -> AssertFoldable:
     it would pass for the wrong reason. That a model has no batch normalization
     *left* is ``assert_layer_count(model, types={"BatchNormalization": 0})``.
     """
-    from pytest_layercount.assertions import Bound, assert_foldable
-
-    return Bound(assert_foldable, recorder(pytestconfig))
+    return AssertFoldable(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -144,9 +251,7 @@ def assert_equivalent_after_fold(pytestconfig: pytest.Config) -> AssertEquivalen
     with the initial ones a wrong fold goes unnoticed. A model in which nothing
     folds fails: there is nothing to compare.
     """
-    from pytest_layercount.assertions import Bound, assert_equivalent_after_fold
-
-    return Bound(assert_equivalent_after_fold, recorder(pytestconfig))
+    return AssertEquivalentAfterFold(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -158,9 +263,7 @@ def assert_same_structure(pytestconfig: pytest.Config) -> AssertSameStructure:
     make a difference, like ``"batch-norms-folded"``, and ``"changed"`` for layers
     configured otherwise. ``count`` says what a layer is.
     """
-    from pytest_layercount.assertions import Bound, assert_same_structure
-
-    return Bound(assert_same_structure, recorder(pytestconfig))
+    return AssertSameStructure(pytestconfig)
 
 
 @pytest.fixture
@@ -172,6 +275,4 @@ def assert_matches_baseline(request: pytest.FixtureRequest) -> AssertMatchesBase
     by so much and shrink by any. ``name`` is needed where a test has several models.
     ``pytest --layercount-update`` writes the baselines as the models are now.
     """
-    from pytest_layercount.assertions import Bound, assert_matches_baseline
-
-    return Bound(assert_matches_baseline, request.node)
+    return AssertMatchesBaseline(request.node)

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_layercount import messages
 from pytest_layercount.baselines.check import Asked, default_name
 from pytest_layercount.baselines.judge import against_baseline
-from pytest_layercount.criteria import (
+from pytest_layercount.checks.arguments import (
     CHECKS,
-    LIMITS,
     ArgumentError,
-    Criteria,
     check_keyword,
     checked,
-    criteria,
     guess_keyword,
+)
+from pytest_layercount.checks.layercount import (
+    LIMITS,
+    NO_LIMIT,
+    Limits,
+    check_limits,
     limited,
 )
+from pytest_layercount.checks.subject import Subject
 from pytest_layercount.failure import Failed, fail, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, find_models
-from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import recorder
-from pytest_layercount.report.subject import Subject
 from pytest_layercount.settings import settings
+from pytest_layercount.text import cut, joined, page, short
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -40,7 +41,7 @@ NAME = "layercount"
 class Rule:
     """What the marks of one test add up to."""
 
-    criteria: Criteria
+    limits: Limits
     model: str | None = None
     reason: str | None = None
 
@@ -65,20 +66,29 @@ def read_rule(item: pytest.Item) -> Rule | None:
         # ``max=None`` asks for no limit, whether or not there is one to be dropped.
         if suite or any(limit in given for given in marks for limit in LIMITS):
             return None
-        raise ArgumentError(_given(merged), messages.arguments.NO_LIMIT)
+        raise ArgumentError(_given(merged), NO_LIMIT)
     model, reason = merged.pop("model", None), merged.pop("reason", None)
     try:
-        return Rule(criteria(merged), model, reason)
+        return Rule(Limits.of(merged), model, reason)
     except ArgumentError as error:
         inherited = [name for name in error.arguments if not any(name in given for given in marks)]
         if not set(inherited) & suite.keys():
             raise
-        problem = messages.arguments.of_the_suite(error.problem, inherited)
+        name = inherited[0]
+        keys = f"--layercount-{name.replace('_', '-')}, layercount_{name}"
+        problem = (
+            f"{error.problem}; {name} is a limit of the whole suite ({keys}): "
+            f"give the mark a {name} of its own, or {name}=None"
+        )
         raise ArgumentError(error.arguments, problem) from None
 
 
-def problems(collector: pytest.Collector, children: Iterable[object]) -> list[str]:
+def problems(collector: pytest.Collector, children: Iterable[object]) -> str:
     """What is wrong with the marks of ``collector`` and of the tests directly in it."""
+    return page(*cut(_problems(collector, children), 10))
+
+
+def _problems(collector: pytest.Collector, children: Iterable[object]) -> list[str]:
     try:
         for mark in _marks(collector):
             _keywords(mark)
@@ -120,7 +130,7 @@ def judge(item: pytest.Item) -> None:
     verdicts = [_verdict(item, found, rule) for found in models]
     failures = [verdict for verdict in verdicts if verdict]
     if failures:
-        fail(item, messages.counts.joined(failures))
+        fail(item, joined(failures))
 
 
 def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:
@@ -135,38 +145,24 @@ def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:
     return ""
 
 
-def judge_limits(subject: Subject, rule: Rule) -> None:
-    """Fail unless a model keeps the limits in numbers."""
-    measured = subject.count(rule.criteria)
-    subject.limits = limits(rule.criteria, measured)
-    violations = rule.criteria.violations(measured)
-    if violations:
-        raise Failed(
-            messages.counts.layer_count(
-                measured,
-                violations,
-                folded=rule.criteria.folded,
-                place=subject.place,
-                note=rule.reason,
-                large=subject.large(violations),
-            )
-        )
-
-
 def _judge(item: pytest.Item, subject: Subject, rule: Rule) -> None:
     """Hold a model against its limits, and its baseline even where it breaks them."""
     failures = []
-    for check in (judge_limits, partial(_judge_growth, item)):
+    for check in (_judge_limits, _judge_growth):
         try:
-            check(subject, rule)
+            check(item, subject, rule)
         except Failed as error:
             failures.append(str(error))
     if failures:
-        raise Failed(messages.counts.joined(failures))
+        raise Failed(joined(failures))
+
+
+def _judge_limits(_item: pytest.Item, subject: Subject, rule: Rule) -> None:
+    check_limits(subject, rule.limits, rule.reason)
 
 
 def _judge_growth(item: pytest.Item, subject: Subject, rule: Rule) -> None:
-    asked = rule.criteria
+    asked = rule.limits
     if asked.max_growth is not None:
         what = Asked((asked.count,), asked.max_growth, folded=asked.folded)
         against_baseline(item, subject, what, default_name(item, subject.place), rule.reason)
@@ -179,7 +175,8 @@ def _marks(node: Node) -> list[pytest.Mark]:
 def _keywords(mark: pytest.Mark) -> dict[str, Any]:
     if mark.args:
         value = mark.args[0]
-        raise ArgumentError({"": value}, messages.arguments.positional(guess_keyword(value), value))
+        meant = f"{guess_keyword(value)}={short(value)}"
+        raise ArgumentError({"": value}, f"takes keywords only; did you mean {meant}?")
     for name, value in mark.kwargs.items():
         check_keyword(name, value, CHECKS)
     return checked(mark.kwargs)
@@ -211,5 +208,5 @@ def _located(error: ArgumentError, node: Node) -> str:
     line = None
     if isinstance(node, (pytest.Function, pytest.Class)):
         line = node.reportinfo()[1]
-    sentence = messages.arguments.bad_arguments(NAME, error.arguments, error.problem)
-    return messages.arguments.located(sentence, file, line, name)
+    place = file if line is None else f"{file}:{line + 1}"  # pytest counts from zero
+    return f"{error.of(NAME)}\n{place}{f': {name}' if name else ''}"

@@ -15,15 +15,13 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import messages
-from pytest_layercount.criteria import Criteria, criteria
+from pytest_layercount.checks.equivalent import check_equivalent
+from pytest_layercount.checks.foldable import BATCH_NORMS, check_foldable, foldability
+from pytest_layercount.checks.layercount import Limits, check_limits
+from pytest_layercount.checks.subject import Subject, said_plainly
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.failure import Failed
-from pytest_layercount.foldable import BATCH_NORMS, foldability
-from pytest_layercount.measure import said_plainly
-from pytest_layercount.report.limits import limits
 from pytest_layercount.report.recorder import recorder
-from pytest_layercount.report.subject import Subject
 from pytest_layercount.settings import settings
 from pytest_layercount.target import Target, parse_target
 from pytest_layercount.text import number, printable
@@ -176,16 +174,8 @@ class Budget(_Check):
     def judge(self, subject: Subject) -> str:
         """Count it; without a limit there is nothing to judge."""
         given = settings(self.config).limits
-        asked = criteria(given) if given else Criteria()
-        measured = subject.count(asked)
-        subject.limits = limits(asked, measured)
-        violations = asked.violations(measured)
-        if violations:
-            raise Failed(
-                messages.counts.layer_count(
-                    measured, violations, options=True, large=subject.large(violations)
-                )
-            )
+        limits = Limits.of(given) if given else Limits()
+        measured = check_limits(subject, limits, options=True)
         has = f"{measured.model} has {number(measured.total, 'layer')}"
         return "" if given else f"{has}; to keep it so: --layercount-max={measured.total}"
 
@@ -198,11 +188,9 @@ class Foldable(_Check):
     def judge(self, subject: Subject) -> str:
         """Plan the folds; without batch normalizations there is nothing to judge."""
         plan = subject.plan()
-        result = foldability(plan, BATCH_NORMS, {})
-        if not result.judged:
+        if not foldability(plan, BATCH_NORMS, {}).judged:
             return f"{plan.graph.name} has no batch normalization"
-        if not result.good:
-            raise Failed(messages.folds.foldable(plan.graph.name, result, BATCH_NORMS))
+        check_foldable(subject)
         return ""
 
 
@@ -216,12 +204,7 @@ class Equivalent(_Check):
         plan = subject.plan()
         if not (plan.folds or plan.removed):
             return f"{plan.graph.name} has nothing that folds, so there is nothing to compare"
-        with said_plainly(subject.model):
-            from pytest_layercount.folding.equivalence import check_fold
-
-            found = check_fold(subject.model)
-        if not found.equivalence.equivalent:
-            raise Failed(messages.folds.not_equivalent(plan.graph.name, found))
+        check_equivalent(subject)
         return ""
 
 

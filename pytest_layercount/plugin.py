@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_layercount import hookspecs, messages, settings
+from pytest_layercount import hookspecs, settings
 from pytest_layercount.checks.measures import marker_help
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
@@ -85,7 +85,7 @@ def pytest_make_collect_report(
         problems = marker.problems(collector, report.result or ())
         if problems:
             report.outcome = "failed"
-            report.longrepr = printable(messages.arguments.bad_marks(problems))
+            report.longrepr = printable(problems)
             report.result = []
     return report
 

@@ -119,7 +119,7 @@ def _path(given: str) -> str:
 
 
 def _checked(name: str, value: str | int) -> Any:
-    from pytest_layercount.criteria import ArgumentError, checked, from_text
+    from pytest_layercount.checks.arguments import ArgumentError, checked, from_text
 
     try:
         return checked({name: from_text(value)})[name]
@@ -171,9 +171,7 @@ class Settings:
     @property
     def limits(self) -> dict[str, Any]:
         """The limits of the whole suite, as keywords of a mark."""
-        from pytest_layercount.criteria import LIMITS
-
-        given = {limit: getattr(self, limit, None) for limit in LIMITS}
+        given = {limit: getattr(self, limit) for limit in ("max", *MEASURES)}
         return {limit: value for limit, value in given.items() if value is not None}
 
 

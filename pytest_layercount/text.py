@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 HEADLINE = 45
 """The numbers stand within so many characters: a CI summary shows no more."""
@@ -74,6 +74,13 @@ def page(*lines: str) -> str:
     return "\n".join(split)
 
 
+def joined(texts: Sequence[str]) -> str:
+    """The first text whole, and the first line of each other one."""
+    first, *others = texts
+    lines = [text.partition("\n")[0] for text in others]
+    return page(first, *(f"also: {line}" for line in cut(lines, 4)))
+
+
 def cut(lines: Sequence[str], most: int, indent: str = "") -> list[str]:
     """Keep ``most`` lines, and say in one more how many there are besides."""
     if len(lines) <= most + 1:
@@ -112,6 +119,14 @@ def rounded(number: int) -> str:
 def number(count: int, noun: str) -> str:
     """``3 layers``, ``1 layer``."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def instead(name: object, known: Collection[str]) -> str:
+    """``; did you mean 'max'?``: the name that was meant, or else all that are ``known``."""
+    import difflib
+
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
 
 
 def some(names: Sequence[str], most: int) -> str:

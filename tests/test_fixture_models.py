@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_layercount.fixture_models import no_model
+from tests.texts import same
+
 PRIVATE = """
 import pytest
 from pytest_layercount import fixture_models
@@ -66,4 +69,33 @@ def test_items_that_are_no_functions_have_none_of_it(suite):
     )
     suite.runpytest("--doctest-modules", "--layercount-auto", "--layercount-max=3").assert_outcomes(
         passed=1
+    )
+
+
+def test_no_model():
+    same(
+        no_model({"tmp_path": "PosixPath", "data": "list"}, None),
+        """
+        layercount: found no model to judge
+        the fixtures that the test asks for: tmp_path (PosixPath), data (list)
+        a mark judges what fixtures return: ask for one that returns a Keras model,
+        or name it: @pytest.mark.layercount(model="name", ...)
+        a model that the test makes itself is judged in its body, with the fixture
+        assert_layer_count: assert_layer_count(model, max=...)
+        """,
+    )
+
+
+def test_no_model_and_no_fixtures():
+    assert "asks for: none\n" in no_model({}, None)
+
+
+def test_no_model_in_the_fixture_named():
+    same(
+        no_model({"data": "list"}, "data"),
+        """
+        layercount: found no model to judge
+        the fixture 'data' that model= names gives no Keras model: list
+        give it one: return a model, the path of a saved one, or a list or dict of models
+        """,
     )

@@ -378,6 +378,7 @@ def test_wrong_folds_are_failures(assert_equivalent_after_fold, monkeypatch):
     ],
 )
 def test_an_unknown_argument_is_answered_as_in_the_mark(fixture, argument, problem, request):
+    models = [of_size(3)] * (2 if fixture == "assert_same_structure" else 1)
     with pytest.raises(pytest_layercount.LayercountError) as raised:
-        request.getfixturevalue(fixture)(of_size(3), **{argument: 3})
+        request.getfixturevalue(fixture)(*models, **{argument: 3})
     assert str(raised.value) == f"{fixture}({argument}=3): unknown argument '{argument}'; {problem}"

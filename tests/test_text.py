@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_layercount import ModelError
+from pytest_layercount.checks.judgement import Facts, Growth, Judgement, Refused, Step, from_data
 from pytest_layercount.cli import main
 from pytest_layercount.failure import Failed
 from pytest_layercount.kept.record import Record
@@ -22,11 +23,12 @@ from pytest_layercount.model.readers import read_graph
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.drawing import dot_text
 from pytest_layercount.report.html import html as page
-from pytest_layercount.report.judgement import Facts, Growth, Judgement, Refused, Step, from_data
 from pytest_layercount.report.markdown import markdown
 from pytest_layercount.report.summary import summarize
-from pytest_layercount.text import json_text, printable
+from pytest_layercount.text import HEADLINE, PAGE, headline, joined, json_text, printable, size
+from pytest_layercount.text import page as one_page
 from tests.kept.models import plain_net, recorded
+from tests.texts import same
 
 EVIL = {
     "escape": "\x1b[31mred\x1b]0;title\x07",
@@ -202,3 +204,43 @@ def test_baselines_can_be_written(tmp_path, name):
     save(tmp_path / "b.txt", "b.txt", written(made))
     text = (tmp_path / "b.txt").read_text(encoding="utf-8")
     assert harmless(text.replace("##", ""))  # a file, and printed only as part of a message
+
+
+def test_several_models():
+    same(
+        joined(["a: 5 layers > max 4 (+1)\ncounted: ...", "b: 6 layers > max 4\nmore"]),
+        """
+        a: 5 layers > max 4 (+1)
+        counted: ...
+        also: b: 6 layers > max 4
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1k"),
+        (1_250, "1.25k"),
+        (1_234, "1,234"),
+        (5_000_000, "5M"),
+        (5_000_001, "5,000,001"),
+        (1_200_000_000, "1.2B"),
+    ],
+)
+def test_sizes_are_said_exactly(number, text):
+    assert size(number) == text
+
+
+def test_a_long_name_makes_room_for_the_numbers():
+    line = headline("inception_resnet_v2_backbone", "782 layers > max 700 (+82)")
+    assert line == "inception_resnet…: 782 layers > max 700 (+82)"
+    assert len(line) == HEADLINE
+
+
+def test_a_page_ends():
+    text = one_page("first", "\n".join("x" * 40))
+    assert len(text.splitlines()) == PAGE
+    assert text.splitlines()[-1] == "(41 lines in all)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_layercount import messages, rerun
-from pytest_layercount.allowance import NOTHING, Allowance
+from pytest_layercount.checks.arguments import NOTHING, Allowance
 from pytest_layercount.failure import Failed
 from pytest_layercount.kept.claims import Claim, claim
 from pytest_layercount.settings import settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_layercount.allowance import Allowance
+from pytest_layercount.checks.arguments import Allowance
 from pytest_layercount.compare.explain import Explanation, explain
 from pytest_layercount.kept.baseline import Baseline
 from pytest_layercount.model.count import count_graph

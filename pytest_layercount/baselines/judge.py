@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_layercount import messages
 from pytest_layercount.baselines.check import Asked, look
-from pytest_layercount.criteria import ArgumentError, checked
+from pytest_layercount.checks.arguments import ArgumentError, checked
+from pytest_layercount.checks.judgement import Growth, Step
 from pytest_layercount.failure import Failed
-from pytest_layercount.report.judgement import Growth, Step
+from pytest_layercount.text import instead, short
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_layercount.baselines.growth import BaselineComparison
-    from pytest_layercount.report.subject import Subject
+    from pytest_layercount.checks.subject import Subject
 
 
 def check_asked(name: object, max_growth: object, metrics: object) -> Asked:
     """The arguments of ``assert_matches_baseline``, checked."""
     if name is not None and not (isinstance(name, str) and name):
-        raise ArgumentError({"name": name}, messages.arguments.NOT_TEXT)
+        raise ArgumentError({"name": name}, "must be text that is not empty")
     chosen = () if metrics is None else _metrics(metrics)
     if max_growth is None:
         return Asked(chosen)
@@ -69,14 +69,16 @@ def _growth(found: BaselineComparison, file: str, asked: Asked) -> Growth:
     )
 
 
+_NOT_METRICS = "must be a list or tuple of metrics, like ('layers', 'parameters')"
+
+
 def _metrics(metrics: object) -> tuple[str, ...]:
     from pytest_layercount.kept.baseline import METRICS
 
     if isinstance(metrics, str) or not isinstance(metrics, Sequence) or not metrics:
-        raise ArgumentError({"metrics": metrics}, messages.arguments.NOT_METRICS)
+        raise ArgumentError({"metrics": metrics}, _NOT_METRICS)
     for metric in metrics:
         if metric not in METRICS:
-            close = difflib.get_close_matches(str(metric), METRICS, n=1)
-            problem = messages.arguments.unknown_metric(metric, close, METRICS)
+            problem = f"there is no metric {short(metric)}{instead(metric, METRICS)}"
             raise ArgumentError({"metrics": metrics}, problem)
     return tuple(metrics)

@@ -1,9 +1,15 @@
-"""What can be limited of a model besides its layers: a row each."""
+"""What can be limited of a model: the ways to count its layers, and a row for each other number."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from pytest_layercount.text import rounded, size
+
+NOUNS: Mapping[str, str] = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
+"""What is counted, by the ways to count."""
 
 
 @dataclass(frozen=True)
@@ -11,9 +17,12 @@ class Measure:
     """A number of a model that can be limited.
 
     ``keyword`` limits it, in marks, fixtures, settings and the command, ``attribute`` is its
-    name in a ``LayerCount`` and ``metric`` in a baseline. ``noun`` and ``unit`` say how it
-    is written; where it is ``rough``, its last digits do not matter to a reader. ``most``
-    begins the line that says which layers have the most of it.
+    name in a ``LayerCount`` and ``metric`` in a baseline. ``read`` says what a limit may be
+    written as: ``"whole"`` like 50, ``"size"`` like 5M, ``"bytes"`` like 20MB. ``noun`` and
+    ``unit`` say how it is told; where it is ``rough``, its last digits do not matter to a
+    reader. ``most`` begins the line that says which layers have the most of it. ``of_weights``
+    is one that weights add up to, so that all of them must be known. ``unknown`` is the
+    attribute of a ``LayerCount`` that lists the layers of which it is not known.
     """
 
     keyword: str
@@ -22,13 +31,14 @@ class Measure:
     noun: str
     help: str
     most: str
+    read: Literal["whole", "size", "bytes"] = "size"
     unit: str = ""
     rough: bool = False
+    of_weights: bool = False
+    unknown: str = ""
 
     def written(self, value: int) -> str:
         """``5M`` or ``14.2MB``, without the noun."""
-        from pytest_layercount.text import rounded, size
-
         return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
 
 
@@ -40,6 +50,7 @@ _ROWS = (
         "parameters",
         "a maximum for the parameters, like 5M",
         "most parameters",
+        of_weights=True,
     ),
     Measure(
         "max_trainable",
@@ -48,6 +59,7 @@ _ROWS = (
         "trainable parameters",
         "a maximum for the trainable parameters, like 5M",
         "most trainable parameters",
+        of_weights=True,
     ),
     Measure(
         "max_bytes",
@@ -56,8 +68,10 @@ _ROWS = (
         "of weights",
         "a maximum for the bytes of weights, like 20MB",
         "largest weights",
+        read="bytes",
         unit="B",
         rough=True,
+        of_weights=True,
     ),
     Measure(
         "max_depth",
@@ -66,6 +80,7 @@ _ROWS = (
         "calls deep",
         "a maximum for the calls on the longest way through the model",
         "longest way",
+        read="whole",
     ),
     Measure(
         "max_macs",
@@ -75,6 +90,7 @@ _ROWS = (
         "a maximum for the multiply-accumulates, like 300M",
         "most MACs",
         rough=True,
+        unknown="uncounted",
     ),
 )
 MEASURES: Mapping[str, Measure] = {measure.keyword: measure for measure in _ROWS}

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_layercount import __version__, messages
+from pytest_layercount.checks.arguments import ArgumentError
 from pytest_layercount.cli import compare, count, explain, fold, graph
 from pytest_layercount.cli.answer import Answer
-from pytest_layercount.criteria import ArgumentError
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.model.keras.load import trusting_stored_code
 from pytest_layercount.text import json_text, printable
@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain(messages.commands.INTERRUPTED, INTERRUPTED)
     except ArgumentError as error:
-        given = messages.arguments.bad_arguments(options.command, error.arguments, error.problem)
-        return _complain(given, USAGE)
+        return _complain(str(error.of(options.command)), USAGE)
     except LayercountError as error:
         return _complain(str(error), USAGE)
     except Exception as error:

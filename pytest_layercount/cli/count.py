@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_layercount import messages
-from pytest_layercount.checks.large import large
+from pytest_layercount.checks.arguments import checked, from_text
+from pytest_layercount.checks.judgement import Limit
+from pytest_layercount.checks.layercount import (
+    Limits,
+    check_folded,
+    in_order,
+    large,
+    limited,
+)
 from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.cli.answer import Answer, counted
 from pytest_layercount.cli.models import named, planned, structure
-from pytest_layercount.criteria import (
-    ArgumentError,
-    Criteria,
-    checked,
-    criteria,
-    from_text,
-    limited,
-)
 from pytest_layercount.messages.commands import option
 from pytest_layercount.model.count import COUNTS, count_graph, require_parameters, rows
 
@@ -44,30 +44,36 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> Answer:
     """Count, and judge the count if there is a limit."""
-    asked = _criteria(options)
+    limits = _limits(options)
     if options.folded:
         graph = planned(named(options.model), options.model).graph
     else:
         graph = structure(options.model)
     measured = count_graph(graph, options.count)
-    if asked.weighs:
+    if limits.of_weights:
         require_parameters(measured)
-    violations = asked.violations(measured)
+    broken = in_order(limits.judge(measured))
     facts = {
         "model": counted(measured),
         "folded": options.folded,
-        "violations": [asdict(violation) for violation in violations],
+        "violations": [_violation(limit) for limit in broken],
     }
     listed = rows(graph) if options.list else []
     if listed:
         facts["layers"] = [asdict(row) for row in listed]
     text = messages.commands.count(
-        measured, violations, large(graph, violations), listed, folded=options.folded
+        measured, broken, large(graph, broken), listed, folded=options.folded
     )
-    return Answer(text, facts, good=not violations)
+    return Answer(text, facts, good=not broken)
 
 
-def _criteria(options: argparse.Namespace) -> Criteria:
+def _violation(limit: Limit) -> dict[str, Any]:
+    """A limit that is broken, as JSON."""
+    type_ = limit.of if limit.name == "types" else ""
+    return {"keyword": limit.name, "value": limit.value, "limit": limit.limit, "type": type_}
+
+
+def _limits(options: argparse.Namespace) -> Limits:
     given = {
         "max": options.max,
         "min": options.min,
@@ -79,10 +85,9 @@ def _criteria(options: argparse.Namespace) -> Criteria:
     }
     arguments = checked(given)
     if limited(arguments):
-        return criteria(arguments)
-    if options.folded and options.count == "top":
-        raise ArgumentError({"folded": True, "count": "top"}, messages.arguments.FOLDED_AND_TOP)
-    return Criteria(count=options.count, folded=options.folded)
+        return Limits.of(arguments)
+    check_folded(folded=options.folded, count=options.count)
+    return Limits(count=options.count, folded=options.folded)
 
 
 def _given(options: argparse.Namespace, keyword: str) -> str | int | None:

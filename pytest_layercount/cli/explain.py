@@ -29,7 +29,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> Answer:
     """Explain the difference, which is not good unless everything that differs is ignored."""
-    from pytest_layercount.structure import check_codes, difference
+    from pytest_layercount.checks.structure import check_codes, difference
 
     codes = check_codes(options.ignore)
     from pytest_layercount.compare.explain import explain_sources

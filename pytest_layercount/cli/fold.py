@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount import messages
+from pytest_layercount.checks.foldable import BATCH_NORMS, foldability
 from pytest_layercount.cli.answer import Answer, counted, planned
 from pytest_layercount.cli.files import check_target
 from pytest_layercount.cli.models import framework_for, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.errors import ModelError
 from pytest_layercount.files import replaced
-from pytest_layercount.foldable import BATCH_NORMS, foldability
 from pytest_layercount.model.count import count_graph
 
 if TYPE_CHECKING:

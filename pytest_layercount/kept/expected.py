@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.kept.differences import CODES, Finding
+from pytest_layercount.text import instead
 
 ANY = "*"
 
@@ -48,8 +48,7 @@ def expected(text: str) -> Expected:
         raise ExpectationError(messages.records.NOT_EXPECTED)
     model, cause, reason = found["model"], found["cause"], (found["reason"] or "").strip()
     if cause not in CODES:
-        close = difflib.get_close_matches(cause, CODES, n=1)
-        raise ExpectationError(messages.arguments.unknown_code(cause, close, CODES))
+        raise ExpectationError(f"there is no cause {cause!r}{instead(cause, CODES)}")
     if not reason:
         raise ExpectationError(messages.records.NO_REASON)
     return Expected(model, cause, reason)

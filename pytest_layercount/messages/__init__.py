@@ -12,25 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_layercount.messages import (
-        arguments,
         baselines,
         commands,
-        counts,
-        folds,
         matrix,
-        pairs,
         records,
         reports,
     )
 
 __all__ = [
-    "arguments",
     "baselines",
     "commands",
-    "counts",
-    "folds",
     "matrix",
-    "pairs",
     "records",
     "reports",
 ]

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_layercount.checks.measures import BY_METRIC
-from pytest_layercount.messages.counts import NOUNS
-from pytest_layercount.messages.pairs import differences
+from pytest_layercount.checks.measures import BY_METRIC, NOUNS
+from pytest_layercount.checks.structure import differences
 from pytest_layercount.text import cut, headline, note_lines, number, page, size
 
 if TYPE_CHECKING:

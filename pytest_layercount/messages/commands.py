@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount.messages import counts, folds, pairs
+from pytest_layercount.checks import foldable, layercount, structure
+from pytest_layercount.checks.measures import NOUNS
 from pytest_layercount.text import cut, some
 
 if TYPE_CHECKING:
+    from pytest_layercount.checks.judgement import Limit
+    from pytest_layercount.checks.structure import Difference
     from pytest_layercount.compare.explain import Explanation
-    from pytest_layercount.criteria import Violation
     from pytest_layercount.folding.plan import Fold, Plan, Refusal
     from pytest_layercount.model.count import LayerCount, LayerRow
     from pytest_layercount.model.graph import Shape
-    from pytest_layercount.structure import Difference
 
 
 @dataclass(frozen=True)
@@ -161,25 +162,25 @@ def option(keyword: str) -> str:
 
 def count(
     measured: LayerCount,
-    violations: Sequence[Violation],
+    broken: Sequence[Limit],
     large: Sequence[str],
     listed: Sequence[LayerRow],
     *,
     folded: bool,
 ) -> str:
     """A count, the limits that it does not keep, and its layers where listed."""
-    noun, after = counts.NOUNS[measured.count], " after folding" if folded else ""
-    facts = [counts.fact(violation, measured, folded) for violation in violations]
+    noun, after = NOUNS[measured.count], " after folding" if folded else ""
+    facts = [layercount.fact(limit, measured) for limit in broken]
     return "\n".join(
         [
             *(f"{measured.model}: {fact}" for fact in facts or [f"{measured.total} {noun}{after}"]),
             f"counted: {noun} of {measured.model}{after}, {measured.keras}",
             _parameters(measured),
             *(f"{total:6d} {name}" for name, total in measured.by_type.items()),
-            *counts.held(measured, violations),
+            *layercount.held(measured, broken),
             *large,
             *_listed(listed),
-            *_accepted(violations),
+            *_accepted(broken),
         ]
     )
 
@@ -222,11 +223,13 @@ def _shape(shape: Shape) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _accepted(violations: Sequence[Violation]) -> list[str]:
+def _accepted(broken: Sequence[Limit]) -> list[str]:
     """The options that the model would keep."""
     over = [
-        f"--type {one.type}={one.value}" if one.type else f"{option(one.keyword)} {one.value}"
-        for one in violations
+        f"--type {limit.of}={limit.value}"
+        if limit.name == "types"
+        else f"{option(limit.name)} {limit.value}"
+        for limit in broken
     ]
     return [f"to accept: {' '.join(over)}"] if over else []
 
@@ -243,9 +246,9 @@ def explanation(found: Difference, *, whole: bool) -> str:
     accept = " ".join(f"--ignore {code}" for code in dict.fromkeys(codes))
     return "\n".join(
         [
-            f"{found.explanation.after.model}: {pairs.fact(found)}",
-            pairs.compared(found),
-            *pairs.all_differences(found, whole=whole),
+            f"{found.explanation.after.model}: {structure.fact(found)}",
+            structure.compared(found),
+            *structure.all_differences(found, whole=whole),
             *([f"to accept: {accept}"] if accept else []),
         ]
     )
@@ -273,8 +276,8 @@ def fold(
                 else []
             ),
             *([f"stay: {_by_type(plan.refusals)}"] if plan.refusals else []),
-            *folds.reasons(plan.refusals, whole=whole),
-            *counts.unseen(after.hidden_from("BatchNormalization")),
+            *foldable.reasons(plan.refusals, whole=whole),
+            *layercount.unseen(after.hidden_from("BatchNormalization")),
             *([f"{wrote} {out}"] if out else []),
         ]
     )

@@ -9,7 +9,7 @@ from pytest_layercount.checks.measures import BY_ATTRIBUTE
 from pytest_layercount.text import number, size
 
 if TYPE_CHECKING:
-    from pytest_layercount.report.judgement import Facts, Growth, Limit
+    from pytest_layercount.checks.judgement import Facts, Growth, Limit
     from pytest_layercount.report.summary import Row, Summary
 
 COLUMNS = ("model", "layers", "parameters", "change", "budget", "folds to")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from pytest_layercount.checks.judgement import Judgement
 from pytest_layercount.messages import reports
-from pytest_layercount.report.judgement import Judgement
 from pytest_layercount.report.summary import Row, summarize
 from pytest_layercount.text import printable
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from pytest_layercount.checks.judgement import Facts, Refused
 from pytest_layercount.folding.reasons import advice
 from pytest_layercount.messages import reports
-from pytest_layercount.report.judgement import Facts, Refused
 from pytest_layercount.report.pictures import laid_out
 from pytest_layercount.report.summary import Row, Summary
 from pytest_layercount.text import printable

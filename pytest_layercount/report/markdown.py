@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from pytest_layercount.checks.judgement import Facts, Judgement, Step
 from pytest_layercount.messages import reports
-from pytest_layercount.report.judgement import Facts, Judgement, Step
 from pytest_layercount.report.summary import Row, Summary
 from pytest_layercount.text import printable
 

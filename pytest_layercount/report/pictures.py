@@ -18,13 +18,32 @@ from pytest_layercount.files import beside
 from pytest_layercount.messages import reports
 
 if TYPE_CHECKING:
-    from pytest_layercount.report.judgement import Judgement
+    from pytest_layercount.checks.judgement import Judgement
+    from pytest_layercount.checks.subject import Subject
+    from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.graph import ModelGraph
 
 MOST = 24
 """The models that a report shows a picture of, those that failed first."""
 
 BYTES = 4_000_000
 """What the pictures of a report may add up to."""
+
+
+_ABOUT_FOLDING = ("foldable", "equivalent")
+"""The checks whose failure is seen in both, the model and what folding leaves of it."""
+
+
+def draw(
+    graph: ModelGraph, plan: Plan, subject: Subject, folder: Path, *, failed: bool
+) -> tuple[str, str]:
+    """Leave drawings of the model before and after folding, and of what failed; their names."""
+    from pytest_layercount.report.drawing import dot_text, judged_text
+
+    picture = leave(dot_text(graph, plan), folder)
+    if not failed or subject.check in _ABOUT_FOLDING:
+        return picture, picture
+    return picture, leave(judged_text(graph, plan, folded=subject.folded), folder)
 
 
 def leave(text: str, folder: Path) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -21,8 +22,8 @@ from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
 if TYPE_CHECKING:
-    from pytest_layercount.report.judgement import Judgement
-    from pytest_layercount.report.subject import Draft, Subject
+    from pytest_layercount.checks.judgement import Judgement
+    from pytest_layercount.checks.subject import Subject
 
 ATTRIBUTE = "layercount"
 """The attribute of a report that holds judgements, as plain data."""
@@ -39,30 +40,59 @@ class Shown:
     pictures: Path | None = None
 
 
+class Noted(NamedTuple):
+    """A judgement whose test has not ended; ``identity`` finds the model among its fixtures."""
+
+    judgement: Judgement
+    identity: int
+
+
+def _of_test(noted: Noted, item: pytest.Item, *, failed: bool) -> Judgement:
+    """The judgement of the test ``item``, which ``failed`` or not."""
+    from pytest_layercount.fixture_models import origin_of
+
+    judgement, origin = noted.judgement, origin_of(item, noted.identity)
+    if origin:
+        judgement = replace(judgement, model=origin.name, where=origin.where)
+    if judgement.message:
+        judgement = replace(judgement, outcome="failed" if failed else "expected")
+    return replace(judgement, test=item.nodeid)
+
+
 class Recorder:
     """What was judged in this process and is on no report yet."""
 
     def __init__(self, shown: Shown) -> None:
         self.shown = shown
-        self._drafts: list[Draft] = []
+        self._noted: list[Noted] = []
 
     def judging(self, check: str, model: Any, place: str = "") -> _Judging:
         """Judge ``model`` inside: a failure raised there is what was wrong with it.
 
         ``place`` names a model that has no name of its own.
         """
-        from pytest_layercount.report.subject import Subject
+        from pytest_layercount.checks.subject import Subject
 
         return _Judging(self, Subject(check, model, place))
 
-    def note(self, draft: Draft) -> None:
-        """Let ``draft`` be a judgement of the test that runs."""
-        self._drafts.append(draft)
+    def note(self, noted: Noted) -> None:
+        """Let it be a judgement of the test that runs."""
+        self._noted.append(noted)
+
+    def noted(self, subject: Subject, message: str) -> Noted:
+        """What there is to report of ``subject``, ``message`` being what was wrong with it."""
+        drawn = None
+        if folder := self.shown.pictures:
+            from pytest_layercount.report.pictures import draw
+
+            drawn = partial(draw, subject=subject, folder=folder, failed=bool(message))
+        judgement = subject.judgement(message, planned=self.shown.folds, draw=drawn)
+        return Noted(judgement, id(subject.model))
 
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Put what was judged since the last time on ``report``."""
-        drafts, self._drafts = self._drafts, []
-        judgements = [draft.finished(item, failed=report.failed) for draft in drafts]
+        noted, self._noted = self._noted, []
+        judgements = [_of_test(one, item, failed=report.failed) for one in noted]
         if judgements:
             from pytest_layercount.report.extra import add_extra
 
@@ -88,7 +118,7 @@ class _Judging:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is None or isinstance(error, Failed):
             text = "" if error is None else str(error)
-            self._recorder.note(self._subject.draft(text, self._recorder.shown))
+            self._recorder.note(self._recorder.noted(self._subject, text))
 
 
 def properties(

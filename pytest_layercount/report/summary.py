@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Outcome
+from pytest_layercount.checks.judgement import Facts, Growth, Judgement, Limit, Outcome
 
 _WORST: tuple[Outcome, ...] = ("failed", "expected", "passed")
 

@@ -15,14 +15,14 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from pytest_layercount import messages
-from pytest_layercount.criteria import criteria
+from pytest_layercount.checks.layercount import Limits, check_limits
+from pytest_layercount.checks.subject import Subject
 from pytest_layercount.failure import Failed, fail, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, models_in, used_fixtures
-from pytest_layercount.marker import NAME, Rule, judge_limits
-from pytest_layercount.report.recorder import recorder
-from pytest_layercount.report.subject import Draft, Subject
+from pytest_layercount.marker import NAME
+from pytest_layercount.report.recorder import Noted, recorder
 from pytest_layercount.settings import settings
+from pytest_layercount.text import joined
 
 OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
 
@@ -31,9 +31,9 @@ class Auto:
     """The verdicts on the models of each fixture that is set up."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._rule = Rule(criteria(settings(config).limits), reason=OF_THE_SUITE)
+        self._limits = Limits.of(settings(config).limits)
         self._recorder = recorder(config)
-        self._verdicts: WeakKeyDictionary[Any, list[tuple[str, Draft]]] = WeakKeyDictionary()
+        self._verdicts: WeakKeyDictionary[Any, list[tuple[str, Noted]]] = WeakKeyDictionary()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -60,25 +60,25 @@ class Auto:
         self._judge(item, known)
         return result
 
-    def _verdict(self, found: FixtureModel) -> tuple[str, Draft]:
+    def _verdict(self, found: FixtureModel) -> tuple[str, Noted]:
         subject = Subject(NAME, found.model, found.place)
         text = ""
         try:
-            judge_limits(subject, self._rule)
+            check_limits(subject, self._limits, OF_THE_SUITE)
         except Failed as error:
             text = str(error)
-        return text, subject.draft(text, self._recorder.shown)
+        return text, self._recorder.noted(subject, text)
 
     def _judge(self, item: pytest.Item, known: set[int]) -> set[int]:
         """Judge ``item`` by its fixtures but for those ``known``; return those judged now."""
         used = {id(definition): definition for definition in used_fixtures(item)}
         fresh = [self._verdicts.get(used[key], []) for key in used if key not in known]
         verdicts = [verdict for several in fresh for verdict in several]
-        for _, draft in verdicts:
-            self._recorder.note(draft)
+        for _, noted in verdicts:
+            self._recorder.note(noted)
         failures = [text for text, _ in verdicts if text]
         if failures:
-            fail(item, messages.counts.joined(failures))
+            fail(item, joined(failures))
         return set(used)
 
 

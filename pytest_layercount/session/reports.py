@@ -17,7 +17,7 @@ from pytest_layercount.text import printable
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_layercount.report.judgement import Judgement
+    from pytest_layercount.checks.judgement import Judgement
 
 
 class Run:
@@ -59,7 +59,7 @@ class Run:
             self._found.pop(report.nodeid, None)
         if not data:
             return
-        from pytest_layercount.report.judgement import from_data
+        from pytest_layercount.checks.judgement import from_data
 
         found = [from_data(each) for each in data]
         if found:

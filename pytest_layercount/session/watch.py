@@ -17,6 +17,7 @@ from pytest_layercount.kept.record import ModelRecord
 from pytest_layercount.kept.record_file import model_data
 from pytest_layercount.session.reference import Reference
 from pytest_layercount.settings import Settings
+from pytest_layercount.text import joined
 
 ATTRIBUTE = "layercount_records"
 """The attribute of a report that holds what was recorded, as JSON."""
@@ -65,7 +66,7 @@ class Watch:
         if failed and not skips_itself(item):
             failed.sort(key=lambda judged: judged.told not in ("", item.nodeid))
             texts = [self._told(judged, item) for judged in failed]
-            fail(item, messages.counts.joined(texts))
+            fail(item, joined(texts))
         return (yield)
 
     @pytest.hookimpl(wrapper=True)

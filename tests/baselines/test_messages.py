@@ -6,13 +6,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pytest_layercount import messages
-from pytest_layercount.allowance import Allowance
 from pytest_layercount.baselines.growth import compare
+from pytest_layercount.checks.arguments import Allowance
 from pytest_layercount.kept.baseline import baseline, written
 from pytest_layercount.messages.baselines import Where
 from pytest_layercount.model.graph import Layer
 from tests.graphs import CONFIGS, chain, of_size
-from tests.test_messages import same
+from tests.texts import same
 
 WHERE = Where(
     model="detector",

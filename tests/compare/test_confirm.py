@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pytest_layercount import explain, fold
+from pytest_layercount.checks.structure import difference
 from pytest_layercount.compare.confirm import _agree
-from pytest_layercount.structure import difference
 from tests.conftest import needs_keras
 from tests.kerases import load_keras
 

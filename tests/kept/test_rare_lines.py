@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_layercount.checks.arguments import guess_keyword
 from pytest_layercount.compare.vocabulary import relu6
-from pytest_layercount.criteria import guess_keyword
 from pytest_layercount.kept.baseline import baseline, read, written
 from pytest_layercount.kept.lines import MOST_NUMBERS
 from pytest_layercount.kept.parse import Malformed

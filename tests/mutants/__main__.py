@@ -42,12 +42,9 @@ PLACES = (
     "compare",
     "baselines",
     "records",
-    "criteria.py",
-    "foldable.py",
-    "structure.py",
-    "measure.py",
+    "checks",
     "marker.py",
-    "assertions.py",
+    "fixtures.py",
 )
 """What is changed: the engine, and the checks."""
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_layercount.checks.judgement import Facts, Growth, Judgement, Limit, Refused, Step
 from pytest_layercount.report.as_json import schema
-from pytest_layercount.report.judgement import Facts, Growth, Judgement, Limit, Refused, Step
 from pytest_layercount.report.summary import Summary, summarize
 
 FACTS = Facts(

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from pytest_layercount.report import judgement
+from pytest_layercount.checks import judgement
 from pytest_layercount.report.as_json import as_json, schema
 from tests.report.runs import FAILED, GROWN, judged, suite_of, wrong
 

@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
+from pytest_layercount.checks.facts import renamed
 from pytest_layercount.report import pictures
 from pytest_layercount.report.drawing import dot_text
-from pytest_layercount.report.names import renamed
 from pytest_layercount.report.pictures import laid_out, leave
 from tests.graphs import chain
 from tests.report.runs import FAILED, GROWN, GROWTH, judged, large, suite_of

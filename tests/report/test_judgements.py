@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_layercount.report.judgement import from_data
+from pytest_layercount.checks.judgement import from_data
 
 SPY = """
 import json

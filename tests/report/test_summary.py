@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from pytest_layercount.checks.judgement import Growth, Limit
 from pytest_layercount.messages import reports
-from pytest_layercount.report.judgement import Growth, Limit
 from tests.report.runs import FACTS, FAILED, GROWN, SMALL, judged, suite_of
 
 

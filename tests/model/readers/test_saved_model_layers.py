@@ -15,7 +15,7 @@ pytestmark = needs_keras
 
 if has_keras():
     from pytest_layercount import count_layers, explain, plan_fold, read_graph
-    from pytest_layercount.foldable import foldability
+    from pytest_layercount.checks.foldable import foldability
 
     keras = load_keras()
     layers = keras.layers

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from inspect import cleandoc
 
-from pytest_layercount import explain, messages
+from pytest_layercount import explain
+from pytest_layercount.checks.structure import CAUSES, Difference, difference, failure_text
 from pytest_layercount.compare.causes import SENTENCES, Cause
-from pytest_layercount.structure import Difference, difference
-from pytest_layercount.text import HEADLINE, PAGE
+from pytest_layercount.text import HEADLINE, PAGE, instead
 from tests.compare.sketch import Sketch
 from tests.compare.test_causes import classifier, scaled
 
 
 def said(one, two, ignore=(), **how):
     found = difference(explain(one, two, **how), ignore)
-    text = messages.pairs.not_same_structure(found)
+    text = failure_text(found)
     lines = text.splitlines()
     assert len(lines[0]) <= HEADLINE
     assert len(lines) <= PAGE
@@ -111,11 +111,11 @@ def test_much_that_differs_fits_a_page():
     )
     explanation = explain(classifier(), folded())
     found = Difference(explanation, causes, explanation.changed * 9, causes)
-    lines = messages.pairs.not_same_structure(found, note="for the camera").splitlines()
+    lines = failure_text(found, note="for the camera").splitlines()
     assert len(lines) <= PAGE
     assert "               a, b and 1 more".strip() in [line.strip() for line in lines]
-    rest = sum(cause.delta for cause in causes[messages.pairs.CAUSES :])
-    assert f"{rest:+6d} by {len(causes) - messages.pairs.CAUSES} other causes" in lines
+    rest = sum(cause.delta for cause in causes[CAUSES:])
+    assert f"{rest:+6d} by {len(causes) - CAUSES} other causes" in lines
     assert "note: for the camera" in lines
     assert lines[-1].startswith("to accept: ignore=('activation-layers', ")
 
@@ -128,16 +128,11 @@ def test_what_the_weights_say_of_a_fold():
     ):
         causes = (replace(explanation.causes[0], confirmed=confirmed),)
         found = Difference(explanation, causes, (), ())
-        line = messages.pairs.not_same_structure(found).splitlines()[2]
+        line = failure_text(found).splitlines()[2]
         assert line == f"    -2 batch-norms-folded: 2 BatchNormalization {said}"
 
 
 def test_a_code_that_does_not_exist():
     known = ["head", "no-ops"]
-    assert messages.arguments.unknown_code("noops", ["no-ops"], known) == (
-        "there is no cause 'noops'; did you mean 'no-ops'?"
-    )
-    assert (
-        messages.arguments.unknown_code("x", [], known)
-        == "there is no cause 'x'; there are head, no-ops"
-    )
+    assert instead("noops", known) == "; did you mean 'no-ops'?"
+    assert instead("x", known) == "; there are head, no-ops"

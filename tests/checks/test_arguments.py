@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_layercount.criteria import CHECKS, ArgumentError, checked, criteria
+from pytest_layercount.checks.arguments import CHECKS, ArgumentError, check_keyword, checked
+from pytest_layercount.checks.layercount import Limits, in_order
 from pytest_layercount.model.count import count_graph
 from tests.graphs import chain, of_size
 
@@ -27,7 +28,7 @@ from tests.graphs import chain, of_size
     ],
 )
 def test_parameters_are_numbers_or_text(given, meant):
-    assert criteria(checked({"max_parameters": given})).max_parameters == meant
+    assert Limits.of(checked({"max_parameters": given})).measures["max_parameters"] == meant
 
 
 @pytest.mark.parametrize("given", ["", "M", "-5M", "5 M", "5MM", "0.5", "1e6", "five", [5], True])
@@ -61,28 +62,28 @@ def test_every_argument_is_checked(name):
 
 def test_violations_come_in_a_fixed_order_with_both_numbers():
     limits = {"min": 9, "types": {"Dense": 1, "Conv2D": 0}, "max_parameters": 20}
-    asked = criteria(checked(limits))
-    found = asked.violations(count_graph(of_size(4)))
-    assert [(item.keyword, item.type, item.value, item.limit) for item in found] == [
-        ("min", "", 4, 9),
+    asked = Limits.of(checked(limits))
+    found = in_order(asked.judge(count_graph(of_size(4))))
+    assert [(item.name, item.of, item.value, item.limit) for item in found] == [
+        ("min", "layers", 4, 9),
         ("types", "Dense", 3, 1),
-        ("max_parameters", "", 30, 20),
+        ("max_parameters", "parameters", 30, 20),
     ]
 
 
 def test_limits_that_are_met_exactly_are_kept():
     limits = {"min": 3, "max": 3, "types": {"Dense": 2}, "max_parameters": 20}
-    assert not criteria(checked(limits)).violations(count_graph(of_size(3)))
+    assert not in_order(Limits.of(checked(limits)).judge(count_graph(of_size(3))))
 
 
 def test_none_is_not_given():
-    asked = criteria(checked({"max": 3, "min": None, "count": None}))
+    asked = Limits.of(checked({"max": 3, "min": None, "count": None}))
     assert (asked.max, asked.min, asked.count) == (3, None, "layers")
 
 
 def test_a_type_that_is_not_there_is_zero():
-    asked = criteria(checked({"types": {"BatchNormalization": 0}}))
-    assert not asked.violations(count_graph(chain("InputLayer", "Dense")))
+    asked = Limits.of(checked({"types": {"BatchNormalization": 0}}))
+    assert not in_order(asked.judge(count_graph(chain("InputLayer", "Dense"))))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_type_that_is_not_there_is_zero():
     [(5, 5), ("20MB", 20_000_000), ("1.5GiB", 3 * 2**29), ("500 kB", 500_000), ("12B", 12)],
 )
 def test_bytes_are_numbers_or_text(given, meant):
-    assert criteria(checked({"max_bytes": given})).max_bytes == meant
+    assert Limits.of(checked({"max_bytes": given})).measures["max_bytes"] == meant
 
 
 @pytest.mark.parametrize("given", ["20", "20M", "-1MB", "0.5B", "MB", 1.5])
@@ -105,13 +106,27 @@ def test_every_cost_has_a_limit():
     kept["max_macs"] = 3072
     for name, limit in kept.items():
         counted = count_graph(model)
-        assert not criteria(checked({name: limit})).violations(counted), name
+        assert not in_order(Limits.of(checked({name: limit})).judge(counted)), name
         if limit:
-            (found,) = criteria(checked({name: limit - 1})).violations(counted)
-            assert (found.keyword, found.value, found.limit) == (name, limit, limit - 1)
+            (found,) = in_order(Limits.of(checked({name: limit - 1})).judge(counted))
+            assert (found.name, found.value, found.limit) == (name, limit, limit - 1)
 
 
 def test_a_number_of_macs_that_is_not_known_is_within_no_limit():
     counted = count_graph(chain("InputLayer", "Conv2D", "Lambda"))
-    assert criteria(checked({"max_macs": "1G"})).violations(counted)
-    assert not criteria(checked({"max_bytes": "1GB"})).violations(counted)
+    assert in_order(Limits.of(checked({"max_macs": "1G"})).judge(counted))
+    assert not in_order(Limits.of(checked({"max_bytes": "1GB"})).judge(counted))
+
+
+def test_an_error_says_to_what_the_arguments_were_given():
+    with pytest.raises(ArgumentError) as error:
+        check_keyword("maximum", 3, ["max", "min"])
+    assert str(error.value.of("layercount")) == (
+        "layercount(maximum=3): unknown argument 'maximum'; did you mean 'max'?"
+    )
+
+
+def test_long_values_are_abridged():
+    with pytest.raises(ArgumentError) as error:
+        checked({"count": "n" * 500})
+    assert len(str(error.value.of("layercount"))) < 150

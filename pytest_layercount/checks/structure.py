@@ -1,17 +1,30 @@
-"""How two models differ."""
+"""Two models that have to have the same structure: what differs, and what may."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pytest_layercount.messages.counts import NOUNS
-from pytest_layercount.text import cut, headline, note_lines, number, page, short, some
+from pytest_layercount.checks.arguments import ArgumentError
+from pytest_layercount.checks.measures import NOUNS
+from pytest_layercount.checks.subject import Subject, read_source
+from pytest_layercount.text import (
+    cut,
+    headline,
+    instead,
+    note_lines,
+    number,
+    page,
+    short,
+    some,
+)
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.causes import Cause
+    from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.compare.partition import Change
-    from pytest_layercount.structure import Difference
+    from pytest_layercount.model.count import Count
 
 CAUSES = 6
 """How many causes of a difference a failure lists at most."""
@@ -19,7 +32,60 @@ CAUSES = 6
 _CONFIRMED = ", as the weights confirm"
 
 
-def not_same_structure(found: Difference, note: str | None = None) -> str:
+def check_structure(
+    a: Any, subject: Subject, ignore: Sequence[str], count: Count, note: str | None = None
+) -> Explanation:
+    """Fail unless ``a`` and a model have the same structure; return the explanation."""
+    __tracebackhide__ = True
+    one, two = read_source(a), subject.source()
+    from pytest_layercount.compare.explain import explain_sources
+
+    found = difference(explain_sources(one, two, count), ignore)
+    if not found.good:
+        subject.fail(failure_text(found, note))
+    return found.explanation
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two models, less what was to be ignored."""
+
+    explanation: Explanation
+    causes: tuple[Cause, ...]
+    changed: tuple[Change, ...]
+    ignored: tuple[Cause, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is left that differs."""
+        return not (self.causes or self.changed)
+
+
+def difference(explanation: Explanation, ignore: Sequence[str]) -> Difference:
+    """Judge an explanation, ignoring the causes with the codes in ``ignore``."""
+    return Difference(
+        explanation,
+        causes=tuple(cause for cause in explanation.causes if cause.code not in ignore),
+        changed=() if "changed" in ignore else explanation.changed,
+        ignored=tuple(cause for cause in explanation.causes if cause.code in ignore),
+    )
+
+
+def check_codes(ignore: object) -> tuple[str, ...]:
+    """``ignore`` as a tuple of codes of causes."""
+    from pytest_layercount.compare.causes import CODES
+
+    if isinstance(ignore, str) or not isinstance(ignore, Sequence):
+        problem = "must be a list or tuple of the codes of causes, like ('batch-norms-folded',)"
+        raise ArgumentError({"ignore": ignore}, problem)
+    for code in ignore:
+        if code not in CODES:
+            problem = f"there is no cause {short(code)}{instead(code, CODES)}"
+            raise ArgumentError({"ignore": ignore}, problem)
+    return tuple(ignore)
+
+
+def failure_text(found: Difference, note: str | None = None) -> str:
     """Two models that differ, and why."""
     codes = [*(cause.code for cause in found.causes), *["changed"] * bool(found.changed)]
     return page(

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 import pytest_layercount
-from pytest_layercount import messages
+from pytest_layercount.checks.arguments import checked
+from pytest_layercount.checks.layercount import Limits, in_order
 from pytest_layercount.cli import main
-from pytest_layercount.criteria import checked, criteria
 from pytest_layercount.folding.planner import plan_graph
+from pytest_layercount.messages import commands
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer
 from tests.conftest import has_keras, needs_keras
@@ -69,11 +70,11 @@ def test_a_count_has_what_whole_layers_hold_beside_what_it_counts():
 def test_a_type_is_judged_by_base_class_and_a_subclass_by_its_own_name(type_, number, count):
     assert count_graph(held(), count).number_of(type_) == number
     limits = {"types": {type_: number}, "count": count}
-    assert not criteria(checked(limits)).violations(count_graph(held(), count))
+    assert not in_order(Limits.of(checked(limits)).judge(count_graph(held(), count)))
     if number:
         less = {"types": {type_: number - 1}, "count": count}
-        (found,) = criteria(checked(less)).violations(count_graph(held(), count))
-        assert (found.type, found.value, found.limit) == (type_, number, number - 1)
+        (found,) = in_order(Limits.of(checked(less)).judge(count_graph(held(), count)))
+        assert (found.of, found.value, found.limit) == (type_, number, number - 1)
 
 
 def test_a_layer_that_is_called_twice_holds_twice_as_many_calls():
@@ -204,7 +205,7 @@ def test_a_class_that_nothing_counts_as_is_an_error(
 def test_models_at_the_top_have_types():
     for type_ in ("Functional", "Sequential"):
         limits = {"types": {type_: 0}, "count": "top"}
-        assert not criteria(checked(limits)).violations(count_graph(held(), "top"))
+        assert not in_order(Limits.of(checked(limits)).judge(count_graph(held(), "top")))
 
 
 @needs_keras
@@ -215,7 +216,7 @@ def test_classes_inside_keras_are_no_types_and_those_that_layers_count_as_are():
     )
     said = f"no layer counts as a {internal!r}, which is a class inside Keras"
     with pytest.raises(pytest_layercount.ArgumentError, match=said):
-        criteria(checked({"types": {internal: 0}})).violations(count_graph(held()))
+        in_order(Limits.of(checked({"types": {internal: 0}})).judge(count_graph(held())))
 
     class Backbone(keras.Model):
         pass
@@ -224,9 +225,9 @@ def test_classes_inside_keras_are_no_types_and_those_that_layers_count_as_are():
         pass
 
     with pytest.raises(pytest_layercount.ArgumentError, match="'Backbone' is a class of models"):
-        criteria(checked({"types": {Backbone.__name__: 0}})).violations(count_graph(held()))
+        in_order(Limits.of(checked({"types": {Backbone.__name__: 0}})).judge(count_graph(held())))
     for type_ in ("Wrapper", "RNN", "Dropout", "Conv1D", Stem.__name__):
-        assert not criteria(checked({"types": {type_: 0}})).violations(count_graph(held()))
+        assert not in_order(Limits.of(checked({"types": {type_: 0}})).judge(count_graph(held())))
 
 
 def test_what_is_proposed_where_there_is_nothing_to_judge_works(
@@ -244,11 +245,13 @@ def test_what_is_proposed_where_there_is_nothing_to_judge_works(
 def test_an_operation_is_a_type_of_nodes_only():
     operation = Layer("add", "AddV2", kind="operation", operation="add")
     graph = chain("InputLayer", operation)
-    assert criteria(checked({"types": {"AddV2": 0}, "count": "nodes"})).violations(
-        count_graph(graph, "nodes")
+    assert in_order(
+        Limits.of(checked({"types": {"AddV2": 0}, "count": "nodes"})).judge(
+            count_graph(graph, "nodes")
+        )
     )
     with pytest.raises(pytest_layercount.ArgumentError, match="no layer type 'AddV2'"):
-        criteria(checked({"types": {"AddV2": 0}})).violations(count_graph(graph))
+        in_order(Limits.of(checked({"types": {"AddV2": 0}})).judge(count_graph(graph)))
 
 
 def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
@@ -275,8 +278,8 @@ def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
 
 def test_the_command_judges_types_as_the_fixtures_do():
     counted = count_graph(held())
-    (found,) = criteria(checked({"types": {"BatchNormalization": 0}})).violations(counted)
-    text = messages.commands.count(counted, [found], (), (), folded=False)
+    (found,) = in_order(Limits.of(checked({"types": {"BatchNormalization": 0}})).judge(counted))
+    text = commands.count(counted, [found], (), (), folded=False)
     assert text.startswith("net: 4 BatchNormalization > max 0 (+4)\n")
     assert "2 BatchNormalization inside layers that stay whole: block/bn" in text
 
@@ -288,7 +291,7 @@ def test_the_command_says_what_it_could_not_see_of_a_file(tmp_path, capsys, monk
     monkeypatch.chdir(tmp_path)
     importlib.import_module("types_zoo").model = model
     plan, counted = plan_graph(model), count_graph(model)
-    text = messages.commands.fold(counted, counted, plan, whole=False, out=None, written=False)
+    text = commands.fold(counted, counted, plan, whole=False, out=None, written=False)
     assert "what is inside cannot be seen: closed; judge" in text
     assert main(["count", "types_zoo:model", "--type", "BatchNormalization=1"]) == 1
     assert "net: 1 layer may hold BatchNormalization\n" in capsys.readouterr().out
