@@ -13,7 +13,7 @@ from tests.kerases import generation, load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount import ModelError, check_equivalence
+    from pytest_layercount import ModelError, check_equivalence, fold
     from pytest_layercount.folding.equivalence.beside import chosen_inputs, held_to_copy
     from pytest_layercount.folding.equivalence.original import Original, first_unlike, shaken
     from pytest_layercount.model.graph import values_in
@@ -254,3 +254,23 @@ def test_operations_in_half_precision_are_what_their_copies_are() -> None:
         return keras.Model(entry, x)
 
     assert check_equivalence(make(), make()).equivalent
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1e-3])
+def test_rounding_that_no_move_of_an_input_shows(wrong: float) -> None:
+    """A shift that is added to large numbers and taken from them again comes out rounded alike
+    wherever these have moved a little: the average over one step is that step.
+    """
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    x = layers.BatchNormalization(name="norm")(layers.Dense(6)(inputs))
+    x = layers.Reshape((1, 6))(x)
+    model = keras.Model(inputs, layers.GroupNormalization(groups=-1, scale=False)(x))
+    random = np.random.default_rng(0)
+    gamma = random.uniform(50, 150, 6) * random.choice([-1, 1], 6)
+    model.get_layer("norm").set_weights([gamma, *random.normal(size=(2, 6)), np.ones(6)])
+    model.layers[-1].set_weights([random.normal(size=6)])
+    folded = fold(model).model
+    assert len(folded.layers) < len(model.layers)
+    folded.layers[-1].set_weights([folded.layers[-1].get_weights()[0] + wrong])
+    assert check_equivalence(model, folded).equivalent == (not wrong)

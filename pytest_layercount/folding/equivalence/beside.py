@@ -9,6 +9,7 @@ enough by what the model itself makes of inputs that have moved by a unit in the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -36,6 +37,7 @@ from pytest_layercount.folding.equivalence.original import (
     finite_parts,
     first_unlike,
     moved_inputs,
+    rounded,
     shaken,
 )
 from pytest_layercount.folding.equivalence.specs import input_specs
@@ -316,6 +318,8 @@ def _noise(sides: Sides, inputs: Sequence[Any], reruns: Sequence[Rerun]) -> Iter
     # rounds, to the type that they compute in.
     yield [sides.measured.ends[number].usual_noise * (coarse / unit) for number in after]
     yield from _own_noise(bench.opened[1], inputs, sides.two, reruns)
+    # The other model may round where this one no longer does.
+    yield from _rounding(bench.opened[0], inputs, sides.one)
 
 
 def _own_noise(
@@ -325,6 +329,13 @@ def _own_noise(
     axes = _axes(model)
     for runs in chain(_reruns(reruns), shaken(_as_run(opened, model), inputs, model.unit)):
         yield _apart(runs, axes)
+    yield from _rounding(opened, inputs, model)
+
+
+def _rounding(opened: OpenModel, inputs: Sequence[Any], model: Original) -> Iterator[list[Array]]:
+    """How far the model's own precision takes its outputs from those in float64."""
+    with suppress(Exception):  # a layer that takes no float64
+        yield _apart(rounded(_as_run(opened, model), inputs), _axes(model))
 
 
 def _as_run(opened: OpenModel, model: Original) -> OpenModel:

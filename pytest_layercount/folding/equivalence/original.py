@@ -167,6 +167,25 @@ def shaken(opened: OpenModel, inputs: Sequence[Any], unit: float) -> Iterator[Ou
         yield [(before[end], after[end]) for end in ends]
 
 
+def rounded(opened: OpenModel, inputs: Sequence[Any]) -> Outputs:
+    """Outputs of a copy in the model's own types, each with that of one in float64.
+
+    What a model subtracts from large numbers comes out rounded in the same way wherever these
+    have moved a little::
+
+        (x + 1e6) - 1e6     x in steps of 1/16, as float32 has them there
+
+    Both are made from configurations, so that what these leave out is no rounding.
+    """
+    runs = []
+    for dtype in (None, "float64"):
+        copies = copies_of(opened, dtype=dtype)
+        ends = [end.value for end in copies.ends]
+        outputs = dict(Runner(copies).run(fed(copies, inputs), set(ends)))
+        runs.append([outputs[end] for end in ends])
+    return list(zip(*runs, strict=True))
+
+
 def first_unlike(opened: OpenModel, inputs: Sequence[Any]) -> tuple[str, Gap] | None:
     """The first layer that computes something else than a copy of it does, and how far off it is.
 
