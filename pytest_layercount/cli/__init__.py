@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_layercount import __version__, messages
+from pytest_layercount import __version__
 from pytest_layercount.checks.arguments import ArgumentError
 from pytest_layercount.cli import compare, count, explain, fold, graph
 from pytest_layercount.cli.answer import Answer
@@ -31,6 +31,15 @@ _SCHEMA = 1
 """The version of what ``--json`` prints: raised when a key changes its meaning or goes."""
 
 
+_EPILOG = """\
+A MODEL is a saved model, or code that makes one, its arguments being literals:
+  detector.keras
+  "keras.applications:MobileNetV2(weights=None)"
+  detectors.zoo:build
+
+exit codes: 0 good, 1 the models differ or a limit is not kept, 2 wrong usage or no such model"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
@@ -38,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with trusting_stored_code(options.trust_stored_code):
             answer: Answer = options.run(options)
     except KeyboardInterrupt:
-        return _complain(messages.commands.INTERRUPTED, INTERRUPTED)
+        return _complain("interrupted", INTERRUPTED)
     except ArgumentError as error:
         return _complain(str(error.of(options.command)), USAGE)
     except LayercountError as error:
@@ -46,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.traceback:
             raise
-        return _complain(messages.commands.unexpected(error), USAGE)
+        said = (str(error).strip() or "nothing said").splitlines()[0]
+        where = "layercount --traceback shows where"
+        return _complain(f"{type(error).__name__}: {said} ({where})", USAGE)
     _print(_as_json(options.command, answer) if options.json else printable(answer.text))
     return GOOD if answer.good else BAD
 
@@ -61,21 +72,25 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="layercount",
-        description=messages.commands.ABOUT,
-        epilog=messages.commands.EPILOG,
+        description="Count, fold, explain and draw Keras models.",
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("--traceback", action="store_true", help=messages.commands.TRACEBACK)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an unexpected error comes from"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         made = command.add(commands)
         made.formatter_class = argparse.RawDescriptionHelpFormatter
-        made.add_argument("--json", action="store_true", help=messages.commands.JSON)
+        made.add_argument("--json", action="store_true", help="print JSON instead of text")
         made.set_defaults(run=command.run, trust_stored_code=False)
         if command is not compare:
             made.add_argument(
-                "--trust-stored-code", action="store_true", help=messages.commands.TRUST
+                "--trust-stored-code",
+                action="store_true",
+                help="load a model file even if Python code is stored in it, which runs that code",
             )
     return parser
 

@@ -1,7 +1,8 @@
-"""What a subcommand found: for people, for programs, and as an exit code."""
+"""What subcommands have in common: how they are declared, and what they answer."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,21 @@ if TYPE_CHECKING:
     from pytest_layercount.model.count import LayerCount
 
 
+def declare(commands: Any, name: str, line: str, examples: str) -> argparse.ArgumentParser:
+    """Declare a subcommand with its help, in one line, and with examples."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=line,
+        allow_abbrev=False,
+        description=f"{line[0].upper()}{line[1:]}.",
+        epilog=f"examples:\n{examples}",
+    )
+    return parser
+
+
 @dataclass(frozen=True)
 class Answer:
-    """``facts`` are printed with ``--json``, ``text`` without it."""
+    """What was found: ``facts`` are printed with ``--json``, ``text`` without it."""
 
     text: str
     facts: Mapping[str, Any]

@@ -6,20 +6,39 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from pytest_layercount import messages
-from pytest_layercount.cli.answer import Answer
+from pytest_layercount.cli.answer import Answer, declare
+from pytest_layercount.report import matrix
 
-_WORDS = messages.commands.COMPARE
+_EXAMPLES = """\
+  pytest --layercount-record=records/tf-2.15.json
+  layercount compare records/*.json --expect "detector: operations: not layers in Keras 3"
+  layercount compare records/*.json --markdown > upgrade.md"""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
-    parser: argparse.ArgumentParser = commands.add_parser("compare", **_WORDS.about)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help=_WORDS.options["record"])
-    parser.add_argument(
-        "--expect", action="append", default=[], metavar="TEXT", help=_WORDS.options["expect"]
+    parser = declare(
+        commands,
+        "compare",
+        "the models of a test suite in several TensorFlow and Keras versions",
+        _EXAMPLES,
     )
-    parser.add_argument("--markdown", action="store_true", help=_WORDS.options["markdown"])
+    parser.add_argument(
+        "records",
+        nargs="+",
+        metavar="RECORD",
+        help="what pytest --layercount-record=FILE wrote, the oldest version first",
+    )
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a difference that may be, as 'model: cause: reason'; may be repeated",
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the matrix as a markdown table"
+    )
     return parser
 
 
@@ -44,14 +63,14 @@ def run(options: argparse.Namespace) -> Answer:
             "outputs": [] if pair is None else [asdict(gap) for gap in pair.gaps],
         }
 
-    write = messages.matrix.markdown if options.markdown else messages.matrix.matrix
+    write = matrix.markdown if options.markdown else matrix.matrix
     return Answer(
         write(found),
         {
             "versions": list(found.columns),
             "models": {name: [*map(cell, cells)] for name, cells in found.rows.items()},
             "stale": [asdict(one) for one in found.stale],
-            "summary": dict(messages.matrix.summary(found)),
+            "summary": dict(matrix.summary(found)),
         },
         good=found.good,
     )

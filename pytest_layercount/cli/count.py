@@ -3,42 +3,61 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pytest_layercount import messages
 from pytest_layercount.checks.arguments import checked, from_text
 from pytest_layercount.checks.judgement import Limit
 from pytest_layercount.checks.layercount import (
     Limits,
     check_folded,
+    fact,
+    held,
     in_order,
     large,
     limited,
 )
-from pytest_layercount.checks.measures import MEASURES
-from pytest_layercount.cli.answer import Answer, counted
-from pytest_layercount.cli.models import named, planned, structure
-from pytest_layercount.messages.commands import option
-from pytest_layercount.model.count import COUNTS, count_graph, require_parameters, rows
+from pytest_layercount.checks.measures import MEASURES, NOUNS
+from pytest_layercount.cli.answer import Answer, counted, declare
+from pytest_layercount.cli.models import HOW, MODEL, named, planned, structure
+from pytest_layercount.model.count import (
+    COUNTS,
+    LayerCount,
+    LayerRow,
+    count_graph,
+    require_parameters,
+    rows,
+)
+from pytest_layercount.model.graph import Shape
 
-_WORDS = messages.commands.COUNT
+_EXAMPLES = """\
+  layercount count detector.keras --max 150 --max-parameters 5M
+  layercount count "detectors.zoo:build(depth=3)" --folded --type BatchNormalization=0"""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
-    parser: argparse.ArgumentParser = commands.add_parser("count", **_WORDS.about)
-    parser.add_argument("model", metavar="MODEL", help=messages.commands.MODEL)
-    parser.add_argument("--count", choices=COUNTS, default="layers", help=messages.commands.HOW)
-    parser.add_argument("--folded", action="store_true", help=_WORDS.options["folded"])
-    for name in ("max", "min", "exactly"):
-        parser.add_argument(f"--{name}", type=int, metavar="N", help=_WORDS.options[name])
+    parser = declare(commands, "count", "how many layers a model has", _EXAMPLES)
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("--count", choices=COUNTS, default="layers", help=HOW)
+    parser.add_argument("--folded", action="store_true", help="judge what is left after folding")
+    for name, more in (("max", "more"), ("min", "fewer"), ("exactly", "more or fewer")):
+        about = f"exit with 1 if there are {more}"
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=about)
     for measure in MEASURES.values():
-        parser.add_argument(option(measure.keyword), metavar="N", help=measure.help)
+        parser.add_argument(_option(measure.keyword), metavar="N", help=measure.help)
     parser.add_argument(
-        "--type", action="append", type=_limit, metavar="TYPE=N", help=_WORDS.options["type"]
+        "--type",
+        action="append",
+        type=_limit,
+        metavar="TYPE=N",
+        help="exit with 1 if there are more layers of this type, also inside other layers; "
+        "may be repeated",
     )
-    parser.add_argument("--list", action="store_true", help=_WORDS.options["list"])
+    parser.add_argument(
+        "--list", action="store_true", help="list every layer, those of nested models indented"
+    )
     return parser
 
 
@@ -61,9 +80,7 @@ def run(options: argparse.Namespace) -> Answer:
     listed = rows(graph) if options.list else []
     if listed:
         facts["layers"] = [asdict(row) for row in listed]
-    text = messages.commands.count(
-        measured, broken, large(graph, broken), listed, folded=options.folded
-    )
+    text = _text(measured, broken, large(graph, broken), listed, folded=options.folded)
     return Answer(text, facts, good=not broken)
 
 
@@ -98,5 +115,90 @@ def _given(options: argparse.Namespace, keyword: str) -> str | int | None:
 def _limit(text: str) -> tuple[str, int]:
     name, _, most = text.partition("=")
     if not (name and most.isdecimal()):
-        raise argparse.ArgumentTypeError(messages.commands.not_a_type_limit(text))
+        raise argparse.ArgumentTypeError(f"{text!r} is not like BatchNormalization=0")
     return name, int(most)
+
+
+def _option(keyword: str) -> str:
+    """``--max-parameters``."""
+    return f"--{keyword.replace('_', '-')}"
+
+
+def _text(
+    measured: LayerCount,
+    broken: Sequence[Limit],
+    most: Sequence[str],
+    listed: Sequence[LayerRow],
+    *,
+    folded: bool,
+) -> str:
+    """A count, the limits that it does not keep, and its layers where listed."""
+    noun, after = NOUNS[measured.count], " after folding" if folded else ""
+    facts = [fact(limit, measured) for limit in broken]
+    return "\n".join(
+        [
+            *(f"{measured.model}: {fact}" for fact in facts or [f"{measured.total} {noun}{after}"]),
+            f"counted: {noun} of {measured.model}{after}, {measured.keras}",
+            _parameters(measured),
+            *(f"{total:6d} {name}" for name, total in measured.by_type.items()),
+            *held(measured, broken),
+            *most,
+            *_listed(listed),
+            *_accepted(broken),
+        ]
+    )
+
+
+def _listed(rows: Sequence[LayerRow]) -> list[str]:
+    """A table of the layers; a nested model is a line above its own, which are indented."""
+    if not rows:
+        return []
+    lines = [("layer", "type", "output", "parameters", "MACs")]
+    above: list[str] = []
+    for row in rows:
+        *models, name = row.path.split("/")
+        common = next(
+            (depth for depth, (a, b) in enumerate(zip(above, models, strict=False)) if a != b),
+            min(len(above), len(models)),
+        )
+        new = range(common, len(models))
+        lines += [("  " * depth + models[depth], "", "", "", "") for depth in new]
+        above = models
+        macs = "?" if row.macs is None else f"{row.macs:,}"
+        shape = ", ".join(map(_shape, row.shapes))
+        parameters = "?" if row.parameters is None else f"{row.parameters:,}"
+        lines.append(("  " * len(models) + name, row.type, shape, parameters, macs))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["", *(_aligned(line, widths) for line in lines)]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    numbers = len(cells) - 2
+    aligned = (
+        cell.rjust(width) if place >= numbers else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(aligned).rstrip()
+
+
+def _shape(shape: Shape) -> str:
+    if shape is None:
+        return "?"
+    return f"({', '.join(map(str, shape))})"
+
+
+def _accepted(broken: Sequence[Limit]) -> list[str]:
+    """The options that the model would keep."""
+    over = [
+        f"--type {limit.of}={limit.value}"
+        if limit.name == "types"
+        else f"{_option(limit.name)} {limit.value}"
+        for limit in broken
+    ]
+    return [f"to accept: {' '.join(over)}"] if over else []
+
+
+def _parameters(measured: LayerCount) -> str:
+    trainable = f"{measured.trainable_parameters:,}"
+    unknown = f", and of {len(measured.unweighed)} layers not known" if measured.unweighed else ""
+    return f"parameters: {measured.parameters:,}, of them {trainable} trainable{unknown}"

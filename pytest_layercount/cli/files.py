@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
 
 
@@ -18,14 +17,14 @@ def check_target(path: Path, suffixes: Sequence[str], *, force: bool, source: st
     """
     problem = None
     if path.suffix not in suffixes:
-        problem = messages.commands.other_format(suffixes)
+        problem = f"must end with {', '.join(suffixes[:-1])} or {suffixes[-1]}"
     elif path.exists() and Path(source).exists() and path.samefile(source):
-        problem = messages.commands.SAME_FILE
+        problem = "this is the model itself; name another file"
     elif path.is_dir():
-        problem = messages.commands.IS_FOLDER
+        problem = "is a folder"
     elif path.exists() and not force:
-        problem = messages.commands.EXISTS
+        problem = "is there already; --force writes over it"
     elif not path.absolute().parent.is_dir():
-        problem = messages.commands.NO_FOLDER
+        problem = "its folder is not there"
     if problem is not None:
         raise LayercountError(f"{path}: {problem}")

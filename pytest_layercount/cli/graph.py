@@ -6,27 +6,49 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_layercount import messages
-from pytest_layercount.cli.answer import Answer, counted, explained
+from pytest_layercount.cli.answer import Answer, counted, declare, explained
 from pytest_layercount.cli.answer import planned as plan_facts
 from pytest_layercount.cli.files import check_target
-from pytest_layercount.cli.models import framework_for, named, planned, source
+from pytest_layercount.cli.models import MODEL, framework_for, named, planned, source
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.files import replaced
 from pytest_layercount.model.count import count_graph
 
-_WORDS = messages.commands.GRAPH
+if TYPE_CHECKING:
+    from pytest_layercount.compare.explain import Explanation
+    from pytest_layercount.model.count import LayerCount
+
+_EXAMPLES = """\
+  layercount graph detector.keras -o detector.svg
+  layercount graph trained.keras deployed.keras -o difference.svg
+  layercount graph "detectors.zoo:build()" | dot -Tpdf > detector.pdf"""
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
-    parser: argparse.ArgumentParser = commands.add_parser("graph", **_WORDS.about)
-    parser.add_argument("model", metavar="MODEL", help=messages.commands.MODEL)
-    parser.add_argument("other", metavar="OTHER", nargs="?", help=_WORDS.options["other"])
-    parser.add_argument("-o", "--out", metavar="OUT", type=Path, help=_WORDS.options["out"])
+    parser = declare(
+        commands,
+        "graph",
+        "draw a model before and after folding, or what two models differ in",
+        _EXAMPLES,
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument(
+        "other",
+        metavar="OTHER",
+        nargs="?",
+        help="a model to compare with: layers of one alone, and changed ones, have a colour",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="OUT",
+        type=Path,
+        help="write the picture here: .svg, .png, .pdf or .dot; without it, print DOT",
+    )
     return parser
 
 
@@ -50,7 +72,7 @@ def _folded(options: argparse.Namespace) -> Answer:
     text = dot_text(graph, plan)
     before, after = count_graph(graph), count_graph(plan.graph)
     facts = {"before": counted(before), "after": counted(after), **plan_facts(plan)}
-    return _answer(options.out, text, facts, partial(messages.commands.drawn, before, after))
+    return _answer(options.out, text, facts, partial(_drawn, before, after))
 
 
 def _difference(options: argparse.Namespace) -> Answer:
@@ -61,9 +83,7 @@ def _difference(options: argparse.Namespace) -> Answer:
     explanation = explain_sources(one, two)
     text = difference_text(one.graph, two.graph, explanation)
     facts = explained(explanation)
-    return _answer(
-        options.out, text, facts, partial(messages.commands.difference_drawn, explanation)
-    )
+    return _answer(options.out, text, facts, partial(_difference_drawn, explanation))
 
 
 def _answer(
@@ -80,3 +100,15 @@ def _answer(
     with replaced(out) as path:
         path.write_bytes(picture)
     return Answer(drawn(out), facts)
+
+
+def _drawn(before: LayerCount, after: LayerCount, out: Path) -> str:
+    """Where the picture is."""
+    return f"{before.model}: {before.total} layers, {after.total} after folding: drawn to {out}"
+
+
+def _difference_drawn(explanation: Explanation, out: Path) -> str:
+    """Where the picture of two models is."""
+    before, after = explanation.before, explanation.after
+    counted = f"{before.total} -> {after.total} layers ({explanation.delta:+d})"
+    return f"{before.model} and {after.model}: {counted}: drawn to {out}"

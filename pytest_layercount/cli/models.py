@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pytest_layercount.folding.plan import Plan
 
 
+MODEL = "a saved model (detector.keras) or code (package.module:build(depth=3))"
+HOW = "every layer, every call of one, or what model.layers lists (default: %(default)s)"
+"""What two commands take, as their help says it."""
+
+
 def named(text: str) -> Any:
     """What ``text`` names: a live model, or the path of a saved one.
 

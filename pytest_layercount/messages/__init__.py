@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_layercount.messages import (
         baselines,
-        commands,
-        matrix,
         records,
         reports,
     )
 
 __all__ = [
     "baselines",
-    "commands",
-    "matrix",
     "records",
     "reports",
 ]

@@ -11,9 +11,10 @@ import pytest
 import pytest_layercount
 from pytest_layercount.checks.arguments import checked
 from pytest_layercount.checks.layercount import Limits, in_order
+from pytest_layercount.cli import count as count_command
+from pytest_layercount.cli import fold as fold_command
 from pytest_layercount.cli import main
 from pytest_layercount.folding.planner import plan_graph
-from pytest_layercount.messages import commands
 from pytest_layercount.model.count import count_graph
 from pytest_layercount.model.graph import Layer
 from tests.conftest import has_keras, needs_keras
@@ -279,7 +280,7 @@ def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
 def test_the_command_judges_types_as_the_fixtures_do():
     counted = count_graph(held())
     (found,) = in_order(Limits.of(checked({"types": {"BatchNormalization": 0}})).judge(counted))
-    text = commands.count(counted, [found], (), (), folded=False)
+    text = count_command._text(counted, [found], (), (), folded=False)
     assert text.startswith("net: 4 BatchNormalization > max 0 (+4)\n")
     assert "2 BatchNormalization inside layers that stay whole: block/bn" in text
 
@@ -291,7 +292,7 @@ def test_the_command_says_what_it_could_not_see_of_a_file(tmp_path, capsys, monk
     monkeypatch.chdir(tmp_path)
     importlib.import_module("types_zoo").model = model
     plan, counted = plan_graph(model), count_graph(model)
-    text = commands.fold(counted, counted, plan, whole=False, out=None, written=False)
+    text = fold_command._text(counted, counted, plan, whole=False, out=None, written=False)
     assert "what is inside cannot be seen: closed; judge" in text
     assert main(["count", "types_zoo:model", "--type", "BatchNormalization=1"]) == 1
     assert "net: 1 layer may hold BatchNormalization\n" in capsys.readouterr().out

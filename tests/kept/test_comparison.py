@@ -12,6 +12,7 @@ from pytest_layercount.cli import main
 from pytest_layercount.kept.expected import ExpectationError, Expected, expected
 from pytest_layercount.kept.record import ModelRecord, Record, by_name
 from pytest_layercount.kept.record_file import RecordError, write_record
+from pytest_layercount.report import matrix
 from tests.compare.sketch import Sketch
 from tests.kept.models import edited, plain_net, record, recorded
 
@@ -82,14 +83,14 @@ plain with TensorFlow 2.21.0, Keras 3.15.0:
 
 def test_the_matrix(three):
     found = compare_records(*three)
-    assert messages.matrix.matrix(found) == MATRIX
+    assert matrix.matrix(found) == MATRIX
     assert not found.good
 
 
 def test_what_was_expected(three):
     expectations = (KNOWN, "*: missing: old is old", "*: operations: not layers in Keras 3")
     found = compare_records(*three, expect=(*expectations, "plain: values: never"))
-    text = messages.matrix.matrix(found)
+    text = matrix.matrix(found)
     assert "gated  6 (5)              3 (2) ~            3 (2) ~" in text
     assert (
         "   hard-swish: hard swish: 1 ReLU and 1 Multiply became 1 Activation "
@@ -116,7 +117,7 @@ def test_the_same_versions_twice_are_told_apart_by_their_files(tmp_path, three):
         write_record(three[0], tmp_path / f"{name}.json")
     found = compare_records(tmp_path / "before.json", tmp_path / "after.json")
     assert found.columns[0] == "before: TensorFlow 2.15.1, Keras 2.15.0"
-    assert messages.matrix.table(found)[0].split() == [
+    assert matrix.table(found)[0].split() == [
         "model",
         *found.columns[0].split(),
         *found.columns[1].split(),
