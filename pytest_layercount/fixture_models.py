@@ -87,10 +87,9 @@ def origin_of(item: pytest.Item, identity: int) -> Place | None:
     """Where the model with this ``id()`` comes from; None if no fixture of ``item`` gave it."""
     for definition in used_fixtures(item):
         value = item.funcargs.get(definition.argname) if isinstance(item, pytest.Function) else None
-        place = place_of(item, definition)
-        for candidate in models_in(place.name, value):
+        for candidate in models_in(definition.argname, value):
             if id(candidate.model) == identity:
-                return Place(candidate.place, place.where)
+                return place_of(item, definition, candidate)
     return None
 
 
@@ -118,15 +117,18 @@ def _search(place: str, value: Any, seen: set[int]) -> Iterator[FixtureModel]:
             yield from _search(f"{place}[{index}]", inner, seen)
 
 
-def place_of(item: pytest.Item, definition: pytest.FixtureDef[Any]) -> Place:
-    """Where the models come from that ``definition`` returns for ``item``."""
+def place_of(
+    item: pytest.Item, definition: pytest.FixtureDef[Any], model: FixtureModel | None = None
+) -> Place:
+    """Where a model comes from, or all, that ``definition`` returns for ``item``."""
     ids = _ids(item)
     used = [ids[name] for name in _needed(item, definition) if name in ids]
     name = definition.argname
     # A value that ``parametrize`` gives is a fixture of pytest's own, defined nowhere.
     direct = definition.func.__module__.startswith("_pytest.")
     where = item.nodeid.partition("::")[0] if direct else definition.baseid or "."
-    return Place(f"{name}[{'-'.join(used)}]" if used else name, where)
+    inside = model.place.removeprefix(name) if model else ""
+    return Place((f"{name}[{'-'.join(used)}]" if used else name) + inside, where)
 
 
 def _needed(item: pytest.Item, definition: pytest.FixtureDef[Any]) -> Iterator[str]:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pytest
 
-from pytest_layercount.report.recorder import recorder
-
 if TYPE_CHECKING:
     from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
     from pytest_layercount.model.count import Count, LayerCount
+    from pytest_layercount.report.judging import judging
 
 
 class _Assertion:
@@ -27,12 +26,18 @@ class _Assertion:
     """
 
     name: ClassVar[str]
+    check: ClassVar[str]
 
     def __init__(self, config: pytest.Config) -> None:
-        self._recorder = recorder(config)
+        self._config = config
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+    def _judging(self, model: Any) -> judging:
+        from pytest_layercount.report.judging import judging
+
+        return judging(self._config, self.check, model)
 
 
 class _arguments_of:  # noqa: N801  used as a word in a with statement
@@ -71,6 +76,7 @@ class AssertLayerCount(_Assertion):
     """The type of the :func:`assert_layer_count` fixture."""
 
     name = "assert_layer_count"
+    check = "layercount"
 
     def __call__(
         self,
@@ -99,7 +105,7 @@ class AssertLayerCount(_Assertion):
         with _arguments_of(self, unknown):
             asked = {name: value for name, value in given.items() if name in KEYWORDS}
             limits = Limits.of(checked(asked))
-            with self._recorder.judging("layercount", model) as subject:
+            with self._judging(model) as subject:
                 return check_limits(subject, limits, info)
 
 
@@ -107,6 +113,7 @@ class AssertFoldable(_Assertion):
     """The type of the :func:`assert_foldable` fixture."""
 
     name = "assert_foldable"
+    check = "foldable"
 
     def __call__(
         self,
@@ -127,7 +134,7 @@ class AssertFoldable(_Assertion):
 
         with _arguments_of(self, unknown):
             names, exceptions = check_types(types), check_exceptions(except_)
-            with self._recorder.judging("foldable", model) as subject:
+            with self._judging(model) as subject:
                 return check_foldable(subject, names, exceptions, info)
 
 
@@ -135,6 +142,7 @@ class AssertEquivalentAfterFold(_Assertion):
     """The type of the :func:`assert_equivalent_after_fold` fixture."""
 
     name = "assert_equivalent_after_fold"
+    check = "equivalent"
 
     def __call__(
         self,
@@ -151,7 +159,7 @@ class AssertEquivalentAfterFold(_Assertion):
 
         with (
             _arguments_of(self, unknown),
-            self._recorder.judging("equivalent", model) as subject,
+            self._judging(model) as subject,
         ):
             return check_equivalent(subject, inputs, seed, info)
 
@@ -160,6 +168,7 @@ class AssertSameStructure(_Assertion):
     """The type of the :func:`assert_same_structure` fixture."""
 
     name = "assert_same_structure"
+    check = "structure"
 
     def __call__(
         self,
@@ -178,7 +187,7 @@ class AssertSameStructure(_Assertion):
 
         with _arguments_of(self, unknown):
             codes, counted = check_codes(ignore), checked({"count": count})["count"]
-            with self._recorder.judging("structure", b) as subject:
+            with self._judging(b) as subject:
                 return check_structure(a, subject, codes, counted, info)
 
 
@@ -186,6 +195,7 @@ class AssertMatchesBaseline(_Assertion):
     """The type of the :func:`assert_matches_baseline` fixture."""
 
     name = "assert_matches_baseline"
+    check = "baseline"
 
     def __init__(self, item: pytest.Item) -> None:
         super().__init__(item.config)
@@ -208,7 +218,7 @@ class AssertMatchesBaseline(_Assertion):
 
         with _arguments_of(self, unknown):
             asked = check_asked(name, max_growth, metrics)
-            with self._recorder.judging("baseline", model) as subject:
+            with self._judging(model) as subject:
                 name = name or default_name(self._item)
                 return against_baseline(self._item, subject, asked, name, info)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,9 @@ from pytest_layercount.checks.layercount import (
 from pytest_layercount.checks.subject import Subject
 from pytest_layercount.failure import Failed, fail, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, find_models
-from pytest_layercount.report.recorder import recorder
+from pytest_layercount.report.judging import judging
 from pytest_layercount.settings import settings
-from pytest_layercount.text import cut, joined, page, short
+from pytest_layercount.text import cut, joined, page, printable, short
 
 if TYPE_CHECKING:
     from _pytest.nodes import Node
@@ -83,12 +83,17 @@ def read_rule(item: pytest.Item) -> Rule | None:
         raise ArgumentError(error.arguments, problem) from None
 
 
-def problems(collector: pytest.Collector, children: Iterable[object]) -> str:
-    """What is wrong with the marks of ``collector`` and of the tests directly in it."""
-    return page(*cut(_problems(collector, children), 10))
+def report_problems(collector: pytest.Collector, report: pytest.CollectReport) -> None:
+    """Let ``report`` say what is wrong with the marks of what was collected, if anything is."""
+    problems = _problems(collector, report.result)
+    if problems:
+        report.outcome = "failed"
+        report.longrepr = printable(page(*cut(problems, 10)))
+        report.result = []
 
 
 def _problems(collector: pytest.Collector, children: Iterable[object]) -> list[str]:
+    """What is wrong with the marks of ``collector`` and of the tests directly in it."""
     try:
         for mark in _marks(collector):
             _keywords(mark)
@@ -98,7 +103,22 @@ def _problems(collector: pytest.Collector, children: Iterable[object]) -> list[s
     return list(dict.fromkeys(problem for problem in found if problem))
 
 
-def request_model(item: pytest.Item) -> str | None:
+def set_up(item: pytest.Item) -> Generator[None, object, object]:
+    """Have pytest set up the fixture that ``model=`` names, like those that the test requests."""
+    fixture = _request_model(item)
+    try:
+        return (yield)
+    except pytest.FixtureLookupError as error:
+        if fixture is None or error.argname != fixture:
+            raise
+        raise Failed(
+            f"layercount(model={fixture!r}): no fixture of this name here; "
+            "`pytest --fixtures` lists those there are",
+            pytrace=False,
+        ) from None
+
+
+def _request_model(item: pytest.Item) -> str | None:
     """Have pytest set up the fixture that ``model=`` names, and return the name."""
     if item.get_closest_marker(NAME) is None or not isinstance(item, pytest.Function):
         return None
@@ -135,7 +155,7 @@ def judge(item: pytest.Item) -> None:
 
 def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:
     try:
-        with recorder(item.config).judging(NAME, found.model, found.place) as subject:
+        with judging(item.config, NAME, found.model, found.place) as subject:
             try:
                 _judge(item, subject, rule)
             except ArgumentError as error:  # a type that only the models could tell is none

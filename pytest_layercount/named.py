@@ -15,63 +15,43 @@ from typing import Any
 
 import pytest
 
+from pytest_layercount import carrier
 from pytest_layercount.checks.equivalent import check_equivalent
 from pytest_layercount.checks.foldable import BATCH_NORMS, check_foldable, foldability
 from pytest_layercount.checks.layercount import Limits, check_limits
 from pytest_layercount.checks.subject import Subject, said_plainly
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.failure import Failed
-from pytest_layercount.report.recorder import recorder
-from pytest_layercount.settings import settings
+from pytest_layercount.report.judging import judging
+from pytest_layercount.settings import is_named, settings
 from pytest_layercount.target import Target, parse_target
 from pytest_layercount.text import number, printable
 
 _ROOT = "layercount"
 
 
-_CHOSEN = pytest.StashKey[list[str]]()
-_WORKER = "layercount_chosen"
-"""What a worker is told: the node ids given, and whether the suite is left out."""
-
-
-class Choice:
-    """What is to run: the suite, models that are named, or both.
+def choose(config: pytest.Config) -> None:
+    """Choose what is to run: the suite, models that are named, or both.
 
     Node ids of named models can be given to pytest, which would look for files of this name.
     A model named on the command line runs alone where no path is given; those of the
-    configuration file run with the suite.
+    configuration file run with the suite. Workers get other arguments, and are told.
     """
-
-    def __init__(self, config: pytest.Config) -> None:
-        told = getattr(config, "workerinput", {}).get(_WORKER)
-        self.ids: list[str]
-        self.alone: bool
-        self.ids, self.alone = told or self._given(config)
-        config.stash[_CHOSEN] = self.ids
-        others = [argument for argument in config.args if not _is_node_id(argument)]
-        config.args = [] if self.alone else others
-
-    @staticmethod
-    def _given(config: pytest.Config) -> tuple[list[str], bool]:
-        ids = [argument for argument in config.args if _is_node_id(argument)]
-        paths = config.args_source is config.ArgsSource.ARGS and len(ids) < len(config.args)
-        named = bool(ids) or config.getoption("layercount_models") is not None
-        return ids, named and not paths
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker, which gets other arguments."""
-        node.workerinput[_WORKER] = (self.ids, self.alone)
-
-
-def _is_node_id(argument: str) -> bool:
-    return argument.startswith(f"{_ROOT}::")
+    told = carrier.told(config)
+    if "chosen" not in told:
+        told["chosen"] = [argument for argument in config.args if is_named(argument)]
+        given = config.args_source is config.ArgsSource.ARGS
+        paths = given and len(told["chosen"]) < len(config.args)
+        named = bool(told["chosen"]) or config.getoption("layercount_models") is not None
+        told["alone"] = named and not paths
+    others = [argument for argument in config.args if not is_named(argument)]
+    config.args = [] if told["alone"] else others
 
 
 def collect(session: pytest.Session) -> list[pytest.Item]:
     """The tests of the models named; an error in a name is one of collecting it."""
     config = session.config
-    chosen = config.stash.get(_CHOSEN, [])
+    chosen = carrier.told(config)["chosen"]
     named = dict.fromkeys(map(_model_of, chosen) if chosen else settings(config).models)
     base = Path.cwd()
     if config.getoption("layercount_models") is None and config.inipath is not None:
@@ -144,7 +124,7 @@ class _Check(pytest.Item):
     def runtest(self) -> None:
         """Judge the model; skip where there is nothing to judge."""
         assert isinstance(self.parent, NamedModel)
-        with recorder(self.config).judging(self.check, None, self.parent.name) as subject:
+        with judging(self.config, self.check, None, self.parent.name) as subject:
             subject.model = self.parent.model()
             nothing = self.judge(subject)
         if nothing:

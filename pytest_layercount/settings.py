@@ -7,6 +7,7 @@ option ``--layercount-max``. To add one is to add its line there.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import PurePath
@@ -199,6 +200,33 @@ def read(config: pytest.Config) -> None:
 def settings(config: pytest.Config) -> Settings:
     """The settings of a run."""
     return config.stash[_STASH]
+
+
+def names_models(config: pytest.Config) -> bool:
+    """Whether models are named, by a setting or by node ids."""
+    return bool(settings(config).models or any(map(is_named, config.args)))
+
+
+def is_named(argument: str) -> bool:
+    """Whether an argument is the node id of a model that is named."""
+    return argument.startswith("layercount::")
+
+
+def shows_folds(config: pytest.Config) -> bool:
+    """Whether the run shows of every model what folds, which takes long to find out.
+
+    Of a model that fails it is always shown, and so it need not be planned for a run in
+    which all models pass.
+    """
+    asked = settings(config)
+    pages = (config.getoption(name, None) for name in ("htmlpath", "xmlpath"))
+    return bool(
+        config.get_verbosity() > 0
+        or asked.report
+        or asked.pictures
+        or os.environ.get("GITHUB_STEP_SUMMARY")
+        or any(pages)
+    )
 
 
 def _keys() -> list[tuple[Field[Any], _Key]]:

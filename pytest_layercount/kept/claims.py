@@ -1,4 +1,4 @@
-"""Which test uses which baseline, and what it would write: plain data on the test's report.
+"""Which test uses which baseline, and what it would write.
 
 Tests write nothing themselves: under pytest-xdist many run at once, and only the
 controller sees whether two of them mean the same file.
@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-FOLDER = "__layercount__"
+from pytest_layercount import carrier
+from pytest_layercount.carrier import FOLDER
 
 _LONGEST = 100
 _PLAIN = re.compile(r"[^A-Za-z0-9_.=,@+\[\]-]+")
@@ -26,9 +27,6 @@ _DEVICES = {
     "prn",
     *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789"),
 }
-
-ATTRIBUTE = "layercount_baselines"
-"""The attribute of a report that holds claims, as plain data."""
 
 
 @dataclass
@@ -50,6 +48,10 @@ class Claim:
     drifted: bool = False
     partial: bool = False
 
+    def packed(self, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:  # noqa: ARG002
+        """It as plain data."""
+        return asdict(self)
+
     def command(self, update: str = "") -> str:
         """The command that writes the baseline as the model is now."""
         return update_command([self], update)
@@ -64,38 +66,17 @@ def update_command(claims: Sequence[Claim], update: str = "") -> str:
     return rerun.command([*options, *(made.arguments[-1] for made in claims), option])
 
 
-_WAITING = pytest.StashKey[list[Claim]]()
-_NAMES = pytest.StashKey[set[str]]()
-
-
 def claim(item: pytest.Item, name: str) -> Claim | None:
     """Note that ``item`` uses the baseline ``name``; None if it already does."""
-    names = item.stash.setdefault(_NAMES, set())
-    if name in names:
+    claims = carrier.sent(item.config, "baselines")
+    if any(isinstance(made, Claim) and made.name == name for made in claims):
         return None
-    names.add(name)
     from pytest_layercount import rerun
 
     path = item.path.parent / FOLDER / file_name(name)
     made = Claim(str(path), shown(path, item.config), name, item.nodeid, rerun.arguments(item))
-    item.stash.setdefault(_WAITING, []).append(made)
+    carrier.send(item.config, "baselines", made)
     return made
-
-
-def attach(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Put the claims made since the last report on ``report``."""
-    waiting = item.stash.get(_WAITING, [])
-    if waiting:
-        setattr(report, ATTRIBUTE, [asdict(made) for made in waiting])
-        item.stash[_WAITING] = []
-    if report.when == "teardown":
-        item.stash[_NAMES] = set()  # The test may be run again.
-
-
-def claims(report: pytest.TestReport) -> list[Claim]:
-    """Take the claims off ``report``."""
-    data: list[dict[str, Any]] = report.__dict__.pop(ATTRIBUTE, [])
-    return [Claim(**each) for each in data]
 
 
 def shown(path: Path, config: pytest.Config) -> str:

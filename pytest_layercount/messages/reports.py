@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_layercount.checks.measures import BY_ATTRIBUTE
@@ -32,14 +31,6 @@ CHECKS = {
 
 _RELATIONS = {"exactly": "=", "min": "min"}
 _PLAIN = {"layers": "", "top": " top-level"}
-
-
-def header(versions: Mapping[str, str]) -> str:
-    """The line at the top of a run."""
-    return "layercount: " + ", ".join(
-        version if name == "pytest-layercount" else f"{name} {version}"
-        for name, version in versions.items()
-    )
 
 
 def headline(summary: Summary) -> str:

@@ -13,10 +13,8 @@ from pytest_layercount.report.summary import Row, summarize
 from pytest_layercount.text import printable
 
 
-def add_extra(item: pytest.Item, report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
-    """Put a table of the models on ``report``, where pytest-html writes a page."""
-    if not item.config.getoption("htmlpath", None):
-        return
+def add_extra(report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
+    """Put a table of the models on ``report``."""
     from pytest_html import extras
 
     content = "".join(map(_table, summarize(judged).rows))

@@ -13,8 +13,8 @@ from pytest_layercount.messages import reports
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
 from pytest_layercount.report.summary import Summary
-from pytest_layercount.report.versions import versions
 from pytest_layercount.text import printable
+from pytest_layercount.versions import versions
 
 
 def check_files(files: Iterable[Path]) -> None:

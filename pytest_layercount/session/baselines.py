@@ -7,107 +7,36 @@ are written by the one that reports, the controller.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_layercount import messages
-from pytest_layercount.kept.claims import FOLDER, Claim, claims, shown, update_command
+from pytest_layercount.carrier import Seen
+from pytest_layercount.kept.claims import Claim, shown, update_command
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
 
-
-OUTPUT = "layercount_seen"
-"""Under this name a worker hands it to the controller."""
-
-
-class Seen:
-    """The folders of baselines on the way, what was skipped, and whether tests were left out."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self.folders: set[str] = set()
-        self.skipped: set[str] = set()
-        self.collected: set[str] = set()
-        self.left_out = False
-
-    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Note a folder of baselines, in which there are no tests."""
-        if collection_path.name != FOLDER:
-            return None
-        self.folders.add(str(collection_path))
-        return True
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what was collected, and what could not be."""
-        if "::" not in report.nodeid:
-            self.collected.add(report.nodeid)
-        if report.failed:
-            self.left_out = True
-        elif report.skipped:
-            self.skipped.add(report.nodeid)
-
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Note that tests were left out."""
-        self.left_out = self.left_out or bool(items)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Hand it to the controller."""
-        output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
-        if output is not None:
-            output[OUTPUT] = {
-                "folders": sorted(self.folders),
-                "skipped": sorted(self.skipped),
-                "collected": sorted(self.collected),
-                "left_out": self.left_out,
-            }
-
-    def merge(self, found: dict[str, Any]) -> None:
-        """Add what a worker has seen."""
-        self.folders.update(found["folders"])
-        self.skipped.update(found["skipped"])
-        self.collected.update(found["collected"])
-        self.left_out = self.left_out or found["left_out"]
-
-
-class Keeper:
+class Baselines:
     """Gathers the claims of all tests, and settles them when all have run."""
 
     def __init__(self, config: pytest.Config, seen: Seen) -> None:
         self._config = config
         self._seen = seen
         self._claims: dict[str, dict[str, Claim]] = {}
-        self._unsure: set[str] = set()
         self._errors: list[str] = []
         self._said: list[str] = []
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the claims off ``report``; a test that did not pass may have left some out."""
-        if not report.passed:
-            self._unsure.add(report.nodeid)
-        for claim in claims(report):
+    def take(self, report: pytest.TestReport, claims: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002
+        """Take what a test claims."""
+        for claim in (Claim(**data) for data in claims):
             self._claims.setdefault(_key(claim.path), {})[claim.test] = claim
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker has seen; one that crashed has run who knows what."""
-        found = getattr(node, "workeroutput", {}).get(OUTPUT)
-        if found is None:
-            self._seen.left_out = True
-        else:
-            self._seen.merge(found)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def finish(self, session: pytest.Session) -> bool:
         """Write what is to be written, and say what is wrong with the others."""
-        if self._config.option.collectonly:
-            return
         self._errors += self._clashes()
         self._write()
         drifted = [claim for claim in self._all() if claim.drifted]
@@ -123,17 +52,16 @@ class Keeper:
             strict = settings(self._config).strict_baselines
             said = self._errors if strict else self._said
             said.append(messages.baselines.unused(unused, strict=strict))
-        if self._errors and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return not self._errors
 
-    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+    def show(self, terminal: pytest.TerminalReporter) -> None:
         """Say what was written, what is wrong, and what can be done."""
         if self._said or self._errors:
-            terminalreporter.section("layercount baselines")
+            terminal.section("layercount baselines")
         for text in self._said:
-            terminalreporter.write_line(printable(text))
+            terminal.write_line(printable(text))
         for text in self._errors:
-            terminalreporter.write_line(printable(text), red=True)
+            terminal.write_line(printable(text), red=True)
 
     def _all(self) -> list[Claim]:
         """The claims that are undisputed, in the order of their files."""
@@ -194,18 +122,10 @@ class Keeper:
         if file not in self._seen.collected and (self._config.rootpath / file).is_file():
             return True  # a conftest.py or another plugin keeps it from being collected
         skipped = any(test.startswith(f"{node}::") or test == node for node in self._seen.skipped)
-        return test in self._unsure or skipped
+        return test in self._seen.failed or skipped
 
 
 def _key(path: str) -> str:
     """The same for files whose names only some systems tell apart."""
     folder, name = os.path.split(path)
     return os.path.join(folder, name.casefold())  # noqa: PTH118 -- half of it is no path
-
-
-def start(config: pytest.Config) -> None:
-    """Note in every process what is collected, and settle claims in the one that reports."""
-    seen = Seen(config)
-    config.pluginmanager.register(seen, "layercount-seen")
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Keeper(config, seen), "layercount-keeper")

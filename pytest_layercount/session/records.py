@@ -7,57 +7,117 @@ where they are.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_layercount import messages
-from pytest_layercount.errors import LayercountError
+from pytest_layercount import carrier, messages
+from pytest_layercount.errors import LayercountError, ModelError
 from pytest_layercount.files import no_place
-from pytest_layercount.kept.record import Record, by_name
-from pytest_layercount.kept.record_file import model_from, write_record
-from pytest_layercount.session.reference import Reference, reference
-from pytest_layercount.session.watch import ATTRIBUTE, Watch
-from pytest_layercount.settings import Settings, settings
+from pytest_layercount.fixture_models import FixtureModel, Place
+from pytest_layercount.kept.record import ModelRecord, Record, by_name
+from pytest_layercount.kept.record_file import model_data, model_from, write_record
+from pytest_layercount.session.models import Failure, Verdict
+from pytest_layercount.session.reference import reference
+from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
 
-class Ending:
-    """A plugin that writes the record at the end, and says what was compared."""
+@dataclass
+class _Judged:
+    """A model that was compared with its record, and the first test that told of it."""
 
-    def __init__(self, asked: Settings, reference: Reference | None) -> None:
-        self.asked = asked
-        self.reference = reference
-        self.found: dict[tuple[str, str], dict[str, Any]] = {}
+    name: str
+    failure: str = ""
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """What was recorded of a model."""
+
+    data: Mapping[str, Any]
+
+    def packed(self, item: pytest.Item, report: pytest.TestReport) -> Mapping[str, Any]:  # noqa: ARG002
+        """It as plain data."""
+        return self.data
+
+
+class ByRecord:
+    """Records models, and compares them with a record; each place of models once."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        asked = settings(config)
+        self._config = config
+        self._own_weights = asked.weights == "own"
+        self._keep = asked.record is not None
+        self._reference = reference(config)
+        self._judged: dict[Place, _Judged] = {}
+
+    def look(self, model: FixtureModel, place: Place) -> Verdict:
+        """Record a model, and compare it with its record if it has one."""
+        if place not in self._judged:
+            self._judged[place] = self._compared(model.model, place)
+        return partial(_told, self._judged[place])
+
+    def miss(self, place: Place, error: BaseException) -> None:
+        """Let the record say why a model is missing from it."""
+        problem = messages.records.not_set_up(error)
+        self._note(place.name, ModelRecord(problem=problem, where=place.where))
+
+    def _compared(self, model: Any, place: Place) -> _Judged:
+        made = replace(_recorded(model, self._own_weights), where=place.where)
+        verdict = None if self._reference is None else self._reference.judge(place.name, made)
+        if verdict is None:
+            self._note(place.name, made)
+            return _Judged(place.name)
+        differs = bool(verdict.failure)
+        self._note(place.name, made, compared=True, differs=differs, met=verdict.met)
+        return _Judged(place.name, verdict.failure)
+
+    def _note(self, name: str, made: ModelRecord, **facts: Any) -> None:
+        from pytest_layercount.kept.recording import tensorflow_version
+
+        data = model_data(made) if self._keep else {"problem": made.problem}
+        noted = {"name": name, "where": made.where, "model": data, **facts}
+        carrier.send(self._config, "records", _Noted({**noted, "tensorflow": tensorflow_version()}))
+
+
+class Records:
+    """Writes the record at the end, and says what was compared."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.asked = settings(config)
+        self.reference = reference(config)
+        self.found: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.lines: list[str] = []
+        file = self.asked.record
+        problem = no_place(Path(file)) if file else ""
+        if problem:
+            text = messages.reports.no_place("record", str(file), problem)
+            raise pytest.UsageError(printable(text))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what was recorded off ``report``, of each model the first that is no problem."""
-        for text in report.__dict__.pop(ATTRIBUTE, ()):
-            noted = json.loads(text)
-            key = (noted["name"], noted["where"])
+    def take(self, report: pytest.TestReport, noted: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002
+        """Take what was recorded, of each model the first that is no problem."""
+        for one in noted:
+            key = (one["name"], one["where"])
             if key not in self.found or self.found[key]["model"].get("problem"):
-                self.found[key] = noted
+                self.found[key] = one
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+    def finish(self, session: pytest.Session) -> bool:  # noqa: ARG002
         """Write the record. A run that found no model fails."""
-        if not session.config.option.collectonly:
-            good = [self._written(), self._compared()]
-            if not all(good) and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        return (yield)
+        return all([self._written(), self._compared()])
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def show(self, terminal: pytest.TerminalReporter) -> None:
         """Say what was recorded and compared."""
         if self.lines:
-            terminalreporter.section("layercount records")
+            terminal.section("layercount records")
             for line in self.lines:
-                terminalreporter.write_line(printable(line))
+                terminal.write_line(printable(line))
 
     def _written(self) -> bool:
         file = self.asked.record
@@ -110,17 +170,22 @@ class Ending:
         return True
 
 
-def activate(config: pytest.Config) -> None:
-    """Record or compare in this run, as an option says."""
-    asked = settings(config)
+def _told(judged: _Judged, item: pytest.Item) -> Failure | None:
+    """The failure, whole in the first test that uses the model."""
+    if not judged.failure:
+        return None
+    judged.told = judged.told or item.nodeid
+    if judged.told == item.nodeid:
+        return Failure(judged.failure)
+    return Failure(messages.records.again(judged.name, judged.told), again=True)
+
+
+def _recorded(model: Any, own_weights: bool) -> ModelRecord:
+    from pytest_layercount.kept.recording import record_model
+
     try:
-        known = None if asked.against is None else reference(asked)
-    except LayercountError as error:
-        raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(Watch(asked, known), "layercount-watch")
-    if not hasattr(config, "workerinput"):
-        problem = no_place(Path(asked.record)) if asked.record else ""
-        if problem:
-            text = messages.reports.no_place("record", str(asked.record), problem)
-            raise pytest.UsageError(printable(text))
-        config.pluginmanager.register(Ending(asked, known), "layercount-ending")
+        return record_model(model, own_weights=own_weights)
+    except ModelError as error:
+        return ModelRecord(problem=str(error))
+    except Exception as error:  # noqa: BLE001 -- a suite runs as it would without us
+        return ModelRecord(problem=messages.records.not_recorded(error))

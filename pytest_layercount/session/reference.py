@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from pytest_layercount import messages
+from pytest_layercount.errors import LayercountError
 from pytest_layercount.kept.differences import Pair, pair
 from pytest_layercount.kept.expected import Expected, expected, split
 from pytest_layercount.kept.record import ModelRecord, Record
 from pytest_layercount.kept.record_file import RecordError, read_record
-from pytest_layercount.settings import Settings
+from pytest_layercount.settings import Settings, settings
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,23 @@ class Reference:
         return Verdict(messages.records.differs(name, compared, unexpected, self.file, label), met)
 
 
-def reference(asked: Settings) -> Reference:
-    """The record that ``--layercount-against`` names.
+_STASH = pytest.StashKey[Reference | None]()
 
-    Raises:
-        LayercountError: it cannot be read or compared with, or an expectation is none.
-    """
-    assert asked.against is not None
-    record = read_record(asked.against)
-    if record.own_weights != (asked.weights == "own") or record.seed != 0:
-        raise RecordError(f"{asked.against}: {messages.records.OTHER_WAYS}")
-    return Reference(asked.against, record, tuple(map(expected, asked.expected_differences)))
+
+def reference(config: pytest.Config) -> Reference | None:
+    """The record that ``--layercount-against`` names, read once."""
+    if _STASH not in config.stash:
+        config.stash[_STASH] = _read(settings(config))
+    return config.stash[_STASH]
+
+
+def _read(asked: Settings) -> Reference | None:
+    if asked.against is None:
+        return None
+    try:
+        record = read_record(asked.against)
+        if record.own_weights != (asked.weights == "own") or record.seed != 0:
+            raise RecordError(f"{asked.against}: {messages.records.OTHER_WAYS}")
+        return Reference(asked.against, record, tuple(map(expected, asked.expected_differences)))
+    except LayercountError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from pytest_layercount import carrier
+from pytest_layercount.checks.judgement import Judgement, from_data
 from pytest_layercount.messages import reports
-from pytest_layercount.report.recorder import ATTRIBUTE, PICTURES, record
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
 
-    from pytest_layercount.checks.judgement import Judgement
-
-
-class Run:
+class Reports:
     """Gathers judgements from the reports of the tests, and reports them when all have run."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -36,34 +32,19 @@ class Run:
             check_pictures(self.failures)
         shown = self.failures is not None or any(map(_shows_models, self.files))
         self.drawings = _folder(config) if shown else None
+        if self.drawings:
+            carrier.told(config)["pictures"] = str(self.drawings)
         self._found: dict[str, list[Judgement]] = {}
         self._said: list[str] = []
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to leave drawings."""
-        if self.drawings:
-            node.workerinput[PICTURES] = str(self.drawings)
-
-    def pytest_report_header(self) -> str:
-        """Say which versions count the layers."""
-        from pytest_layercount.report.versions import versions
-
-        return reports.header(versions())
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the judgements off ``report``; a test that is run again is judged anew."""
-        data = report.__dict__.pop(ATTRIBUTE, ())
+    def take(self, report: pytest.TestReport, judgements: Sequence[Mapping[str, Any]]) -> None:
+        """Take what a test judged; one that is run again is judged anew."""
         if report.when == "setup":
             self._found.pop(report.nodeid, None)
-        if not data:
+        if not judgements:
             return
-        from pytest_layercount.checks.judgement import from_data
-
-        found = [from_data(each) for each in data]
-        if found:
-            self._found.setdefault(report.nodeid, []).extend(found)
+        found = list(map(from_data, judgements))
+        self._found.setdefault(report.nodeid, []).extend(found)
         if self.failures is not None and self.drawings is not None:
             from pytest_layercount.report.pictures import pictures_of_failures
 
@@ -74,16 +55,15 @@ class Run:
         """All of them, test by test, in an order that the run has no part in."""
         return [judgement for test in sorted(self._found) for judgement in self._found[test]]
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def finish(self, session: pytest.Session) -> bool:
         """Write the reports that were asked for, and the summary of a step on GitHub."""
-        if session.config.option.collectonly or not (self._found or self.files):
-            return
+        if not (self._found or self.files):
+            return True
         from pytest_layercount.report.files import report_text, write
         from pytest_layercount.report.summary import summarize
 
         summary = summarize(self.judgements())
-        changes = settings(session.config).report_changes
+        changes, all_written = settings(session.config).report_changes, True
         for file in self.files:
             shown = summary.changed() if changes and file.suffix == ".md" else summary
             try:
@@ -96,7 +76,7 @@ class Run:
                     self._said.append(reports.unchanged(str(file)))
             except OSError as error:
                 self._said.append(reports.not_written(str(file), error.strerror or str(error)))
-                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+                all_written = False
         step = os.environ.get("GITHUB_STEP_SUMMARY")
         if step and summary.rows:
             from pytest_layercount.files import without_waiting
@@ -106,16 +86,17 @@ class Run:
                     opened.write(f"\n{report_text('.md', summary)}")
             except OSError as error:
                 self._said.append(reports.not_written(step, error.strerror or str(error)))
+        return all_written
 
-    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+    def show(self, terminal: pytest.TerminalReporter) -> None:
         """Show the models, and where the reports are."""
         if self._found:
-            from pytest_layercount.report import terminal
             from pytest_layercount.report.summary import summarize
+            from pytest_layercount.report.terminal import show
 
-            terminal.show(terminalreporter, summarize(self.judgements()))
+            show(terminal, summarize(self.judgements()))
         for line in self._said:
-            terminalreporter.write_line(printable(line))
+            terminal.write_line(printable(line))
 
 
 def _files(config: pytest.Config) -> list[Path]:
@@ -136,17 +117,6 @@ def _start(config: pytest.Config, option: str) -> Path:
     return config.invocation_params.dir if given or not config.inipath else config.inipath.parent
 
 
-def start(config: pytest.Config) -> None:
-    """Record what is judged in this process, and report it if it is not a worker."""
-    told: Mapping[str, str] | None = getattr(config, "workerinput", None)
-    if told is None:
-        run = Run(config)
-        config.pluginmanager.register(run, "layercount-run")
-        record(config, run.drawings)
-    else:
-        record(config, Path(told[PICTURES]) if PICTURES in told else None)
-
-
 def _shows_models(file: Path) -> bool:
     return file.suffix == ".html"
 
@@ -158,3 +128,31 @@ def _folder(config: pytest.Config) -> Path:
     folder = tempfile.TemporaryDirectory(prefix="layercount-")
     config.add_cleanup(folder.cleanup)
     return Path(folder.name)
+
+
+def show_with_test(
+    item: pytest.Item, report: pytest.TestReport, data: Iterable[Mapping[str, Any]]
+) -> None:
+    """Put what was judged where JUnit files and pytest-html show it with the test."""
+    judgements = list(map(from_data, data))
+    item.user_properties += _properties(judgements, item.user_properties)
+    report.user_properties = list(item.user_properties)
+    if item.config.getoption("htmlpath", None):
+        from pytest_layercount.report.extra import add_extra
+
+        add_extra(report, judgements)
+
+
+def _properties(
+    judgements: Iterable[Judgement], known: Iterable[tuple[str, object]]
+) -> list[tuple[str, object]]:
+    """The numbers of each model as properties of the test, which JUnit files show."""
+    found = {
+        printable(f"layercount.{judgement.model}.{name}"): getattr(judgement.facts, name)
+        for judgement in judgements
+        if judgement.facts is not None
+        for name in ("layers", "nodes", "parameters", "folded_layers")
+        if getattr(judgement.facts, name) is not None
+    }
+    there = dict(known)
+    return [(name, value) for name, value in found.items() if name not in there]

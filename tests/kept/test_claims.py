@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount.kept.claims import attach, claim, claims
+from pytest_layercount import carrier
+from pytest_layercount.kept.claims import Claim, claim
 
 
 def test_a_name_is_used_once_until_the_test_is_over() -> None:
     config = SimpleNamespace(
+        stash=pytest.Stash(),
         rootpath=Path("/suite"),
         inipath=None,
         invocation_params=SimpleNamespace(dir=Path("/suite")),
         getoption=lambda *_: None,
     )
     item: Any = SimpleNamespace(
-        stash=pytest.Stash(),
         path=Path("/suite/test_it.py"),
         config=config,
         name="test_it",
@@ -29,11 +30,12 @@ def test_a_name_is_used_once_until_the_test_is_over() -> None:
         when: SimpleNamespace(when=when) for when in ("setup", "call", "teardown")
     }
     assert claim(item, "it") is not None
-    attach(item, reports["setup"])
+    carrier.load(item, reports["setup"])
     assert claim(item, "it") is None
-    attach(item, reports["call"])
+    carrier.load(item, reports["call"])
     assert claim(item, "it") is None
-    attach(item, reports["teardown"])
-    assert [made.name for made in claims(reports["setup"])] == ["it"]
-    assert claims(reports["call"]) == claims(reports["teardown"]) == []
+    carrier.load(item, reports["teardown"])
+    (data,) = carrier.unload(reports["setup"])["baselines"]
+    assert Claim(**data).name == "it"
+    assert carrier.unload(reports["call"]) == carrier.unload(reports["teardown"]) == {}
     assert claim(item, "it") is not None  # the test runs again

@@ -25,7 +25,8 @@ def pre():
 def pytest_sessionfinish(session):
     run = session.config.pluginmanager.get_plugin("layercount-run")
     if run is not None:
-        found = [judgement.as_data() for judgement in run.judgements()]
+        reports = run.parts.get("reports")
+        found = [judgement.as_data() for judgement in reports.judgements()] if reports else []
         (session.config.rootpath / "judgements.json").write_text(json.dumps(found))
 """
 

@@ -19,6 +19,14 @@ def versions() -> dict[str, str]:
     return {name: version for name, version in found.items() if version}
 
 
+def header() -> str:
+    """The line at the top of a run."""
+    return "layercount: " + ", ".join(
+        version if name == "pytest-layercount" else f"{name} {version}"
+        for name, version in versions().items()
+    )
+
+
 def _version(packages: tuple[str, ...]) -> str:
     for package in packages:
         try:
