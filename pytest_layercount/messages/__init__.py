@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from pytest_layercount.messages import (
         baselines,
         records,
-        reports,
     )
 
 __all__ = [
     "baselines",
     "records",
-    "reports",
 ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_layercount.checks.judgement import Judgement
-from pytest_layercount.messages import reports
+from pytest_layercount.report import words
 from pytest_layercount.report.summary import Row, summarize
 from pytest_layercount.text import printable
 
@@ -23,7 +23,7 @@ def add_extra(report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
 
 
 def _table(row: Row) -> str:
-    rows = [("model", row.name), *reports.numbers(row), ("outcome", reports.verdict(row))]
+    rows = [("model", row.name), *words.numbers(row), ("outcome", words.verdict(row))]
     cells = (
         f"<tr><td>{html.escape(printable(name))}</td><td>{html.escape(printable(text))}</td>"
         for name, text in rows

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pytest_layercount.files import beside, no_place, no_room
-from pytest_layercount.messages import reports
 from pytest_layercount.report.as_json import as_json
 from pytest_layercount.report.markdown import markdown
 from pytest_layercount.report.summary import Summary
@@ -25,10 +24,13 @@ def check_files(files: Iterable[Path]) -> None:
     """
     for file in files:
         if file.suffix == ".html" and find_spec("jinja2") is None:
-            raise pytest.UsageError(printable(reports.install_jinja(file.name)))
-        problem = no_place(file)
-        if problem:
-            raise pytest.UsageError(printable(reports.no_place("report", str(file), problem)))
+            raise pytest.UsageError(
+                printable(
+                    f"--layercount-report={file.name}: an HTML report needs Jinja2, which is not "
+                    'installed: pip install "pytest-layercount[html]"'
+                )
+            )
+        check_place("report", str(file), no_place(file))
 
 
 def check_pictures(folder: Path) -> None:
@@ -37,9 +39,18 @@ def check_pictures(folder: Path) -> None:
     Raises:
         pytest.UsageError: it cannot be written to.
     """
-    problem = no_room(folder)
+    check_place("pictures", str(folder), no_room(folder))
+
+
+def check_place(option: str, path: str, problem: str) -> None:
+    """Say before the run that what ``option`` asks for could not be written after it.
+
+    Raises:
+        pytest.UsageError: there is a ``problem``.
+    """
     if problem:
-        raise pytest.UsageError(printable(reports.no_place("pictures", str(folder), problem)))
+        text = f"--layercount-{option}={path}: cannot be written there: {problem}"
+        raise pytest.UsageError(printable(text))
 
 
 def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> str:
@@ -54,6 +65,11 @@ def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> 
     from pytest_layercount.report.html import html
 
     return html(summary, versions(), drawings)
+
+
+def could_not_write(path: Path | str, error: OSError) -> str:
+    """What was to be written at the end of the run."""
+    return f"layercount could not write {path}: {error.strerror or error}"
 
 
 def write(file: Path, text: str) -> None:

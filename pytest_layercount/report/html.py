@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytest_layercount.checks.judgement import Facts, Refused
 from pytest_layercount.folding.reasons import advice
-from pytest_layercount.messages import reports
+from pytest_layercount.report import words
 from pytest_layercount.report.pictures import laid_out
 from pytest_layercount.report.summary import Row, Summary
 from pytest_layercount.text import printable
@@ -61,7 +61,7 @@ def html(summary: Summary, versions: Mapping[str, str], drawings: Path | None = 
     page: str = environment.get_template("page.html").render(
         summary=summary,
         versions=versions,
-        messages=reports,
+        messages=words,
         bars=bars,
         reasons=reasons,
         picture=lambda row: _shown(pictures.get(_picture(row), (b"", ""))),
@@ -86,7 +86,7 @@ def reasons(facts: Facts) -> list[tuple[str, str, list[Refused]]]:
         (code, list(group)) for code, group in groupby(ordered, lambda refusal: refusal.reason)
     ]
     ranked = sorted(groups, key=lambda group: -len(group[1]))
-    return [(code, advice(code, reports.BLOCKER), group) for code, group in ranked]
+    return [(code, advice(code, "the layer in the way"), group) for code, group in ranked]
 
 
 def _picture(row: Row) -> str:

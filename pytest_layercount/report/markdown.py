@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_layercount.checks.judgement import Facts, Judgement, Step
-from pytest_layercount.messages import reports
+from pytest_layercount.report import words
 from pytest_layercount.report.summary import Row, Summary
-from pytest_layercount.text import printable
+from pytest_layercount.text import number, printable
 
 MOST = 65_535
 """The characters GitHub takes in a comment; a step summary takes more."""
@@ -23,15 +23,17 @@ _RIGHT = ("layers", "parameters", "folds to")
 def markdown(summary: Summary) -> str:
     """The whole report, in fewer than 65,536 characters however many models there are."""
     sign = _SIGNS["failed" if summary.failed else "passed"]
-    head = f"### {sign} layercount: {reports.headline(summary)}\n"
+    head = f"### {sign} layercount: {words.headline(summary)}\n"
     table = _fitting(
-        [_line(row) for row in summary.rows], _TABLE, lambda left: f"\n{reports.left_out(left)}\n"
+        [_line(row) for row in summary.rows], _TABLE, lambda left: f"\n{words.left_out(left)}\n"
     )
     head += f"\n{_table_head()}{table}"
     blocks = [_block(row) for row in summary.rows if _has_details(row)]
-    return head + _fitting(
-        blocks, MOST - len(head), lambda left: f"\n{reports.details_left_out(left)}\n"
-    )
+    return head + _fitting(blocks, MOST - len(head), _details_left_out)
+
+
+def _details_left_out(left: int) -> str:
+    return f"\nThere is no room for the details of {number(left, 'model')} more.\n"
 
 
 def _fitting(parts: Sequence[str], room: int, rest: Callable[[int], str]) -> str:
@@ -47,24 +49,24 @@ def _fitting(parts: Sequence[str], room: int, rest: Callable[[int], str]) -> str
 
 
 def _table_head() -> str:
-    sides = ("---:" if column in _RIGHT else "---" for column in reports.COLUMNS)
-    return f"| | {' | '.join(reports.COLUMNS)} |\n|---|{'|'.join(sides)}|\n"
+    sides = ("---:" if column in _RIGHT else "---" for column in words.COLUMNS)
+    return f"| | {' | '.join(words.COLUMNS)} |\n|---|{'|'.join(sides)}|\n"
 
 
 def _line(row: Row) -> str:
-    name, *others = reports.cells(row)
+    name, *others = words.cells(row)
     cells = " | ".join(map(_escaped, others))
     return f"| {_SIGNS[row.outcome]} | {_code(name)} | {cells} |\n"
 
 
 def _has_details(row: Row) -> bool:
     refusals = row.facts is not None and row.facts.refusals
-    return bool(row.messages or row.growth or refusals or reports.unplanned(row))
+    return bool(row.messages or row.growth or refusals or words.unplanned(row))
 
 
 def _block(row: Row) -> str:
     inside = "\n".join(_details(row))
-    title = f"{_code(row.name)}: {_escaped(reports.title(row))}"
+    title = f"{_code(row.name)}: {_escaped(words.title(row))}"
     return f"\n<details><summary>{title}</summary>\n\n{inside}\n\n</details>\n"
 
 
@@ -74,11 +76,11 @@ def _details(row: Row) -> Iterator[str]:
         yield from _listed(list(dict.fromkeys(map(_test, row.failed))))
         yield ""
     if row.growth:
-        yield f"{_escaped(reports.since(row.growth))}\n"
+        yield f"{_escaped(words.since(row.growth))}\n"
         yield from _listed([_step(step) for step in row.growth.steps])
         yield ""
-    if reports.unplanned(row):
-        yield f"{_escaped(reports.unplanned(row))}\n"
+    if words.unplanned(row):
+        yield f"{_escaped(words.unplanned(row))}\n"
     if row.facts:
         yield from _types(row.facts)
         yield from _refusals(row.facts)
@@ -96,7 +98,7 @@ def _step(step: Step) -> str:
 
 
 def _types(facts: Facts) -> Iterator[str]:
-    yield f"| {reports.TYPES_HEAD[0]} | {reports.TYPES_HEAD[1]} | {reports.TYPES_HEAD[2]} |"
+    yield "| layer type | before folding | after |"
     yield "|---|---:|---:|"
     names = dict.fromkeys([*facts.types, *facts.folded_types])
     yield from _listed(
@@ -109,7 +111,8 @@ def _types(facts: Facts) -> Iterator[str]:
 
 def _refusals(facts: Facts) -> Iterator[str]:
     if facts.refusals:
-        yield f"\n{_escaped(reports.stay(len(facts.refusals)))}\n"
+        stay = f"{number(len(facts.refusals), 'layer')} that folding leaves in place:"
+        yield f"\n{_escaped(stay)}\n"
         yield from _listed(
             [
                 f"- {_code(refusal.layer)} ({refusal.reason}): {_escaped(refusal.message)}"
@@ -121,7 +124,7 @@ def _refusals(facts: Facts) -> Iterator[str]:
 def _listed(lines: Sequence[str]) -> Iterator[str]:
     yield from lines[:_LIST]
     if len(lines) > _LIST:
-        yield f"\n{reports.left_out(len(lines) - _LIST)}"
+        yield f"\n{words.left_out(len(lines) - _LIST)}"
 
 
 def _code(text: str) -> str:

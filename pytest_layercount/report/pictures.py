@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import beside
-from pytest_layercount.messages import reports
 
 if TYPE_CHECKING:
     from pytest_layercount.checks.judgement import Judgement
@@ -63,14 +62,18 @@ def laid_out(names: Iterable[str], folder: Path) -> dict[str, tuple[bytes, str]]
     room = BYTES
     for number, name in enumerate(dict.fromkeys(names)):
         if number >= MOST or room <= 0:
-            found[name] = (b"", reports.not_drawn(number))
+            found[name] = (b"", f"No picture: the page shows those of the first {number} models.")
             continue
         try:
             svg = run_dot((folder / name).read_text(encoding="utf-8"), "svg")
         except LayercountError as error:
             found[name] = (b"", str(error))
             continue
-        found[name] = (svg, "") if len(svg) <= room else (b"", reports.PICTURE_TOO_LARGE)
+        found[name] = (
+            (svg, "")
+            if len(svg) <= room
+            else (b"", "No picture: it would make the page too large.")
+        )
         room -= len(found[name][0])
     return found
 
@@ -79,6 +82,7 @@ def pictures_of_failures(
     judgements: Iterable[Judgement], drawings: Path, folder: Path
 ) -> Iterator[str]:
     """Write a picture of each model that failed; yield where it is, or why there is none."""
+    from pytest_layercount.report.files import could_not_write
     from pytest_layercount.report.graphviz import run_dot
 
     for judgement in judgements:
@@ -93,7 +97,7 @@ def pictures_of_failures(
         except LayercountError as error:
             yield str(error)
         except OSError as error:
-            yield reports.not_written(str(file), error.strerror or str(error))
+            yield could_not_write(file, error)
         else:
             yield str(file)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_layercount.messages import reports
-from pytest_layercount.text import printable
+from pytest_layercount.report import words
+from pytest_layercount.text import number, printable
 
 if TYPE_CHECKING:
     import pytest
@@ -20,31 +20,33 @@ def show(terminal: pytest.TerminalReporter, summary: Summary) -> None:
     """One line with ``-q``; a table with ``-v``, and where something failed."""
     verbosity = terminal.config.get_verbosity()
     if verbosity < 0:
-        terminal.write_line(f"layercount: {reports.headline(summary)}")
+        terminal.write_line(f"layercount: {words.headline(summary)}")
     elif verbosity > 0 or summary.failed:
-        terminal.write_sep("=", f"layercount: {reports.headline(summary)}")
+        terminal.write_sep("=", f"layercount: {words.headline(summary)}")
         rows = [row for row in summary.rows if verbosity > 0 or row.outcome != "passed"]
         _table(terminal, rows)
-        for problem in filter(None, map(reports.unplanned, rows)):
+        for problem in filter(None, map(words.unplanned, rows)):
             terminal.write_line(printable(problem))
         if len(rows) < len(summary.rows):
-            terminal.write_line(reports.others(len(summary.rows) - len(rows)))
+            terminal.write_line(
+                f"and {number(len(summary.rows) - len(rows), 'model')} that passed; -v shows all"
+            )
 
 
 def _table(terminal: pytest.TerminalReporter, rows: list[Row]) -> None:
-    lines = [reports.COLUMNS, *(_short(reports.cells(row)) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(reports.COLUMNS))]
+    lines = [words.COLUMNS, *(_short(words.cells(row)) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(words.COLUMNS))]
     terminal.write_line(_aligned(lines[0], widths).rstrip())
     for row, line in zip(rows, lines[1:], strict=True):
         colours = {"failed": {"red": True}, "expected": {"yellow": True}}.get(row.outcome, {})
-        text = f"{_aligned(line, widths)}  {reports.verdict(row)}"
+        text = f"{_aligned(line, widths)}  {words.verdict(row)}"
         terminal.write_line(printable(text.rstrip()), **colours)
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(
         cell.rjust(width) if column in _RIGHT else cell.ljust(width)
-        for column, cell, width in zip(reports.COLUMNS, cells, widths, strict=True)
+        for column, cell, width in zip(words.COLUMNS, cells, widths, strict=True)
     )
 
 

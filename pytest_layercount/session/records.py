@@ -21,6 +21,7 @@ from pytest_layercount.files import no_place
 from pytest_layercount.fixture_models import FixtureModel, Place
 from pytest_layercount.kept.record import ModelRecord, Record, by_name
 from pytest_layercount.kept.record_file import model_data, model_from, write_record
+from pytest_layercount.report.files import check_place
 from pytest_layercount.session.models import Failure, Verdict
 from pytest_layercount.session.reference import reference
 from pytest_layercount.settings import settings
@@ -95,11 +96,8 @@ class Records:
         self.reference = reference(config)
         self.found: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.lines: list[str] = []
-        file = self.asked.record
-        problem = no_place(Path(file)) if file else ""
-        if problem:
-            text = messages.reports.no_place("record", str(file), problem)
-            raise pytest.UsageError(printable(text))
+        if file := self.asked.record:
+            check_place("record", file, no_place(Path(file)))
 
     def take(self, report: pytest.TestReport, noted: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002
         """Take what was recorded, of each model the first that is no problem."""

@@ -11,7 +11,6 @@ import pytest
 
 from pytest_layercount import carrier
 from pytest_layercount.checks.judgement import Judgement, from_data
-from pytest_layercount.messages import reports
 from pytest_layercount.settings import settings
 from pytest_layercount.text import printable
 
@@ -49,7 +48,7 @@ class Reports:
             from pytest_layercount.report.pictures import pictures_of_failures
 
             for line in pictures_of_failures(found, self.drawings, self.failures):
-                report.sections.append((reports.PICTURE, line))
+                report.sections.append(("layercount picture", line))
 
     def judgements(self) -> list[Judgement]:
         """All of them, test by test, in an order that the run has no part in."""
@@ -59,7 +58,7 @@ class Reports:
         """Write the reports that were asked for, and the summary of a step on GitHub."""
         if not (self._found or self.files):
             return True
-        from pytest_layercount.report.files import report_text, write
+        from pytest_layercount.report.files import could_not_write, report_text, write
         from pytest_layercount.report.summary import summarize
 
         summary = summarize(self.judgements())
@@ -69,13 +68,14 @@ class Reports:
             try:
                 if shown.rows or shown is summary:
                     write(file, report_text(file.suffix, shown, self.drawings))
-                    self._said.append(reports.written(str(file)))
+                    self._said.append(f"layercount report: {file}")
                 else:
                     # What an earlier run left would be taken for this one's.
                     file.unlink(missing_ok=True)
-                    self._said.append(reports.unchanged(str(file)))
+                    why = "nothing failed or changed, so there is no"
+                    self._said.append(f"layercount report: {why} {file}")
             except OSError as error:
-                self._said.append(reports.not_written(str(file), error.strerror or str(error)))
+                self._said.append(could_not_write(file, error))
                 all_written = False
         step = os.environ.get("GITHUB_STEP_SUMMARY")
         if step and summary.rows:
@@ -85,7 +85,7 @@ class Reports:
                 with open(step, "a", encoding="utf-8", opener=without_waiting) as opened:
                     opened.write(f"\n{report_text('.md', summary)}")
             except OSError as error:
-                self._said.append(reports.not_written(step, error.strerror or str(error)))
+                self._said.append(could_not_write(step, error))
         return all_written
 
     def show(self, terminal: pytest.TerminalReporter) -> None:

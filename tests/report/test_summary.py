@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pytest_layercount.checks.judgement import Growth, Limit
-from pytest_layercount.messages import reports
+from pytest_layercount.report import words
 from tests.report.runs import FACTS, FAILED, GROWN, SMALL, judged, suite_of
 
 
@@ -72,13 +72,13 @@ def test_what_failed_comes_first():
 def test_a_model_that_could_not_be_read_has_no_numbers():
     unread = judged("net.keras", facts=None, outcome="failed", message="no file net.keras")
     (row,) = suite_of(unread).rows
-    assert reports.cells(row) == ("net.keras", "-", "-", "-", "-", "-")
-    assert reports.verdict(row) == "failed: no file net.keras"
+    assert words.cells(row) == ("net.keras", "-", "-", "-", "-", "-")
+    assert words.verdict(row) == "failed: no file net.keras"
 
 
 def test_the_cells_of_a_row():
     (row,) = suite_of(FAILED, GROWN).rows
-    assert reports.cells(row) == (
+    assert words.cells(row) == (
         "detector",
         "187",
         "2,257,984",
@@ -86,7 +86,7 @@ def test_the_cells_of_a_row():
         "max 150, max 5M parameters ...",
         "136",
     )
-    assert reports.verdict(row) == "failed: 187 layers > max 150 (+37) (and 1 more)"
+    assert words.verdict(row) == "failed: 187 layers > max 150 (+37) (and 1 more)"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_cells_of_a_row():
 def test_changes(before, change):
     growth = None if before is None else Growth("b.txt", before, 20)
     (row,) = suite_of(judged(facts=SMALL, growth=growth)).rows
-    assert reports.change(row) == change
+    assert words.change(row) == change
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_changes(before, change):
     ],
 )
 def test_limits(limit, text):
-    assert reports.limit_text(limit) == text
+    assert words.limit_text(limit) == text
     (row,) = suite_of(judged(limits=(limit,) * 2)).rows
-    assert reports.budget(row) == text
+    assert words.budget(row) == text
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_limits(limit, text):
     ],
 )
 def test_headlines(judgements, text):
-    assert reports.headline(suite_of(*judgements)) == text
+    assert words.headline(suite_of(*judgements)) == text
 
 
 def test_the_numbers_of_a_model():
     (row,) = suite_of(FAILED).rows
-    assert reports.numbers(row) == [
+    assert words.numbers(row) == [
         ("layers", "187"),
         ("after folding", "136"),
         ("nodes", "186"),

@@ -13,14 +13,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("model", "layers", "parameters", "change", "budget", "folds to")
 OUTCOMES = {"failed": "failed", "expected": "failed as expected", "passed": "passed"}
-TYPES_HEAD = ("layer type", "before folding", "after")
 BUDGETS = 2
 """How many limits a table shows of a model."""
 
-BLOCKER = "the layer in the way"
-NO_MODELS = "No test judged a model."
-PICTURE_TOO_LARGE = "No picture: it would make the page too large."
-PICTURE = "layercount picture"
 CHECKS = {
     "layercount": "layer count",
     "foldable": "foldability",
@@ -100,11 +95,6 @@ def verdict(row: Row) -> str:
     return " ".join([": ".join([OUTCOMES[row.outcome], *first]), *others])
 
 
-def others(left: int) -> str:
-    """The models that a short table leaves out."""
-    return f"and {number(left, 'model')} that passed; -v shows all"
-
-
 def numbers(row: Row) -> list[tuple[str, str]]:
     """What there is to say of a model in numbers, each with its name."""
     facts = row.facts
@@ -125,24 +115,9 @@ def numbers(row: Row) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def picture_of(row: Row) -> str:
-    """What a picture shows, for those who cannot see it."""
-    return f"the layers of {row.name} before and after folding"
-
-
-def not_drawn(drawn: int) -> str:
-    """A model that a page has no picture of."""
-    return f"No picture: the page shows those of the first {drawn} models."
-
-
 def left_out(left: int) -> str:
     """The end of a list that is cut."""
     return f"and {left:,} more"
-
-
-def details_left_out(left: int) -> str:
-    """The end of a report that is cut."""
-    return f"There is no room for the details of {number(left, 'model')} more."
 
 
 def title(row: Row) -> str:
@@ -157,36 +132,3 @@ def title(row: Row) -> str:
 def since(growth: Growth) -> str:
     """What a model was when its baseline was written."""
     return f"Since {growth.baseline}: {growth.layers} layers, {size(growth.parameters)} parameters"
-
-
-def stay(refused: int) -> str:
-    """The heading of the layers that do not fold."""
-    return f"{number(refused, 'layer')} that folding leaves in place:"
-
-
-def written(path: str) -> str:
-    """Where a report is."""
-    return f"layercount report: {path}"
-
-
-def unchanged(path: str) -> str:
-    """A report that there is no need of."""
-    return f"layercount report: nothing failed or changed, so there is no {path}"
-
-
-def not_written(path: str, problem: str) -> str:
-    """A report that could not be written at the end of the run."""
-    return f"layercount could not write {path}: {problem}"
-
-
-def no_place(option: str, path: str, problem: str) -> str:
-    """What could not be written at the end of the run, known before it."""
-    return f"--layercount-{option}={path}: cannot be written there: {problem}"
-
-
-def install_jinja(path: str) -> str:
-    """A report that needs a package."""
-    return (
-        f"--layercount-report={path}: an HTML report needs Jinja2, which is not installed: "
-        'pip install "pytest-layercount[html]"'
-    )
