@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import BaselineComparison
     from pytest_layercount.checks.arguments import ArgumentError
+    from pytest_layercount.checks.growth import BaselineComparison
     from pytest_layercount.compare.explain import Explanation, explain
     from pytest_layercount.errors import LayercountError, ModelError
     from pytest_layercount.fixtures import (
@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "baselines.growth": ("BaselineComparison",),
+    "checks.growth": ("BaselineComparison",),
     "compare.explain": ("Explanation", "explain"),
     "checks.arguments": ("ArgumentError",),
     "errors": ("LayercountError", "ModelError"),

@@ -104,7 +104,7 @@ def no_place(file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return reason(error)
     return no_room(file.parent)
 
 
@@ -115,9 +115,14 @@ def no_room(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=there):
             return ""
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return reason(error)
 
 
 def not_written(path: Path, error: OSError) -> str:
     """A file that cannot be written."""
-    return f"{path}: cannot be written ({error.strerror or type(error).__name__})"
+    return f"{path}: cannot be written ({reason(error)})"
+
+
+def reason(error: OSError) -> str:
+    """What the system says of it."""
+    return error.strerror or type(error).__name__

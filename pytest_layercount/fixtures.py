@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pytest
 
+from pytest_layercount.settings import settings
+
 if TYPE_CHECKING:
-    from pytest_layercount.baselines.growth import BaselineComparison
+    from pytest_layercount.checks.growth import BaselineComparison
     from pytest_layercount.compare.explain import Explanation
     from pytest_layercount.folding.equivalence import FoldCheck
     from pytest_layercount.folding.plan import Plan
@@ -213,14 +215,14 @@ class AssertMatchesBaseline(_Assertion):
     ) -> BaselineComparison | None:
         """Fail unless ``model`` is as its baseline has it; return what was compared."""
         __tracebackhide__ = True
-        from pytest_layercount.baselines.check import default_name
-        from pytest_layercount.baselines.judge import against_baseline, check_asked
+        from pytest_layercount.checks.baseline import check_asked, check_baseline, default_name
 
         with _arguments_of(self, unknown):
             asked = check_asked(name, max_growth, metrics)
             with self._judging(model) as subject:
                 name = name or default_name(self._item)
-                return against_baseline(self._item, subject, asked, name, info)
+                update = settings(self._config).update
+                return check_baseline(self._item, subject, asked, name, info, update=update)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_layercount.baselines.check import Asked, default_name
-from pytest_layercount.baselines.judge import against_baseline
 from pytest_layercount.checks.arguments import (
     CHECKS,
     ArgumentError,
@@ -17,6 +15,7 @@ from pytest_layercount.checks.arguments import (
     checked,
     guess_keyword,
 )
+from pytest_layercount.checks.baseline import Asked, check_baseline, default_name
 from pytest_layercount.checks.layercount import (
     LIMITS,
     NO_LIMIT,
@@ -185,7 +184,14 @@ def _judge_growth(item: pytest.Item, subject: Subject, rule: Rule) -> None:
     asked = rule.limits
     if asked.max_growth is not None:
         what = Asked((asked.count,), asked.max_growth, folded=asked.folded)
-        against_baseline(item, subject, what, default_name(item, subject.place), rule.reason)
+        check_baseline(
+            item,
+            subject,
+            what,
+            default_name(item, subject.place),
+            rule.reason,
+            update=settings(item.config).update,
+        )
 
 
 def _marks(node: Node) -> list[pytest.Mark]:

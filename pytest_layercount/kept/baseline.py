@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.files import beside, read_bytes
+from pytest_layercount.files import beside, read_bytes, reason
 from pytest_layercount.kept.lines import lines
 from pytest_layercount.kept.parse import Malformed, parse
 from pytest_layercount.model.count import measure_graph
@@ -118,13 +117,14 @@ def read(text: str) -> Baseline:
     """
     found = text.splitlines()
     if not found or found[0] not in (_TITLE, _OLD_TITLE):
-        raise Malformed(1, messages.baselines.not_a_baseline(_TITLE))
+        raise Malformed(1, f"a baseline begins with {_TITLE!r}")
     start = next((n for n, line in enumerate(found) if n and not line.startswith("#") and line), 0)
     end = next((n for n in range(start, len(found)) if not found[n]), len(found))
     head = _head(found[start:end], start + 1)
     body = found[end + 1 :]
     if head["model"] not in _KINDS:
-        raise Malformed(start + 1 + _KEYS.index("model"), messages.baselines.not_a_kind(_KINDS))
+        problem = f"must be one of {', '.join(_KINDS)}"
+        raise Malformed(start + 1 + _KEYS.index("model"), problem)
     sequential, seen = _KINDS[head["model"]]
     whole = found[0] == _TITLE
     graph = parse(head["keras"], sequential, seen, body, end + 2, whole=whole)
@@ -133,7 +133,8 @@ def read(text: str) -> Baseline:
     for name in _CHECKED:
         if counted[name] != given[name]:
             line = start + 1 + _KEYS.index(name)
-            raise Malformed(line, messages.baselines.does_not_add_up(name, counted[name]))
+            makes = f"the lines below, which make {counted[name]}"
+            raise Malformed(line, f"says another number of {name} than {makes}")
     return Baseline(head["test"], head["name"], head["judged"], graph, counted, whole)
 
 
@@ -147,16 +148,17 @@ def _head(said: Sequence[str], first: int) -> dict[str, str]:
     for number, key in enumerate(_KEYS):
         name, colon, value = said[number].partition(": ") if number < len(said) else ("", "", "")
         if name != key or not colon:
-            raise Malformed(first + number, messages.baselines.must_say(key))
+            raise Malformed(first + number, f"must say '{key}: ...'")
         head[key] = value
     if len(said) > len(_KEYS):
-        raise Malformed(first + len(_KEYS), messages.baselines.EMPTY_LINE)
+        problem = "must be empty: the numbers end here and the layers begin"
+        raise Malformed(first + len(_KEYS), problem)
     return head
 
 
 def _number(text: str, line: int) -> int:
     if not text.isdecimal():
-        raise Malformed(line, messages.baselines.NOT_A_NUMBER)
+        raise Malformed(line, "must give a whole number")
     return int(text)
 
 
@@ -175,12 +177,7 @@ def save(path: Path, shown: str, text: str) -> None:
         with beside(path) as made:
             made.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise BaselineError(messages.baselines.cannot_write(shown, why(error))) from None
-
-
-def why(error: OSError) -> str:
-    """What the system says."""
-    return error.strerror or type(error).__name__
+        raise BaselineError(f"cannot write the baseline {shown}: {reason(error)}") from None
 
 
 def load(path: Path, shown: str) -> Baseline | None:
@@ -195,11 +192,15 @@ def load(path: Path, shown: str) -> Baseline | None:
         return None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        problem = messages.baselines.NOT_TEXT
-        raise BaselineError(messages.baselines.damaged(shown, line, problem)) from None
+        raise BaselineError(_damaged(shown, Malformed(line, "is not UTF-8 text"))) from None
     except OSError as error:
-        raise BaselineError(messages.baselines.cannot_read(shown, why(error))) from None
+        raise BaselineError(f"cannot read the baseline {shown}: {reason(error)}") from None
     try:
         return read(text)
-    except Malformed as found:
-        raise BaselineError(messages.baselines.damaged(shown, found.line, found.problem)) from None
+    except Malformed as error:
+        raise BaselineError(_damaged(shown, error)) from None
+
+
+def _damaged(shown: str, error: Malformed) -> str:
+    problem = f"damaged baseline: {error.problem}"
+    return f"{shown}:{error.line}: {problem}; restore it, or accept the model as it is"

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_layercount import messages
 from pytest_layercount.kept.defaults import with_defaults
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
 from pytest_layercount.model.layers import row_of
@@ -15,6 +14,7 @@ from pytest_layercount.model.layers import row_of
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
 _UP = re.compile(r"up([1-9]\d*)")
 _SEALS = ("quantized", "lora", "tied")
+_NOT_A_CALL = "is not the call of a layer as a baseline has it"
 _NOT_A_LINE = (
     ArithmeticError,
     AttributeError,
@@ -57,9 +57,9 @@ def parse(
         except _Wrong as wrong:
             raise Malformed(first + number, str(wrong)) from None
         except _NOT_A_LINE:
-            raise Malformed(first + number, messages.baselines.NOT_A_LINE) from None
+            raise Malformed(first + number, _NOT_A_CALL) from None
     if reader.outputs is None:
-        raise Malformed(first + len(lines), messages.baselines.NO_OUTPUTS)
+        raise Malformed(first + len(lines), "the file ends without its last line, outputs(...)")
     return ModelGraph(
         name="baseline",
         keras=keras,
@@ -85,12 +85,12 @@ class _Reader:
 
     def read(self, line: str) -> None:
         if self.outputs is not None:
-            raise _Wrong(messages.baselines.AFTER_OUTPUTS)
+            raise _Wrong("stands after outputs(...), which must be last")
         text, arrow, rest = line.rpartition(" -> ")
         tree = ast.parse(text if arrow else line, mode="eval").body
         if not arrow:
             if not (isinstance(tree, ast.Call) and _is_name(tree.func, "outputs")):
-                raise _Wrong(messages.baselines.NOT_A_LINE)
+                raise _Wrong(_NOT_A_CALL)
             self.outputs = [self._value(arg) for arg in tree.args]
             return
         outputs, *facts = rest.split(" | ")
@@ -151,7 +151,7 @@ class _Reader:
             return self._layer(tree.func), tree
         if isinstance(tree, ast.Call):
             return self._layer(tree), None
-        raise _Wrong(messages.baselines.NOT_A_LINE)
+        raise _Wrong(_NOT_A_CALL)
 
     def _layer(self, tree: ast.Call) -> Layer:
         own = isinstance(tree.func, ast.Attribute) and _is_name(tree.func.value, "own")
@@ -160,9 +160,9 @@ class _Reader:
         elif isinstance(tree.func, ast.Name):
             type_ = tree.func.id
         else:
-            raise _Wrong(messages.baselines.NOT_A_LINE)
+            raise _Wrong(_NOT_A_CALL)
         if tree.args:
-            raise _Wrong(messages.baselines.NOT_A_LINE)
+            raise _Wrong(_NOT_A_CALL)
         given: dict[str, Any] = {}
         for word in tree.keywords:
             value = self._value(word.value)
@@ -201,9 +201,9 @@ class _Reader:
             return "other"
         found = _UP.fullmatch(name)
         if found is None:
-            raise _Wrong(messages.baselines.NOT_A_LINE)
+            raise _Wrong(_NOT_A_CALL)
         if int(found[1]) > len(self.nodes):
-            raise _Wrong(messages.baselines.ABOVE_THE_FIRST)
+            raise _Wrong("reads from above the first line")
         return Value(len(self.nodes) - int(found[1]))
 
 
@@ -237,7 +237,7 @@ def _fact(text: str) -> tuple[str, Any]:
         return "training", text == "training=True"
     number, _, what = text.partition(" ")
     if what not in ("bytes", "parameters", "trained"):
-        raise _Wrong(messages.baselines.NOT_A_LINE)
+        raise _Wrong(_NOT_A_CALL)
     return what, int(number)
 
 
@@ -246,7 +246,7 @@ def _read_outputs(text: str) -> tuple[tuple[Shape, ...], tuple[str, ...], tuple[
         return (), (), ()
     found = [_OUTPUT.fullmatch(part) for part in text.split("; ")]
     if None in found:
-        raise _Wrong(messages.baselines.NOT_A_LINE)
+        raise _Wrong(_NOT_A_CALL)
     known = [match for match in found if match is not None]
     shapes = tuple(None if one[1] == "unknown" else ast.literal_eval(one[1]) for one in known)
     dtypes = tuple(one[2] or "float32" for one in known)

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_layercount.messages import (
-        baselines,
         records,
     )
 
 __all__ = [
-    "baselines",
     "records",
 ]
 

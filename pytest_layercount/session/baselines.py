@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import messages
 from pytest_layercount.carrier import Seen
-from pytest_layercount.kept.claims import Claim, shown, update_command
+from pytest_layercount.checks.claims import Claim, shown, update_command
 from pytest_layercount.settings import settings
-from pytest_layercount.text import printable
+from pytest_layercount.text import cut, number, page, printable
 
 
 class Baselines:
@@ -41,17 +40,19 @@ class Baselines:
         self._write()
         drifted = [claim for claim in self._all() if claim.drifted]
         if drifted:
-            files = [claim.shown for claim in drifted]
-            self._said.append(messages.baselines.drifted(files, update_command(drifted)))
+            self._said.append(to_record(drifted, "whose model differs within what is allowed"))
         partial = [claim for claim in self._all() if claim.partial]
         if partial:
-            files = [claim.shown for claim in partial]
-            self._said.append(messages.baselines.partial(files, update_command(partial)))
+            self._said.append(
+                to_record(partial, "of an old format, in which other settings go unseen")
+            )
         unused = list(self._unused()) if self._is_complete(session) else []
         if unused:
             strict = settings(self._config).strict_baselines
             said = self._errors if strict else self._said
-            said.append(messages.baselines.unused(unused, strict=strict))
+            fails = ["they fail the run: layercount_strict_baselines is set"]
+            lines = fails if strict else []
+            said.append(listed("{} that no test uses, to be deleted:", unused, *lines))
         return not self._errors
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
@@ -74,7 +75,7 @@ class Baselines:
             if len(by) > 1:
                 made = sorted(by.values(), key=lambda claim: claim.test)
                 names = {claim.test: claim.name for claim in made}
-                found.append(messages.baselines.clash(made[0].shown, names))
+                found.append(clash(made[0].shown, names))
         return sorted(found)
 
     def _write(self) -> None:
@@ -90,7 +91,7 @@ class Baselines:
             except BaselineError as error:
                 self._errors.append(str(error))
         if written:
-            self._said.append(messages.baselines.wrote(written))
+            self._said.append(listed("wrote {}:", written))
 
     def _is_complete(self, session: pytest.Session) -> bool:
         """Whether every test of the folders given has run: no file, no selection, no early end."""
@@ -129,3 +130,25 @@ def _key(path: str) -> str:
     """The same for files whose names only some systems tell apart."""
     folder, name = os.path.split(path)
     return os.path.join(folder, name.casefold())  # noqa: PTH118 -- half of it is no path
+
+
+def listed(head: str, files: Sequence[str], *more: str) -> str:
+    """The ``files`` of baselines below a line about how many they are."""
+    shown = cut([f"    {file}" for file in files], 10, indent="    ")
+    return page(head.format(number(len(files), "baseline")), *shown, *more)
+
+
+def to_record(claims: Sequence[Claim], which: str) -> str:
+    """Baselines ``which`` may stay as they are, and how to write them anew."""
+    command = f"to record the models as they are: {update_command(claims)}"
+    return listed(f"{{}} {which}:", [claim.shown for claim in claims], command)
+
+
+def clash(file: str, names: Mapping[str, str]) -> str:
+    """Tests that mean the same file."""
+    tests = cut([f"    {test}" for test in names], 4, indent="    ")
+    if len(set(names.values())) > 1:
+        why = f"the names {' and '.join(map(repr, sorted(set(names.values()))))} need one file"
+    else:
+        why = f"they claim the one name {next(iter(names.values()))!r}"
+    return page(f"{file}: not written, {why}:", *tests, "give each its own with name=")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_layercount.compare.explain import explain
-from pytest_layercount.kept.baseline import baseline, read, written
+from pytest_layercount.kept.baseline import BaselineError, baseline, load, read, written
 from pytest_layercount.kept.parse import Malformed
 from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value
 from tests.graphs import CONFIGS, chain
@@ -220,3 +220,9 @@ def test_an_argument_that_is_a_dictionary(residual):
     nodes = (*residual.nodes[:5], replace(residual.nodes[5], kwargs=named), residual.nodes[6])
     graph = replace(residual, nodes=nodes)
     assert read(text_of(graph)).graph.nodes[5].kwargs == named
+
+
+def test_a_baseline_that_cannot_be_read(tmp_path):
+    with pytest.raises(BaselineError) as error:
+        load(tmp_path, "x.txt")
+    assert str(error.value) == "cannot read the baseline x.txt: Is a directory"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_layercount import carrier
-from pytest_layercount.kept.claims import Claim, claim
+from pytest_layercount.checks.claims import Claim, claim_of
 
 
 def test_a_name_is_used_once_until_the_test_is_over() -> None:
@@ -29,13 +29,13 @@ def test_a_name_is_used_once_until_the_test_is_over() -> None:
     reports: dict[str, Any] = {
         when: SimpleNamespace(when=when) for when in ("setup", "call", "teardown")
     }
-    assert claim(item, "it") is not None
+    assert claim_of(item, "it") is not None
     carrier.load(item, reports["setup"])
-    assert claim(item, "it") is None
+    assert claim_of(item, "it") is None
     carrier.load(item, reports["call"])
-    assert claim(item, "it") is None
+    assert claim_of(item, "it") is None
     carrier.load(item, reports["teardown"])
     (data,) = carrier.unload(reports["setup"])["baselines"]
     assert Claim(**data).name == "it"
     assert carrier.unload(reports["call"]) == carrier.unload(reports["teardown"]) == {}
-    assert claim(item, "it") is not None  # the test runs again
+    assert claim_of(item, "it") is not None  # the test runs again

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from pytest_layercount.kept.claims import file_name
+from pytest_layercount.checks.claims import file_name
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def update_command(claims: Sequence[Claim], update: str = "") -> str:
     return rerun.command([*options, *(made.arguments[-1] for made in claims), option])
 
 
-def claim(item: pytest.Item, name: str) -> Claim | None:
+def claim_of(item: pytest.Item, name: str) -> Claim | None:
     """Note that ``item`` uses the baseline ``name``; None if it already does."""
     claims = carrier.sent(item.config, "baselines")
     if any(isinstance(made, Claim) and made.name == name for made in claims):

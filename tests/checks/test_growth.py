@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_layercount.baselines.growth import compare
 from pytest_layercount.checks.arguments import NOTHING
+from pytest_layercount.checks.growth import compare
 from pytest_layercount.kept.baseline import baseline
 from pytest_layercount.model.graph import ModelGraph
 from tests.compare.pieces import PIECES

@@ -21,7 +21,7 @@ _SPELLINGS = ("activation-layers", "hard-sigmoid", "hard-swish", "operations", "
 
 
 @dataclass(frozen=True)
-class Growth:
+class MetricGrowth:
     """One number of a model against its baseline, and how much it may be larger.
 
     ``spelling`` is the part of the difference that the other Keras makes, not the model.
@@ -56,7 +56,7 @@ class BaselineComparison:
     after: Baseline
     explanation: Explanation
     causes: tuple[Cause, ...]
-    growths: tuple[Growth, ...]
+    growths: tuple[MetricGrowth, ...]
 
     @property
     def same(self) -> bool:
@@ -82,7 +82,7 @@ def compare(
     for metric in metrics:
         said = _delta(spelling, before, after, metric)
         numbers = before.numbers[metric], after.numbers[metric]
-        growths.append(Growth(metric, *numbers, allowance.of(numbers[0]), said))
+        growths.append(MetricGrowth(metric, *numbers, allowance.of(numbers[0]), said))
     causes = tuple(cause for cause in explanation.causes if cause not in spelling)
     return BaselineComparison(before, after, explanation, causes, tuple(growths))
 
