@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_layercount.cli.answer import Answer, declare
-from pytest_layercount.report import matrix
 
 _EXAMPLES = """\
   pytest --layercount-record=records/tf-2.15.json
@@ -45,6 +44,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> Answer:
     """Compare the records; what differs and was not expected is not good."""
     from pytest_layercount.kept.comparison import Cell, compare_records
+    from pytest_layercount.report import matrix
 
     found = compare_records(*options.records, expect=options.expect)
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_layercount import messages
 from pytest_layercount.kept.differences import Finding, Pair, pair
 from pytest_layercount.kept.expected import Expected, expected, split
 from pytest_layercount.kept.record import ModelRecord, Record
-from pytest_layercount.kept.record_file import RecordError, read_record
+from pytest_layercount.kept.record_file import OTHER_WAYS, RecordError, read_record
 
-ABSENT = ModelRecord(problem=messages.records.ABSENT)
+ABSENT = ModelRecord(problem="not in this record")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def compare_records(
     rows = {name: _row(name, read, known) for name in sorted(names)}
     rows = {name: cells for name, cells in rows.items() if any(cell.record.graph for cell in cells)}
     if not rows:
-        raise RecordError(messages.records.NO_MODELS)
+        raise RecordError("the records hold no model: no fixture of the suite returned one")
     met = {one for cells in rows.values() for cell in cells for _, one in cell.expected}
     stale = tuple(one for one in known if one not in met)
     return RecordComparison(_columns(records, read), tuple(read), rows, stale)
@@ -72,10 +71,10 @@ def compare_records(
 
 def _check(records: Sequence[Record]) -> None:
     if len(records) < 2:
-        raise RecordError(messages.records.TOO_FEW)
+        raise RecordError("comparing takes two records or more")
     ways = {(record.seed, record.own_weights) for record in records}
     if len(ways) > 1:
-        raise RecordError(messages.records.OTHER_WAYS)
+        raise RecordError(OTHER_WAYS)
 
 
 def _row(name: str, records: Sequence[Record], known: Sequence[Expected]) -> tuple[Cell, ...]:

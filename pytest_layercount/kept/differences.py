@@ -6,11 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_layercount import messages
 from pytest_layercount.compare.causes import CODES as CAUSES
+from pytest_layercount.compare.causes import Cause
 from pytest_layercount.compare.explain import Explanation, explain
+from pytest_layercount.compare.partition import Change
 from pytest_layercount.folding.equivalence.gap import MARGIN, ROUNDING
 from pytest_layercount.kept.record import NOT_FINITE, ModelRecord, Numbers
+from pytest_layercount.text import short, some
+
+_LAYERS = 3
+"""How many layers of a cause are named."""
 
 CODES = (*CAUSES, "missing", "not-run", "values", "weight-order", "weights")
 """What a difference may be: a cause of another count, or one of these."""
@@ -65,11 +70,25 @@ def pair(before: ModelRecord, after: ModelRecord) -> Pair:
 
 
 def _structure(explanation: Explanation) -> list[Finding]:
-    sentences = messages.records
     return [
-        *(Finding(cause.code, sentences.cause(cause)) for cause in explanation.causes),
-        *(Finding("changed", sentences.changed(change)) for change in explanation.changed),
+        *(Finding(cause.code, _cause(cause)) for cause in explanation.causes),
+        *(Finding("changed", _changed(change)) for change in explanation.changed),
     ]
+
+
+def _cause(cause: Cause) -> str:
+    """A cause of another layer count."""
+    named = some([path for path in cause.before or cause.after if path], _LAYERS)
+    return f"{cause.message} ({cause.delta:+d}{': ' if named else ''}{named})"
+
+
+def _changed(change: Change) -> str:
+    """A layer that both models have, configured or connected otherwise."""
+    attributes = (
+        f"{name} {short(before)} -> {short(after)}"
+        for name, (before, after) in change.attributes.items()
+    )
+    return f"{change.after or change.before or change.type}: {', '.join(attributes)}"
 
 
 def _weights(one: ModelRecord, two: ModelRecord, explanation: Explanation) -> list[Finding]:
@@ -78,20 +97,20 @@ def _weights(one: ModelRecord, two: ModelRecord, explanation: Explanation) -> li
     if sorted(before) != sorted(after):
         if not explanation.same:
             return []
-        return [Finding("weights", messages.records.other_weights(one.parameters, two.parameters))]
+        numbers = f"{one.parameters:,} -> {two.parameters:,} parameters"
+        return [Finding("weights", f"the weights have other shapes: {numbers}")]
     # Where all is the same the layers have the same numbers; elsewhere only shapes tell.
     orders = (one.weights, two.weights) if explanation.same else (before, after)
     differ = [place for place, (a, b) in enumerate(zip(*orders, strict=True)) if a != b]
     if not differ:
         return []
     first = differ[0]
-    owners = (_owner(one, first), _owner(two, first))
-    return [
-        Finding(
-            "weight-order",
-            messages.records.weight_order(first, owners, (before[first], after[first])),
-        )
-    ]
+    was, now = (
+        f"{record.weights[first][1]} of {_owner(record, first) or 'the model'}"
+        for record in (one, two)
+    )
+    other = "the weights stand in another order"
+    return [Finding("weight-order", f"get_weights()[{first}] is {now}, was {was}: {other}")]
 
 
 def _owner(record: ModelRecord, place: int) -> str:
@@ -109,12 +128,21 @@ def _outputs(one: ModelRecord, two: ModelRecord) -> tuple[tuple[Gap, ...], list[
         return (), []
     sizes = [[output.shape for output in each.numbers] for each in (one, two)]
     if sizes[0] != sizes[1]:
-        return (), [Finding("values", messages.records.other_shapes(*sizes))]
+        shapes_differ = f"the outputs have the shapes {sizes[1]}, they had {sizes[0]}"
+        return (), [Finding("values", shapes_differ)]
     gaps = tuple(map(gap, one.numbers, two.numbers))
     worst = max(gaps, key=_excess, default=None)
     if worst is None or worst.equal:
         return gaps, []
-    return gaps, [Finding("values", messages.records.apart(worst))]
+    return gaps, [Finding("values", _apart(worst))]
+
+
+def _apart(gap: Gap) -> str:
+    """Outputs that are further apart than rounding explains."""
+    return (
+        f"outputs up to {gap.difference:.3g} apart, their largest being {gap.magnitude:.3g}; "
+        f"float32 noise explains {gap.limit:.2g}"
+    )
 
 
 def _excess(each: Gap) -> float:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.kept.differences import CODES, Finding
 from pytest_layercount.text import instead
@@ -45,12 +44,12 @@ def expected(text: str) -> Expected:
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise ExpectationError(messages.records.NOT_EXPECTED)
+        raise ExpectationError("must be 'model: cause: reason', with a space after each colon")
     model, cause, reason = found["model"], found["cause"], (found["reason"] or "").strip()
     if cause not in CODES:
         raise ExpectationError(f"there is no cause {cause!r}{instead(cause, CODES)}")
     if not reason:
-        raise ExpectationError(messages.records.NO_REASON)
+        raise ExpectationError("must end with a reason: 'model: cause: reason'")
     return Expected(model, cause, reason)
 
 

@@ -12,18 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_layercount import messages
 from pytest_layercount.errors import LayercountError
-from pytest_layercount.files import not_written, read_bytes, replaced
+from pytest_layercount.files import not_written, read_bytes, reason, replaced
 from pytest_layercount.kept import structure
 from pytest_layercount.kept.record import ModelRecord, Numbers, Record
-from pytest_layercount.text import json_text
+from pytest_layercount.text import json_text, short
 
 FORMAT = "pytest-layercount record"
 VERSION = 1
 
 _WIDTH = 100
 _DAMAGED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+OTHER_WAYS = (
+    "the records were made in different ways, with another seed or with the models' own "
+    "weights, so their outputs cannot be compared"
+)
 
 
 class RecordError(LayercountError):
@@ -40,19 +45,28 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         text = read_bytes(path).decode("utf-8")
         data = json.loads(text)
     except OSError as error:
-        raise RecordError(messages.records.unreadable(path, _why(error))) from None
+        raise _unreadable(path, reason(error)) from None
     except (ValueError, RecursionError):
-        raise RecordError(messages.records.unreadable(path, messages.records.NOT_JSON)) from None
+        raise _unreadable(path, "it is not JSON") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise RecordError(messages.records.unreadable(path, messages.records.OTHER_FILE))
+        why = "it is JSON, but no record; pytest --layercount-record=FILE writes one"
+        raise _unreadable(path, why)
     version = data.get("version")
     if version != VERSION:
-        raise RecordError(messages.records.other_version(path, version, VERSION))
+        raise RecordError(
+            f"{os.fspath(path)}: is a record of version {short(version)}, and this "
+            f"pytest-layercount reads version {VERSION}; update it, or record again"
+        )
     try:
         return from_data(data)
     except _DAMAGED as error:
-        said = messages.records.damaged(error)
-        raise RecordError(messages.records.unreadable(path, said)) from None
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        why = f"it is damaged ({type(error).__name__}: {said[:60]}); record it again"
+        raise _unreadable(path, why) from None
+
+
+def _unreadable(path: str | os.PathLike[str], why: str) -> RecordError:
+    return RecordError(f"{os.fspath(path)}: cannot be read as a record: {why}")
 
 
 def write_record(record: Record, path: str | os.PathLike[str]) -> None:
@@ -158,7 +172,3 @@ def _text(data: Any, indent: str = "") -> str:
         items = [_text(value, inner) for value in data]
     start, end = "{}" if isinstance(data, dict) else "[]"
     return f"{start}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{end}"
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_layercount.messages.records import fact, finding_lines, stale
+from pytest_layercount.checks.record import fact, finding_lines, stale
 from pytest_layercount.text import number
 
 if TYPE_CHECKING:

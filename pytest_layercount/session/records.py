@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from pytest_layercount import carrier, messages
-from pytest_layercount.errors import LayercountError, ModelError
+from pytest_layercount import carrier
+from pytest_layercount.checks.record import Reference, read_reference, stale
+from pytest_layercount.errors import LayercountError, ModelError, with_its_type
 from pytest_layercount.files import no_place
 from pytest_layercount.fixture_models import FixtureModel, Place
 from pytest_layercount.kept.record import ModelRecord, Record, by_name
 from pytest_layercount.kept.record_file import model_data, model_from, write_record
 from pytest_layercount.report.files import check_place
 from pytest_layercount.session.models import Failure, Verdict
-from pytest_layercount.session.reference import reference
 from pytest_layercount.settings import settings
-from pytest_layercount.text import printable
+from pytest_layercount.text import cut, number, printable, some
 
 
 @dataclass
@@ -56,7 +56,7 @@ class ByRecord:
         self._config = config
         self._own_weights = asked.weights == "own"
         self._keep = asked.record is not None
-        self._reference = reference(config)
+        self._reference = _reference(config)
         self._judged: dict[Place, _Judged] = {}
 
     def look(self, model: FixtureModel, place: Place) -> Verdict:
@@ -67,8 +67,7 @@ class ByRecord:
 
     def miss(self, place: Place, error: BaseException) -> None:
         """Let the record say why a model is missing from it."""
-        problem = messages.records.not_set_up(error)
-        self._note(place.name, ModelRecord(problem=problem, where=place.where))
+        self._note(place.name, ModelRecord(problem=with_its_type(error), where=place.where))
 
     def _compared(self, model: Any, place: Place) -> _Judged:
         made = replace(_recorded(model, self._own_weights), where=place.where)
@@ -93,7 +92,7 @@ class Records:
 
     def __init__(self, config: pytest.Config) -> None:
         self.asked = settings(config)
-        self.reference = reference(config)
+        self.reference = _reference(config)
         self.found: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.lines: list[str] = []
         if file := self.asked.record:
@@ -130,7 +129,7 @@ class Records:
         )
         there = [one for one in models.values() if one.graph is not None]
         if not there:
-            self.lines.append(messages.records.nothing_recorded(file))
+            self.lines.append(f"no fixture returned a model, so {file} was not written")
             return False
         try:
             write_record(record, file)
@@ -141,7 +140,9 @@ class Records:
             name: one.problem or (one.unrun if one.weights else "") for name, one in models.items()
         }
         problems = [f"{name}: {problem}" for name, problem in said.items() if problem]
-        self.lines += messages.records.recorded(file, record.label, len(there), problems)
+        models_there = number(len(there), "model")
+        self.lines.append(f"recorded {models_there} in {file} ({record.label})")
+        self.lines += cut([f"   {problem}" for problem in problems], 5, "   ")
         return True
 
     def _compared(self) -> bool:
@@ -150,21 +151,26 @@ class Records:
             return True
         compared = [noted for noted in self.found.values() if noted.get("compared")]
         if not compared:
-            self.lines.append(messages.records.nothing_compared(reference.file))
+            self.lines.append(
+                f"no fixture returned a model that is in {reference.file}, so nothing was compared"
+            )
             return False
         met = {one for noted in compared for one in noted["met"]}
         differ = sum(noted["differs"] for noted in compared)
         known = sum(bool(noted["met"]) and not noted["differs"] for noted in compared)
-        said = messages.records
-        self.lines.append(said.compared(reference.file, len(compared), differ, known))
+        same = len(compared) - differ - known
+        self.lines.append(
+            f"{number(len(compared), 'model')} compared with {reference.file}: {same} the "
+            f"same, {known} as expected, {differ} differ"
+        )
         record = reference.record
         there = {record.find_name(*key) for key in self.found}
         gone = [name for name, one in record.models.items() if one.graph and name not in there]
         new = [noted["name"] for key, noted in self.found.items() if not record.find_name(*key)]
-        self.lines += [said.unseen(gone, reference.file)] if gone else []
-        self.lines += [said.unseen(new, "this run")] if new else []
+        for names, where in ((gone, reference.file), (new, "this run")):
+            self.lines += [f"only in {where}: {some(names, 3)}"] if names else []
         if not gone:
-            self.lines += [said.stale(one) for one in reference.expected if str(one) not in met]
+            self.lines += [stale(one) for one in reference.expected if str(one) not in met]
         return True
 
 
@@ -175,7 +181,8 @@ def _told(judged: _Judged, item: pytest.Item) -> Failure | None:
     judged.told = judged.told or item.nodeid
     if judged.told == item.nodeid:
         return Failure(judged.failure)
-    return Failure(messages.records.again(judged.name, judged.told), again=True)
+    again = f"{judged.name}: differs from its record, as {judged.told} says"
+    return Failure(again, again=True)
 
 
 def _recorded(model: Any, own_weights: bool) -> ModelRecord:
@@ -186,4 +193,24 @@ def _recorded(model: Any, own_weights: bool) -> ModelRecord:
     except ModelError as error:
         return ModelRecord(problem=str(error))
     except Exception as error:  # noqa: BLE001 -- a suite runs as it would without us
-        return ModelRecord(problem=messages.records.not_recorded(error))
+        return ModelRecord(problem=f"could not be recorded ({with_its_type(error)})")
+
+
+_REFERENCE = pytest.StashKey[Reference | None]()
+
+
+def _reference(config: pytest.Config) -> Reference | None:
+    """The record that ``--layercount-against`` names, read once."""
+    if _REFERENCE not in config.stash:
+        asked, known = settings(config), None
+        try:
+            if asked.against is not None:
+                known = read_reference(
+                    asked.against,
+                    asked.expected_differences,
+                    own_weights=asked.weights == "own",
+                )
+        except LayercountError as error:
+            raise pytest.UsageError(str(error)) from None
+        config.stash[_REFERENCE] = known
+    return config.stash[_REFERENCE]

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_layercount import compare_records, messages
+from pytest_layercount import compare_records
 from pytest_layercount.cli import main
 from pytest_layercount.kept.expected import ExpectationError, Expected, expected
 from pytest_layercount.kept.record import ModelRecord, Record, by_name
-from pytest_layercount.kept.record_file import RecordError, write_record
+from pytest_layercount.kept.record_file import OTHER_WAYS, RecordError, write_record
 from pytest_layercount.report import matrix
 from tests.compare.sketch import Sketch
 from tests.kept.models import edited, plain_net, record, recorded
@@ -135,8 +135,8 @@ def test_models_without_any_graph_are_left_out(three):
     [
         ([Record()], "comparing takes two records or more"),
         ([Record(), Record()], "the records hold no model: no fixture of the suite returned one"),
-        ([Record(seed=1), Record()], messages.records.OTHER_WAYS),
-        ([Record(own_weights=True), Record()], messages.records.OTHER_WAYS),
+        ([Record(seed=1), Record()], OTHER_WAYS),
+        ([Record(own_weights=True), Record()], OTHER_WAYS),
     ],
 )
 def test_what_cannot_be_compared(records, sentence):
