@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_layercount import carrier, hookspecs, settings
-from pytest_layercount.checks.measures import marker_help
 from pytest_layercount.fixtures import (
     assert_equivalent_after_fold,
     assert_foldable,
@@ -21,6 +20,7 @@ from pytest_layercount.fixtures import (
     assert_matches_baseline,
     assert_same_structure,
 )
+from pytest_layercount.measures import marker_help
 
 if TYPE_CHECKING:
     from pytest_layercount.session.models import Models

@@ -15,8 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import pytest
 
-from pytest_layercount.checks.measures import MEASURES
-from pytest_layercount.text import printable
+from pytest_layercount.measures import MEASURES
 
 Update = Literal["all", "new"]
 Weights = Literal["seeded", "own"]
@@ -265,5 +264,7 @@ def _read(key: _Key, name: str, written: Any, config: pytest.Config | None = Non
 
 
 def _bad(given: str, problem: str, config: pytest.Config | None) -> pytest.UsageError:
+    from pytest_layercount.text import printable
+
     file = f" in {config.inipath.name}" if config is not None and config.inipath else ""
     return pytest.UsageError(printable(f"{given}{file}: {problem}"))

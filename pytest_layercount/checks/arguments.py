@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pytest_layercount.checks.measures import MEASURES
 from pytest_layercount.errors import LayercountError
+from pytest_layercount.measures import MEASURES
 from pytest_layercount.model.count import COUNTS, Count
 from pytest_layercount.text import instead, short
 

@@ -11,9 +11,9 @@ from pytest_layercount import rerun
 from pytest_layercount.checks.arguments import NOTHING, Allowance, ArgumentError, checked
 from pytest_layercount.checks.claims import Claim, claim_of
 from pytest_layercount.checks.judgement import Growth, Step
-from pytest_layercount.checks.measures import BY_METRIC, NOUNS
 from pytest_layercount.checks.structure import differences
 from pytest_layercount.checks.subject import Subject
+from pytest_layercount.measures import BY_METRIC, NOUNS
 from pytest_layercount.text import (
     cut,
     headline,

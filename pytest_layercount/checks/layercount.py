@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.checks.arguments import Allowance, ArgumentError, check_known
 from pytest_layercount.checks.judgement import Limit
-from pytest_layercount.checks.measures import MEASURES, NOUNS
 from pytest_layercount.checks.subject import Subject, said_plainly, with_closed_seen
+from pytest_layercount.measures import MEASURES, NOUNS
 from pytest_layercount.model.count import (
     Count,
     count_graph,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.checks.arguments import ArgumentError
-from pytest_layercount.checks.measures import NOUNS
 from pytest_layercount.checks.subject import Subject, read_source
+from pytest_layercount.measures import NOUNS
 from pytest_layercount.text import (
     cut,
     headline,

@@ -18,9 +18,9 @@ from pytest_layercount.checks.layercount import (
     large,
     limited,
 )
-from pytest_layercount.checks.measures import MEASURES, NOUNS
 from pytest_layercount.cli.answer import Answer, counted, declare
 from pytest_layercount.cli.models import HOW, MODEL, named, planned, structure
+from pytest_layercount.measures import MEASURES, NOUNS
 from pytest_layercount.model.count import (
     COUNTS,
     LayerCount,

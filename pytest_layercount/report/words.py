@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_layercount.checks.measures import BY_ATTRIBUTE
+from pytest_layercount.measures import BY_ATTRIBUTE
 from pytest_layercount.text import number, size
 
 if TYPE_CHECKING:

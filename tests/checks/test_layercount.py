@@ -8,7 +8,7 @@ import pytest
 
 from pytest_layercount.checks.judgement import Limit
 from pytest_layercount.checks.layercount import failure_text
-from pytest_layercount.checks.measures import MEASURES
+from pytest_layercount.measures import MEASURES
 from pytest_layercount.model.count import LayerCount
 from pytest_layercount.text import HEADLINE
 from tests.texts import same

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
-
-from pytest_layercount.text import rounded, size
+from typing import Literal, NamedTuple
 
 NOUNS: Mapping[str, str] = {"layers": "layers", "nodes": "nodes", "top": "top-level layers"}
 """What is counted, by the ways to count."""
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """A number of a model that can be limited.
 
     ``keyword`` limits it, in marks, fixtures, settings and the command, ``attribute`` is its
@@ -39,6 +35,8 @@ class Measure:
 
     def written(self, value: int) -> str:
         """``5M`` or ``14.2MB``, without the noun."""
+        from pytest_layercount.text import rounded, size
+
         return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
 
 
