@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, TypedDict
 
 import pytest
 
+from pytest_layercount.text import printable
+
 NAME = "layercount"
 """The attribute of a report, and the key of a worker's input and output."""
 
@@ -93,6 +95,23 @@ def load(item: pytest.Item, report: pytest.TestReport) -> Mapping[Kind, list[Map
     if loaded:
         setattr(report, NAME, json.dumps(loaded))
     return loaded
+
+
+def name_subtest(report: pytest.TestReport) -> None:
+    """Say of the judgements on ``report`` in which subtest they were made.
+
+    pytest 9, and the plugin pytest-subtests for older ones, tell it in the headline of the
+    report, after the name of the test. xdist writes values otherwise when the report has
+    travelled, and so it is said by the process that runs the test.
+    """
+    if NAME not in report.__dict__:
+        return
+    subtest = (report.head_line or "").removeprefix(report.location[2]).strip()
+    if subtest:
+        loaded = json.loads(getattr(report, NAME))
+        for judgement in loaded.get("reports", ()):
+            judgement["subtest"] = judgement["subtest"] or printable(subtest)
+        setattr(report, NAME, json.dumps(loaded))
 
 
 def unload(report: pytest.TestReport) -> Mapping[Kind, list[dict[str, Any]]]:

@@ -231,6 +231,7 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take off the report what was sent with it."""
+        carrier.name_subtest(report)
         if carrier.is_controller(self.config):
             self.seen.note_test(report)
             parcels = carrier.unload(report)

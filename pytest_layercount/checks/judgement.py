@@ -9,7 +9,7 @@ same judgements in any order and any number of processes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from pytest_layercount.text import printable
@@ -105,6 +105,7 @@ class Growth:
 class Judgement:
     """What one check of one test found out about one model.
 
+    ``subtest`` is what pytest calls the subtest in which it was judged, empty in none.
     ``model`` is what the model is called, by the fixture that returned it and its
     parameters where there is one, ``where`` the file or folder of this fixture.
     ``check`` is ``"layercount"``, ``"foldable"``, ``"equivalent"``, ``"structure"`` or
@@ -127,6 +128,17 @@ class Judgement:
     growth: Growth | None = None
     picture: str = ""
     failure: str = ""
+    subtest: str = ""
+
+    @property
+    def tested_in(self) -> str:
+        """The test, and its subtest where there is one."""
+        return f"{self.test} {self.subtest}".rstrip()
+
+    def by_subtest(self) -> Judgement:
+        """The same, its model called by the subtest that made it, if no fixture gave it."""
+        made = self.subtest and not self.where
+        return replace(self, model=f"{self.model} {self.subtest}") if made else self
 
     def as_data(self) -> dict[str, Any]:
         """Dictionaries, lists, printable text and numbers only: a worker can send it."""

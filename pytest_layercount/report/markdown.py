@@ -88,7 +88,7 @@ def _details(row: Row) -> Iterator[str]:
 
 def _test(judgement: Judgement) -> str:
     accept = f", to accept: {_code(judgement.accept)}" if judgement.accept else ""
-    return f"- {_code(judgement.test)}{accept}"
+    return f"- {_code(judgement.tested_in)}{accept}"
 
 
 def _step(step: Step) -> str:

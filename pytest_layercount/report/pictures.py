@@ -103,7 +103,7 @@ def pictures_of_failures(
 
 
 def _file_name(judgement: Judgement) -> str:
-    """Readable, the same in every run, and another one for every test and model."""
-    name = f"{judgement.test}-{judgement.model}"
-    readable = re.sub(r"[^\w.]+", "-", name)[-100:].strip("-.")
+    """Readable, the same in every run, and another one for every test, subtest and model."""
+    name = f"{judgement.tested_in}-{judgement.model}"
+    readable = re.sub(r"[^\w.]+", "-", f"{judgement.test}-{judgement.model}")[-100:].strip("-.")
     return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:6]}.svg"

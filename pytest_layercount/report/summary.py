@@ -76,7 +76,7 @@ class Summary:
     def judgements(self) -> list[Judgement]:
         """All judgements, test by test."""
         found = [each for row in self.rows for each in row.judgements]
-        return sorted(found, key=lambda each: each.test)
+        return sorted(found, key=lambda each: each.tested_in)
 
 
 def summarize(judgements: Iterable[Judgement]) -> Summary:

@@ -42,7 +42,7 @@ class Reports:
             self._found.pop(report.nodeid, None)
         if not judgements:
             return
-        found = list(map(from_data, judgements))
+        found = [from_data(data).by_subtest() for data in judgements]
         self._found.setdefault(report.nodeid, []).extend(found)
         if self.failures is not None and self.drawings is not None:
             from pytest_layercount.report.pictures import pictures_of_failures
