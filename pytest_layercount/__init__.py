@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_layercount.model import count_layers, model_metrics
     from pytest_layercount.model.count import LayerCount, Metrics
     from pytest_layercount.model.readers import read_graph
+    from pytest_layercount.model.readers.files.stored_weights import read_weights
+    from pytest_layercount.model.stored import StoredWeights
 
 __version__ = "0.1.0"
 
@@ -58,6 +60,7 @@ __all__ = [
     "Plan",
     "Record",
     "RecordComparison",
+    "StoredWeights",
     "check_equivalence",
     "check_fold",
     "compare_records",
@@ -67,6 +70,7 @@ __all__ = [
     "model_metrics",
     "plan_fold",
     "read_graph",
+    "read_weights",
     "record",
 ]
 
@@ -89,6 +93,8 @@ _HOMES = {
     "model": ("count_layers", "model_metrics"),
     "model.count": ("LayerCount", "Metrics"),
     "model.readers": ("read_graph",),
+    "model.readers.files.stored_weights": ("read_weights",),
+    "model.stored": ("StoredWeights",),
     "kept.comparison": ("RecordComparison", "compare_records"),
     "kept.record": ("Record",),
     "kept.recording": ("record",),

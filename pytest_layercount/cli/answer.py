@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,17 @@ class Answer:
     text: str
     facts: Mapping[str, Any]
     good: bool = True
+
+
+def table(lines: Sequence[Sequence[str]], *, numbers: int) -> list[str]:
+    """The lines with their cells below each other; the last ``numbers`` of them to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(_aligned(line, widths, numbers)).rstrip() for line in lines]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int], numbers: int) -> Iterator[str]:
+    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        yield cell.rjust(width) if place >= len(cells) - numbers else cell.ljust(width)
 
 
 def counted(count: LayerCount) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from pytest_layercount.checks.layercount import (
     large,
     limited,
 )
-from pytest_layercount.cli.answer import Answer, counted, declare
+from pytest_layercount.cli.answer import Answer, counted, declare, table
 from pytest_layercount.cli.models import HOW, MODEL, named, planned, structure
+from pytest_layercount.errors import ModelError
 from pytest_layercount.measures import MEASURES, NOUNS
 from pytest_layercount.model.count import (
     COUNTS,
@@ -30,6 +31,7 @@ from pytest_layercount.model.count import (
     rows,
 )
 from pytest_layercount.model.graph import Shape
+from pytest_layercount.model.readers.files.stored_weights import holds_weights_alone
 
 _EXAMPLES = """\
   layercount count detector.keras --max 150 --max-parameters 5M
@@ -64,6 +66,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> Answer:
     """Count, and judge the count if there is a limit."""
     limits = _limits(options)
+    if holds_weights_alone(options.model):
+        return _weights(options, limits)
     if options.folded:
         graph = planned(named(options.model), options.model).graph
     else:
@@ -82,6 +86,15 @@ def run(options: argparse.Namespace) -> Answer:
         facts["layers"] = [asdict(row) for row in listed]
     text = _text(measured, broken, large(graph, broken), listed, folded=options.folded)
     return Answer(text, facts, good=not broken)
+
+
+def _weights(options: argparse.Namespace, limits: Limits) -> Answer:
+    """What a file of weights holds, which has no layers but those."""
+    from pytest_layercount.cli.weights import answer
+
+    if limits != Limits() or options.count != "layers":
+        raise ModelError(f"{options.model}: holds weights and no model, which could be limited")
+    return answer(options.model)
 
 
 def _violation(limit: Limit) -> dict[str, Any]:
@@ -168,17 +181,7 @@ def _listed(rows: Sequence[LayerRow]) -> list[str]:
         shape = ", ".join(map(_shape, row.shapes))
         parameters = "?" if row.parameters is None else f"{row.parameters:,}"
         lines.append(("  " * len(models) + name, row.type, shape, parameters, macs))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["", *(_aligned(line, widths) for line in lines)]
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    numbers = len(cells) - 2
-    aligned = (
-        cell.rjust(width) if place >= numbers else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join(aligned).rstrip()
+    return ["", *table(lines, numbers=2)]
 
 
 def _shape(shape: Shape) -> str:

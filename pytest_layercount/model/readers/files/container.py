@@ -197,7 +197,10 @@ def _from_hdf5(path: Path) -> Saved:
         raise ModelError(f"{path}: reading HDF5 needs h5py: pip install h5py") from None
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
-            raise ModelError(f"{path}: holds weights without a model_config, so not a whole model")
+            raise ModelError(
+                f"{path}: holds weights without a model_config, so not a whole model; "
+                f"layercount count {path} lists them"
+            )
         # Attributes are bytes or text, depending on who wrote them.
         text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
     raw = text if isinstance(text, bytes) else str(text).encode()

@@ -103,7 +103,7 @@ def _found(file: Any, places: tuple[str, str]) -> dict[str, Any]:
             arrays = {
                 # "conv/kernel:0" is the kernel.
                 name.rpartition("/")[2].partition(":")[0]: np.asarray(item)
-                for name, item in _datasets(file[place])
+                for name, item in datasets(file[place])
             }
             if arrays:
                 return arrays
@@ -195,12 +195,25 @@ def _size(file: Any, place: str) -> int:
     total = 0
     for root in (place, f"model_weights/{place}"):
         if root in file and not total:
-            names = _datasets(file[root])
+            names = datasets(file[root])
             total = sum(int(item.size) for name, item in names if "seed_generator" not in name)
     return total
 
 
-def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
+def child(group: Any, path: str) -> Any:
+    """What stands at ``path`` in ``group`` itself; None where nothing does, or in another file."""
+    import h5py
+
+    for part in path.split("/"):
+        if not hasattr(group, "keys") or not isinstance(
+            group.get(part, getlink=True), h5py.HardLink
+        ):
+            return None
+        group = group[part]
+    return group
+
+
+def datasets(group: Any) -> Iterator[tuple[str, Any]]:
     """The data under ``group`` by path, as far as it is in this file and of a size it can have.
 
     Links to other files are not followed, and nothing is visited twice.
