@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_layercount.text import printable
+from pytest_layercount.text import joined, printable
 
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed as PytestFailed
@@ -39,8 +40,11 @@ def skips_itself(item: pytest.Item) -> bool:
     return any(getattr(owner, "__unittest_skip__", False) for owner in owners)
 
 
-def fail(item: pytest.Item, text: str) -> NoReturn:
-    """Fail a test before its body runs; one that unittest expects to fail has done so."""
+def fail(item: pytest.Item, failures: Sequence[str]) -> None:
+    """Fail a test whose models have ``failures``; one that unittest expects to fail has done so."""
+    if not failures:
+        return
+    text = joined(failures)
     if getattr(getattr(item, "obj", None), "__unittest_expecting_failure__", False):
         pytest.xfail(printable(text))
     raise Failed(text, pytrace=False)

@@ -24,7 +24,7 @@ from pytest_layercount.checks.layercount import (
     limited,
 )
 from pytest_layercount.checks.subject import Subject
-from pytest_layercount.failure import Failed, fail, skips_itself
+from pytest_layercount.failure import Failed, skips_itself
 from pytest_layercount.fixture_models import FixtureModel, find_models
 from pytest_layercount.report.judging import judging
 from pytest_layercount.settings import settings
@@ -124,7 +124,7 @@ def _request_model(item: pytest.Item) -> str | None:
     try:
         rule = read_rule(item)
     except ArgumentError:
-        return None  # A mark added after collection: judge() will say what is wrong.
+        return None  # A mark added after collection: failures() will say what is wrong.
     if rule is None or rule.model is None:
         return None
     if rule.model not in item.fixturenames:
@@ -133,23 +133,16 @@ def _request_model(item: pytest.Item) -> str | None:
     return rule.model
 
 
-def judge(item: pytest.Item) -> None:
-    """Fail ``item`` unless its models keep the limits of its marks."""
-    if item.get_closest_marker(NAME) is None:
-        return
+def failures(item: pytest.Item) -> list[str]:
+    """Say which models of ``item`` do not keep the limits of its marks, and how."""
     try:
         rule = read_rule(item)
     except ArgumentError as error:
         raise Failed(_located(error, item), pytrace=False) from None
-    if rule is None:
-        return
-    if skips_itself(item):
-        return
+    if rule is None or skips_itself(item):
+        return []
     models = find_models(item, rule.model)
-    verdicts = [_verdict(item, found, rule) for found in models]
-    failures = [verdict for verdict in verdicts if verdict]
-    if failures:
-        fail(item, joined(failures))
+    return [text for found in models if (text := _verdict(item, found, rule))]
 
 
 def _verdict(item: pytest.Item, found: FixtureModel, rule: Rule) -> str:

@@ -205,13 +205,18 @@ class Run:
         Inside all other wrappers, so that xfail and captured output treat the
         verdict as they treat the body.
         """
+        found: list[str] = []
         if _is_marked(item):
-            from pytest_layercount.marker import judge
+            from pytest_layercount.marker import failures
 
-            judge(item)
-        if self.models is None:
-            return (yield)
-        return (yield from self.models.judge(item))
+            found = failures(item)
+        if self.models is not None:
+            return (yield from self.models.judge(item, found))
+        if found:
+            from pytest_layercount.failure import fail
+
+            fail(item, found)
+        return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -8,7 +8,7 @@ and only of the test that happened to come first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,6 @@ from pytest_layercount.fixture_models import (
 from pytest_layercount.marker import NAME
 from pytest_layercount.report.judging import judged
 from pytest_layercount.settings import settings
-from pytest_layercount.text import joined
 
 OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
 
@@ -97,24 +96,27 @@ class Models:
         """Forget what a fixture returned, as pytest does."""
         self._verdicts.pop(definition, None)
 
-    def judge(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Fail a test that uses a model which is not as it should be, also one of its body's."""
+    def judge(self, item: pytest.Item, failures: Sequence[str]) -> Generator[None, object, object]:
+        """Fail a test that uses a model which is not as it should be, also one of its body's.
+
+        ``failures`` are those that its marks found.
+        """
         if skips_itself(item):
             return (yield)
-        known = self._judge(item, set())
+        used = used_fixtures(item)
+        fail(item, [*failures, *self._failures(item, used)])
         result = yield
-        self._judge(item, known)
+        late = [definition for definition in used_fixtures(item) if definition not in used]
+        fail(item, self._failures(item, late))
         return result
 
-    def _judge(self, item: pytest.Item, known: set[int]) -> set[int]:
-        """Judge ``item`` by its fixtures but for those ``known``; return those judged now."""
-        used = {id(definition): definition for definition in used_fixtures(item)}
-        fresh = [self._verdicts.get(used[key], []) for key in used if key not in known]
-        failures = [failure for several in fresh for one in several if (failure := one(item))]
-        if failures:
-            failures.sort(key=lambda failure: failure.again)
-            fail(item, joined([failure.text for failure in failures]))
-        return set(used)
+    def _failures(
+        self, item: pytest.Item, definitions: Sequence[pytest.FixtureDef[Any]]
+    ) -> list[str]:
+        verdicts = [verdict for one in definitions for verdict in self._verdicts.get(one, ())]
+        failures = [failure for verdict in verdicts if (failure := verdict(item))]
+        failures.sort(key=lambda failure: failure.again)
+        return [failure.text for failure in failures]
 
 
 class _BySuite:

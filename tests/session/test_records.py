@@ -125,6 +125,41 @@ def test_a_model_that_differs_fails_the_tests_that_use_it(recorded, workers):
         )
 
 
+def test_a_mark_and_a_record_do_not_hide_each_other(recorded):
+    change(recorded)
+    marked = "@pytest.mark.layercount(max=3)\ndef test_net(net)"
+    change(recorded, "def test_net(net)", marked)
+    result = recorded.runpytest_inprocess("--layercount-against=r.json", "-k", "test_net and plain")
+    result.assert_outcomes(failed=1, deselected=10)
+    result.stdout.fnmatch_lines(
+        ["plain: 7 layers > max 3 (+4)", "also: net[[]plain[]]: 7 layers each, 1 difference"]
+    )
+
+
+LATE = """
+import pytest
+from tests.kept.models import edited, plain_net
+
+SIZE = (3, 3)
+
+@pytest.fixture
+def late():
+    return edited(plain_net(), "Conv2D", kernel_size=SIZE)
+
+def test_it(request):
+    request.getfixturevalue("late")
+"""
+
+
+def test_a_model_that_the_body_asks_for_is_compared(suite):
+    suite.makepyfile(test_it=LATE)
+    suite.runpytest_inprocess("--layercount-record=r.json").assert_outcomes(passed=1)
+    change(suite)
+    result = suite.runpytest_inprocess("--layercount-against=r.json")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Failed: late: 7 layers each, 1 difference"])
+
+
 def test_expected_differences(recorded):
     change(recorded)
     ini = recorded.path / "tox.ini"
