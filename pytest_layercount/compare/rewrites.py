@@ -17,8 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pytest_layercount.compare.form import Form, Item
-from pytest_layercount.compare.meanings import IN_KERAS_2
-from pytest_layercount.compare.vocabulary import constants, function, kind, relu6
+from pytest_layercount.compare.vocabulary import IN_KERAS_2, constants, function, kind, relu6
 from pytest_layercount.model.graph import Layer
 from pytest_layercount.model.layers.base import is_first
 
