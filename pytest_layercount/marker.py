@@ -15,7 +15,6 @@ from pytest_layercount.checks.arguments import (
     checked,
     guess_keyword,
 )
-from pytest_layercount.checks.baseline import Asked, check_baseline, default_name
 from pytest_layercount.checks.layercount import (
     LIMITS,
     NO_LIMIT,
@@ -58,7 +57,7 @@ def read_rule(item: pytest.Item) -> Rule | None:
     if not marks:
         return None
     suite = settings(item.config).limits
-    merged: dict[str, Any] = suite
+    merged = dict(suite)
     for given in marks:
         merged = _override(merged, given)
     if not limited(merged):
@@ -176,6 +175,8 @@ def _judge_limits(_item: pytest.Item, subject: Subject, rule: Rule) -> None:
 def _judge_growth(item: pytest.Item, subject: Subject, rule: Rule) -> None:
     asked = rule.limits
     if asked.max_growth is not None:
+        from pytest_layercount.checks.baseline import Asked, check_baseline, default_name
+
         what = Asked((asked.count,), asked.max_growth, folded=asked.folded)
         check_baseline(
             item,

@@ -16,9 +16,9 @@ class Measure(NamedTuple):
     name in a ``LayerCount`` and ``metric`` in a baseline. ``read`` says what a limit may be
     written as: ``"whole"`` like 50, ``"size"`` like 5M, ``"bytes"`` like 20MB. ``noun`` and
     ``unit`` say how it is told; where it is ``rough``, its last digits do not matter to a
-    reader. ``most`` begins the line that says which layers have the most of it. ``of_weights``
-    is one that weights add up to, so that all of them must be known. ``unknown`` is the
-    attribute of a ``LayerCount`` that lists the layers of which it is not known.
+    reader. ``most`` begins the line that says which layers have the most of it, if layers have
+    any. ``of_weights`` is one that weights add up to, so that all of them must be known.
+    ``unknown`` is the attribute of a ``LayerCount`` that says of which layers it is not known.
     """
 
     keyword: str
@@ -26,7 +26,7 @@ class Measure(NamedTuple):
     metric: str
     noun: str
     help: str
-    most: str
+    most: str = ""
     read: Literal["whole", "size", "bytes"] = "size"
     unit: str = ""
     rough: bool = False
@@ -38,6 +38,11 @@ class Measure(NamedTuple):
         from pytest_layercount.text import rounded, size
 
         return f"{rounded(value)}{self.unit}" if self.rough else f"{size(value)}{self.unit}"
+
+    def unknown_of(self, measured: object) -> Mapping[str, str]:
+        """The layers of a ``LayerCount`` of which it is not known, and why."""
+        layers: Mapping[str, str] = getattr(measured, self.unknown) if self.unknown else {}
+        return layers
 
 
 _ROWS = (

@@ -1,7 +1,7 @@
 """What holds for a whole run: the keys of the configuration file and the options.
 
-A field of :class:`Settings` is both: ``max`` is the key ``layercount_max`` and the
-option ``--layercount-max``. To add one is to add its line there.
+A field of :class:`Settings` is both: ``auto`` is the key ``layercount_auto`` and the option
+``--layercount-auto``. To add one is to add its line there. So is each limit of the measures.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -42,14 +42,9 @@ class _Key(NamedTuple):
     flag: str = ""
 
 
-def _limit(name: str, help_: str, metavar: str = "N") -> Any:
+def _limit(name: str, help_: str) -> _Key:
     """A limit that a mark may set as well, by the same name and checked the same way."""
-    return _value(lambda value: _checked(name, value), help_, metavar)
-
-
-def _measure(keyword: str) -> Any:
-    """A limit on what a model costs."""
-    return _limit(keyword, MEASURES[keyword].help)
+    return _Key(lambda value: _checked(name, value), help_, _TEXT, {"metavar": "N"})
 
 
 def _value(read: Callable[[str], Any], help_: str, metavar: str) -> Any:
@@ -131,12 +126,8 @@ def _checked(name: str, value: str | int) -> Any:
 class Settings:
     """What the configuration file and the command line say, the command line winning."""
 
-    max: int | None = _limit("max", "a maximum for the layers of every model judged")
-    max_parameters: int | None = _measure("max_parameters")
-    max_trainable: int | None = _measure("max_trainable")
-    max_bytes: int | None = _measure("max_bytes")
-    max_depth: int | None = _measure("max_depth")
-    max_macs: int | None = _measure("max_macs")
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """The limits of the whole suite, by the keywords of a mark."""
     auto: bool = _flag("judge every model that a fixture returns, without any mark")
     strict_baselines: bool = _flag("fail a complete run that leaves baselines unused")
     update: Update | None = _command(  # noqa: RUF009 -- a field
@@ -168,12 +159,15 @@ class Settings:
     trust_stored_code: bool = _flag("load model files that hold Python code, which runs it")
     pictures: str | None = _value(str, "write a picture of each model that fails here", "DIR")
 
-    @property
-    def limits(self) -> dict[str, Any]:
-        """The limits of the whole suite, as keywords of a mark."""
-        given = {limit: getattr(self, limit) for limit in ("max", *MEASURES)}
-        return {limit: value for limit, value in given.items() if value is not None}
 
+_LIMITS = {
+    "max": _limit("max", "a maximum for the layers of every model judged"),
+    **{keyword: _limit(keyword, measure.help) for keyword, measure in MEASURES.items()},
+}
+KEYS: Mapping[str, _Key] = _LIMITS | {
+    one.name: one.metadata["key"] for one in fields(Settings) if one.metadata
+}
+"""How each setting is given, by its name."""
 
 _STASH = pytest.StashKey[Settings]()
 
@@ -181,8 +175,8 @@ _STASH = pytest.StashKey[Settings]()
 def add(parser: pytest.Parser) -> None:
     """Make the keys and options known to pytest."""
     group = parser.getgroup("layercount", "structure of Keras models")
-    for one, key in _keys():
-        name, option = _ini(one), _option(one, key)
+    for setting, key in KEYS.items():
+        name, option = _ini(setting), _option(setting)
         group.addoption(option, dest=name, default=None, help=key.help, **key.option)
         if key.ini:
             parser.addini(name, key.help, type=key.ini, default=None)
@@ -190,10 +184,9 @@ def add(parser: pytest.Parser) -> None:
 
 def read(config: pytest.Config) -> None:
     """Read and check what was given; a mistake is a usage error."""
-    given = {one.name: _given(config, one, key) for one, key in _keys()}
-    config.stash[_STASH] = Settings(
-        **{name: value for name, value in given.items() if value is not None}
-    )
+    given = {name: value for name in KEYS if (value := _given(config, name)) is not None}
+    limits = {name: given.pop(name) for name in _LIMITS if name in given}
+    config.stash[_STASH] = Settings(**given, limits=limits)
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -228,31 +221,28 @@ def shows_folds(config: pytest.Config) -> bool:
     )
 
 
-def _keys() -> list[tuple[Field[Any], _Key]]:
-    return [(one, one.metadata["key"]) for one in fields(Settings)]
+def _ini(name: str) -> str:
+    return f"layercount_{name}"
 
 
-def _ini(one: Field[Any]) -> str:
-    return f"layercount_{one.name}"
+def _option(name: str) -> str:
+    return KEYS[name].flag or f"--{_ini(name)}".replace("_", "-")
 
 
-def _option(one: Field[Any], key: _Key) -> str:
-    return key.flag or f"--{_ini(one)}".replace("_", "-")
-
-
-def _given(config: pytest.Config, one: Field[Any], key: _Key) -> Any:
+def _given(config: pytest.Config, name: str) -> Any:
     """What the command line says, or else the file, read and checked."""
-    written = config.getoption(_ini(one))
+    key = KEYS[name]
+    written = config.getoption(_ini(name))
     if written is not None:
-        return _read(key, _option(one, key), written)
+        return _read(key, _option(name), written)
     if key.ini is None:
         return None
     try:
-        written = config.getini(_ini(one))
+        written = config.getini(_ini(name))
     except (TypeError, ValueError, pytest.UsageError) as error:
         problem = "must be true or false" if key.ini == "bool" else str(error)
-        raise _bad(_ini(one), problem, config) from None
-    return None if written is None else _read(key, _ini(one), written, config)
+        raise _bad(_ini(name), problem, config) from None
+    return None if written is None else _read(key, _ini(name), written, config)
 
 
 def _read(key: _Key, name: str, written: Any, config: pytest.Config | None = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_layercount.settings import Settings, settings
+from pytest_layercount.settings import KEYS, Settings, settings
 from tests.conftest import ROOT
 
 NOT_A_SIZE = "must be a whole number like 5_000_000, or text like '300k', '5M', '1.2B'"
@@ -19,7 +19,7 @@ def configured(suite: pytest.Pytester, ini: str = "", *options: str) -> Settings
 def test_nothing_given(suite):
     found = configured(suite)
     assert found == Settings()
-    assert (found.max, found.auto, found.update, found.limits) == (None, False, None, {})
+    assert (found.auto, found.update, found.limits) == (False, None, {})
 
 
 TWO = "layercount_max = 150\nlayercount_max_parameters = 5M\n"
@@ -57,7 +57,8 @@ FLAGS = "layercount_max = 9\nlayercount_auto = yes\nlayercount_strict_baselines 
 )
 def test_what_is_given(suite, ini, options, expected):
     found = configured(suite, ini, *options)
-    assert {name: getattr(found, name) for name in expected} == expected
+    given = vars(found) | found.limits
+    assert {name: given[name] for name in expected} == expected
 
 
 def test_limits_are_those_of_a_mark(suite):
@@ -109,7 +110,7 @@ def test_a_mistake_is_a_usage_error_of_one_sentence(suite, ini, options, sentenc
 def test_every_key_and_option_is_listed_with_what_it_is_for(suite):
     result = suite.runpytest_inprocess("--help")
     text = result.stdout.str()
-    for name in Settings.__dataclass_fields__:
+    for name in KEYS:
         option = {"models": "model", "expected_differences": "expected-difference"}.get(
             name, name
         ).replace("_", "-")
@@ -125,4 +126,4 @@ def test_numbers_and_truths_of_pytest_toml_need_no_quotes(suite):
     lines += ["layercount_max_parameters = '5k'", "layercount_auto = true"]
     (suite.path / "pytest.toml").write_text("\n".join(lines))
     found = settings(suite.parseconfigure())
-    assert (found.max, found.max_parameters, found.auto) == (9, 5000, True)
+    assert (found.limits, found.auto) == ({"max": 9, "max_parameters": 5000}, True)

@@ -106,7 +106,7 @@ class Limits:
         for name, limit in self.measures.items():
             measure = MEASURES[name]
             value = getattr(measured, measure.attribute)
-            kept = value <= limit and not (measure.unknown and getattr(measured, measure.unknown))
+            kept = value <= limit and not measure.unknown_of(measured)
             yield Limit(name, measure.attribute, limit, value, kept, self.folded)
         for type_, limit in self.types.items():
             value = measured.number_of(type_)
@@ -184,7 +184,7 @@ def failure_text(
         f"counted: {NOUNS[measured.count]} of {where}{after}, {measured.keras}",
         *_by_type(measured),
         *held(measured, broken),
-        *_uncounted(measured, broken),
+        *_unknown(measured, broken),
         *more,
         *([] if options else _hint(measured, broken)),
         *_accepted(_options(broken) if options else _arguments(measured, broken)),
@@ -195,7 +195,7 @@ def fact(limit: Limit, measured: LayerCount) -> str:
     """What was counted, the limit, and by how much."""
     value, most = limit.value, limit.limit
     if measure := MEASURES.get(limit.name):
-        if measure.unknown and (unknown := getattr(measured, measure.unknown)):
+        if unknown := measure.unknown_of(measured):
             return f"{number(len(unknown), 'layer')} without a known number of {measure.noun}"
         written, bound, more = map(measure.written, (value, most, value - most))
         return f"{written} {measure.noun} > max {bound} (+{more})"
@@ -214,7 +214,7 @@ def large(graph: ModelGraph, broken: Sequence[Limit]) -> list[str]:
             way = [layer.path for layer in longest_way(graph)]
             shown = way if len(way) <= 2 * WAY else [*way[:WAY], "...", *way[-WAY:]]
             lines.append(f"{measure.most}: {' > '.join(shown)}")
-        elif shares := largest(graph, measure.attribute):
+        elif measure.most and (shares := largest(graph, measure.attribute)):
             parts = [f"{measure.written(share)} {layer.path}" for layer, share in shares]
             lines.append(f"{measure.most}: {some(parts, LARGEST)}")
     return lines
@@ -242,10 +242,11 @@ def unseen(paths: Sequence[str]) -> list[str]:
     return [f"what is inside cannot be seen: {some(paths, 3)}; {advice}"]
 
 
-def _uncounted(measured: LayerCount, broken: Sequence[Limit]) -> list[str]:
-    if not any(limit.name == "max_macs" for limit in broken):
-        return []
-    return cut([f"not known: {path}: {why}" for path, why in measured.uncounted.items()], 4)
+def _unknown(measured: LayerCount, broken: Sequence[Limit]) -> list[str]:
+    """The layers of which a number beyond its limit is not known, and why."""
+    measures = (MEASURES[limit.name] for limit in broken if limit.name in MEASURES)
+    unknown = [pair for measure in measures for pair in measure.unknown_of(measured).items()]
+    return cut([f"not known: {path}: {why}" for path, why in unknown], 4)
 
 
 def _by_type(measured: LayerCount) -> list[str]:
@@ -272,7 +273,7 @@ def _arguments(measured: LayerCount, broken: Sequence[Limit]) -> str:
     plain: dict[str, int | None] = {}
     for limit in (limit for limit in broken if limit.name != "types"):
         measure = MEASURES.get(limit.name)
-        unknown = measure and measure.unknown and getattr(measured, measure.unknown)
+        unknown = measure and measure.unknown_of(measured)
         plain[limit.name] = None if unknown else limit.value
     over = [limit for limit in broken if limit.name == "types" and limit.value > limit.limit]
     types = {limit.of: limit.value for limit in over}
