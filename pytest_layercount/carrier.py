@@ -15,8 +15,6 @@ from typing import Any, Literal, Protocol, TypedDict
 
 import pytest
 
-from pytest_layercount.text import printable
-
 NAME = "layercount"
 """The attribute of a report, and the key of a worker's input and output."""
 
@@ -110,6 +108,8 @@ def name_subtest(report: pytest.TestReport) -> None:
     if subtest:
         loaded = json.loads(getattr(report, NAME))
         for judgement in loaded.get("reports", ()):
+            from pytest_layercount.text import printable
+
             judgement["subtest"] = judgement["subtest"] or printable(subtest)
         setattr(report, NAME, json.dumps(loaded))
 
