@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -28,6 +28,17 @@ class Failed(PytestFailed, AssertionError):
 
     def __init__(self, msg: str | None = None, pytrace: bool = True) -> None:
         super().__init__(None if msg is None else printable(msg), pytrace)
+
+
+class Failure(NamedTuple):
+    """What is wrong with a model. ``again`` says that another test has told it whole."""
+
+    text: str
+    again: bool = False
+
+
+Verdict = Callable[[pytest.Item], Failure | None]
+"""What is wrong with a model that a test uses."""
 
 
 # unittest's own marks act inside the call of a test. Our verdict comes before it, and has to

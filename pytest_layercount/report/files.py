@@ -67,11 +67,6 @@ def report_text(suffix: str, summary: Summary, drawings: Path | None = None) -> 
     return html(summary, versions(), drawings)
 
 
-def could_not_write(path: Path | str, error: OSError) -> str:
-    """What was to be written at the end of the run."""
-    return f"layercount could not write {path}: {error.strerror or error}"
-
-
 def write(file: Path, text: str) -> None:
     """Write ``file`` whole or not at all."""
     with beside(file) as made:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import beside
+from pytest_layercount.report import words
 
 if TYPE_CHECKING:
     from pytest_layercount.checks.judgement import Judgement
@@ -82,7 +83,6 @@ def pictures_of_failures(
     judgements: Iterable[Judgement], drawings: Path, folder: Path
 ) -> Iterator[str]:
     """Write a picture of each model that failed; yield where it is, or why there is none."""
-    from pytest_layercount.report.files import could_not_write
     from pytest_layercount.report.graphviz import run_dot
 
     for judgement in judgements:
@@ -97,7 +97,7 @@ def pictures_of_failures(
         except LayercountError as error:
             yield str(error)
         except OSError as error:
-            yield could_not_write(file, error)
+            yield words.could_not_write(file, error)
         else:
             yield str(file)
 

@@ -8,6 +8,8 @@ from pytest_layercount.measures import BY_ATTRIBUTE
 from pytest_layercount.text import number, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_layercount.checks.judgement import Facts, Growth, Limit
     from pytest_layercount.report.summary import Row, Summary
 
@@ -132,3 +134,8 @@ def title(row: Row) -> str:
 def since(growth: Growth) -> str:
     """What a model was when its baseline was written."""
     return f"Since {growth.baseline}: {growth.layers} layers, {size(growth.parameters)} parameters"
+
+
+def could_not_write(path: Path | str, error: OSError) -> str:
+    """What was to be written at the end of the run."""
+    return f"layercount could not write {path}: {error.strerror or error}"

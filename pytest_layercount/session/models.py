@@ -8,8 +8,8 @@ and only of the test that happened to come first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 from pytest_layercount import carrier
 from pytest_layercount.checks.layercount import Limits, check_limits
 from pytest_layercount.checks.subject import Subject
-from pytest_layercount.failure import Failed, fail, skips_itself
+from pytest_layercount.failure import Failed, Failure, Verdict, fail, skips_itself
 from pytest_layercount.fixture_models import (
     FixtureModel,
     Place,
@@ -31,17 +31,6 @@ from pytest_layercount.report.judging import judged
 from pytest_layercount.settings import settings
 
 OF_THE_SUITE = "a limit of the whole suite; a mark on the test replaces it"
-
-
-class Failure(NamedTuple):
-    """What is wrong with a model. ``again`` says that another test has told it whole."""
-
-    text: str
-    again: bool = False
-
-
-Verdict = Callable[[pytest.Item], Failure | None]
-"""What is wrong with a model that a test uses."""
 
 
 class Judge(Protocol):

@@ -18,12 +18,12 @@ import pytest
 from pytest_layercount import carrier
 from pytest_layercount.checks.record import Reference, read_reference, stale
 from pytest_layercount.errors import LayercountError, ModelError, with_its_type
+from pytest_layercount.failure import Failure, Verdict
 from pytest_layercount.files import no_place
 from pytest_layercount.fixture_models import FixtureModel, Place
 from pytest_layercount.kept.record import ModelRecord, Record, by_name
 from pytest_layercount.kept.record_file import model_data, model_from, write_record
 from pytest_layercount.report.files import check_place
-from pytest_layercount.session.models import Failure, Verdict
 from pytest_layercount.settings import settings
 from pytest_layercount.text import cut, number, printable, some
 

@@ -58,8 +58,9 @@ class Reports:
         """Write the reports that were asked for, and the summary of a step on GitHub."""
         if not (self._found or self.files):
             return True
-        from pytest_layercount.report.files import could_not_write, report_text, write
+        from pytest_layercount.report.files import report_text, write
         from pytest_layercount.report.summary import summarize
+        from pytest_layercount.report.words import could_not_write
 
         summary = summarize(self.judgements())
         changes, all_written = settings(session.config).report_changes, True
