@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_layercount.checks.arguments import Allowance, ArgumentError, check_known
 from pytest_layercount.checks.judgement import Limit
-from pytest_layercount.checks.subject import Subject, said_plainly, with_closed_seen
+from pytest_layercount.checks.subject import Subject, said_plainly
 from pytest_layercount.measures import MEASURES, NOUNS
 from pytest_layercount.model.count import (
     Count,
@@ -18,6 +18,7 @@ from pytest_layercount.model.count import (
     longest_way,
     require_parameters,
 )
+from pytest_layercount.opening import with_closed_seen
 from pytest_layercount.text import cut, headline, note_lines, number, page, some
 
 if TYPE_CHECKING:

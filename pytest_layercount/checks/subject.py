@@ -1,7 +1,4 @@
-"""A model while it is judged: read once, with errors a reader can act on.
-
-The engine is imported here and only when a model is there to be judged.
-"""
+"""A model while it is judged: read once, with errors a reader can act on."""
 
 from __future__ import annotations
 
@@ -12,20 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_layercount import opening
 from pytest_layercount.checks.judgement import Facts, Growth, Judgement, Limit
-from pytest_layercount.errors import ModelError, reading_needs_tensorflow, with_its_type
-from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.errors import ModelError, with_its_type
+from pytest_layercount.opening import framework_for
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.source import Source
     from pytest_layercount.folding.plan import Plan
+    from pytest_layercount.model.graph import ModelGraph
 
     Draw = Callable[[ModelGraph, Plan], tuple[str, str]]
     """Leaves drawings, of a model before and after folding and of what failed: their names."""
 
 _NOT_DRAWN = ("", "")
-
-FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "h5py")
 
 
 @dataclass
@@ -49,7 +46,8 @@ class Subject:
         """Its structure."""
         __tracebackhide__ = True
         if self._graph is None:
-            self._graph = read(self.model)
+            with said_plainly(self.model):
+                self._graph = opening.structure(self.model)
         return self._graph
 
     def source(self) -> Source:
@@ -64,7 +62,8 @@ class Subject:
         __tracebackhide__ = True
         self.graph()
         if self._plan is None:
-            self._plan = plan(self.model)
+            with said_plainly(self.model):
+                self._plan = opening.plan(self.model)
         return self._plan
 
     def fail(self, text: str) -> NoReturn:
@@ -115,85 +114,18 @@ class Subject:
         from pytest_layercount.checks.facts import renamed, with_plan
 
         try:
-            plan = self._plan or structural_plan(self.model, graph)
+            plan = self._plan or opening.structural_plan(self.model, graph)
             graph, plan = renamed(graph, plan, name)
             return with_plan(numbers, plan), draw(graph, plan) if draw else _NOT_DRAWN
         except Exception as error:  # noqa: BLE001 -- whatever a user's rule raises
             return replace(numbers, unplanned=with_its_type(error)), _NOT_DRAWN
 
 
-def read(model: Any) -> ModelGraph:
-    """The structure of ``model``."""
-    __tracebackhide__ = True
-    with said_plainly(model):
-        from pytest_layercount.model import readers
-
-        if not _is_live(model):
-            return readers.read_graph(model)
-        from pytest_layercount.folding.cache import graph_of
-
-        return graph_of(model)
-
-
-def with_closed_seen(model: Any, graph: ModelGraph) -> ModelGraph:
-    """The structure, from the model loaded where its file does not tell what layers hold."""
-    __tracebackhide__ = True
-    if not (isinstance(model, (str, Path)) and any(layer.closed for layer in graph.every())):
-        return graph
-    from pytest_layercount.model import readers
-
-    try:
-        return readers.read_graph(readers.live_model(model))
-    except ModelError:
-        return graph  # which says itself what it does not tell
-
-
 def read_source(model: Any) -> Source:
     """The structure of ``model``, and its weights where they can be read."""
     __tracebackhide__ = True
     with said_plainly(model):
-        from pytest_layercount.compare.source import source_of
-
-        return source_of(model)
-
-
-def plan(model: Any) -> Plan:
-    """What folds in ``model``; its values decide where the structure cannot."""
-    __tracebackhide__ = True
-    with said_plainly(model):
-        if not _is_live(model):
-            from pytest_layercount.folding import plan_fold
-
-            return plan_fold(model, resolve=not isinstance(model, ModelGraph))
-        from pytest_layercount.folding.cache import plan_of
-
-        return plan_of(model)
-
-
-def structural_plan(model: Any, graph: ModelGraph) -> Plan:
-    """What folds in ``model``, which was read as ``graph``, for a report alone.
-
-    Weights are read only where the structure cannot decide.
-    """
-    from pytest_layercount.folding.planner import plan_graph
-
-    if graph.seen == "one call":
-        return plan_graph(graph, passes=())
-    if not _is_live(model):
-        return plan_graph(graph)
-    from pytest_layercount.folding.cache import structural_plan_of
-
-    try:
-        return structural_plan_of(model)
-    except ModelError:  # What only counts layers must not fail for this.
-        return plan_graph(graph)
-
-
-def _is_live(model: object) -> bool:
-    """Whether it is a Keras model, which is read once for as long as it stays as it is."""
-    from pytest_layercount.model.keras.adapter import generation
-
-    return generation(model) is not None
+        return opening.source(model)
 
 
 class said_plainly:  # noqa: N801  used as a word in a with statement
@@ -204,18 +136,19 @@ class said_plainly:  # noqa: N801  used as a word in a with statement
     """
 
     def __init__(self, model: object) -> None:
-        self.model = model
+        self._needs = framework_for(model)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         __tracebackhide__ = True
+        try:
+            self._needs.__exit__(kind, error, trace)
+        except ModelError as missing:
+            error = missing
         if isinstance(error, ModelError):
             _fail(str(error))
-        missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-        if missing.partition(".")[0] in FRAMEWORKS:
-            _fail(reading_needs_tensorflow(self.model))
 
 
 def _fail(text: str) -> NoReturn:

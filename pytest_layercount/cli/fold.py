@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount import opening
 from pytest_layercount.checks.foldable import BATCH_NORMS, foldability, reasons
 from pytest_layercount.checks.layercount import unseen
 from pytest_layercount.cli.answer import Answer, counted, declare, planned
 from pytest_layercount.cli.files import check_target
-from pytest_layercount.cli.models import MODEL, framework_for, named
+from pytest_layercount.cli.models import MODEL, named
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.errors import ModelError
 from pytest_layercount.files import replaced
@@ -105,12 +106,11 @@ def _folded(options: argparse.Namespace) -> tuple[LayerCount, LayerCount, Plan, 
     passes = options.passes or PASSES
     outputs = [int(one) if one.isdecimal() else one for one in options.output or ()] or None
     model = named(options.model)
-    with quiet(), framework_for(options.model):
+    with quiet(), opening.framework_for(options.model):
         if isinstance(model, Path) and options.out is None and not options.unshare:
             from pytest_layercount.folding.passes.outputs import keep_outputs
-            from pytest_layercount.model.readers import read_graph
 
-            graph = read_graph(model)
+            graph = opening.structure(model)
             kept = graph if outputs is None else keep_outputs(graph, outputs)
             plan = plan_graph(kept, passes=passes)
             return count_graph(graph), count_graph(plan.graph), plan, None

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount import opening
 from pytest_layercount.cli.answer import Answer, counted, declare, explained
 from pytest_layercount.cli.answer import planned as plan_facts
 from pytest_layercount.cli.files import check_target
-from pytest_layercount.cli.models import MODEL, framework_for, named, planned, source
+from pytest_layercount.cli.models import MODEL, named, planned, source
 from pytest_layercount.cli.quiet import quiet
 from pytest_layercount.files import replaced
 from pytest_layercount.model.count import count_graph
@@ -62,12 +63,11 @@ def run(options: argparse.Namespace) -> Answer:
 
 
 def _folded(options: argparse.Namespace) -> Answer:
-    from pytest_layercount.model.readers import read_graph
     from pytest_layercount.report.drawing import dot_text
 
     model = named(options.model)
-    with quiet(), framework_for(options.model):
-        graph = read_graph(model)
+    with quiet():
+        graph = opening.structure(model)
     plan = planned(model, options.model)
     text = dot_text(graph, plan)
     before, after = count_graph(graph), count_graph(plan.graph)

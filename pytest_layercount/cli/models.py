@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_layercount import opening
 from pytest_layercount.cli.quiet import quiet
-from pytest_layercount.errors import ModelError, reading_needs_tensorflow
 from pytest_layercount.model.graph import ModelGraph
+from pytest_layercount.opening import framework_for
 from pytest_layercount.target import parse_target
 
 if TYPE_CHECKING:
@@ -35,20 +36,16 @@ def named(text: str) -> Any:
 
 def structure(text: str) -> ModelGraph:
     """The structure of the model that ``text`` names."""
-    from pytest_layercount.model.readers import read_graph
-
     model = named(text)
-    with quiet(), framework_for(text):
-        return read_graph(model)
+    with quiet():
+        return opening.structure(model)
 
 
 def source(text: str) -> Source:
     """The structure of the model that ``text`` names, and its weights where they can be read."""
-    from pytest_layercount.compare.source import source_of
-
     model = named(text)
-    with quiet(), framework_for(text):
-        return source_of(model)
+    with quiet():
+        return opening.source(model)
 
 
 def planned(model: Any, text: str) -> Plan:
@@ -59,19 +56,3 @@ def planned(model: Any, text: str) -> Plan:
         plan = plan_fold(model)
         undecided = plan.conditional and not isinstance(model, ModelGraph)
         return plan_fold(model, resolve=True) if undecided else plan
-
-
-class framework_for:  # noqa: N801  used as a word in a with statement
-    """Say in a sentence that reading the model ``text`` needs a framework that is missing."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, ModuleNotFoundError):
-            root = (error.name or "").partition(".")[0]
-            if root in ("h5py", "keras", "tensorflow", "tf_keras"):
-                raise ModelError(reading_needs_tensorflow(self.text)) from error

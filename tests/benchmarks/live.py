@@ -11,15 +11,14 @@ from tests.kerases import load_keras
 
 
 def counting() -> Iterator[Row]:
-    from pytest_layercount import count_layers
-    from pytest_layercount.checks import subject
+    from pytest_layercount import count_layers, opening
 
     for name, goal in (("ResNet152V2", 5.0), ("NASNetLarge", 10.0)):
         model = application(name)
         took = cpu(lambda model=model: count_layers(model), 7)
         yield Row(f"read and count {name}", 1e3 * took, "ms", goal, f"{len(model.layers)} layers")
-        subject.read(model)
-        took = cpu(lambda model=model: [subject.read(model) for _ in range(10)], 5) / 10
+        opening.structure(model)
+        took = cpu(lambda model=model: [opening.structure(model) for _ in range(10)], 5) / 10
         yield Row(f"judge {name} again", 1e3 * took, "ms", 1.0)
         summary = cpu(lambda model=model: model.summary(print_fn=lambda *_, **__: None), 1)
         yield Row(f"model.summary() of {name}", 1e3 * summary, "ms")
@@ -51,11 +50,11 @@ def folding(names: tuple[str, ...] = TEN) -> Iterator[Row]:
 
 def _judged_anew(model: Any) -> Any:
     """What ``assert_foldable`` asks for, of a model that it has not seen yet."""
-    from pytest_layercount.checks import subject
+    from pytest_layercount import opening
     from pytest_layercount.folding import cache
 
     cache._memories.clear()
-    return subject.plan(model)
+    return opening.plan(model)
 
 
 def _ms(seconds: float) -> str:

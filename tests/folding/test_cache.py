@@ -16,7 +16,7 @@ from tests.kerases import load_keras
 pytestmark = needs_keras
 
 if has_keras():
-    from pytest_layercount.checks import subject
+    from pytest_layercount import opening
     from pytest_layercount.folding import cache
     from pytest_layercount.model.count import count_graph
 
@@ -49,23 +49,23 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_all_share_one_graph_and_one_plan(counted: Counter[str]) -> None:
     model = small()
-    first = subject.plan(model)
-    assert subject.plan(model) is first
-    assert subject.read(model) is subject.read(model)
-    assert count_graph(subject.plan(model).graph, "layers").total == 1
+    first = opening.plan(model)
+    assert opening.plan(model) is first
+    assert opening.structure(model) is opening.structure(model)
+    assert count_graph(opening.plan(model).graph, "layers").total == 1
     assert counted == {"open_model": 1, "resolved_plan": 1}
 
 
 def test_a_layer_added_in_place_is_seen(counted: Counter[str]) -> None:
     model = small()
-    assert len(subject.plan(model).folds) == 1
+    assert len(opening.plan(model).folds) == 1
     model.add(load_keras().layers.ReLU())
     model.add(load_keras().layers.BatchNormalization())
-    assert len(subject.read(model).layers) == 5
-    assert len(subject.plan(model).folds) == 1
-    assert len(subject.plan(model).refusals) == 1
+    assert len(opening.structure(model).layers) == 5
+    assert len(opening.plan(model).folds) == 1
+    assert len(opening.plan(model).refusals) == 1
     model.pop()
-    assert not subject.plan(model).refusals
+    assert not opening.plan(model).refusals
     assert counted == {"open_model": 3, "resolved_plan": 3}
 
 
@@ -74,23 +74,23 @@ def test_a_layer_added_to_a_model_inside_is_seen() -> None:
     inner = small()
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.ReLU()(inner(image)))
-    before = subject.read(model)
-    assert subject.read(model) is before
+    before = opening.structure(model)
+    assert opening.structure(model) is before
     inner.layers[0].activation = keras.activations.relu
-    assert subject.read(model) is not before
-    assert subject.plan(model).refusals[0].reason == "activation"
+    assert opening.structure(model) is not before
+    assert opening.plan(model).refusals[0].reason == "activation"
 
 
 def test_a_layer_configured_otherwise_is_seen(counted: Counter[str]) -> None:
     model = small()
     conv, norm = model.get_layer("conv"), model.get_layer("bn")
-    assert subject.plan(model).folds
+    assert opening.plan(model).folds
     for epsilon in (1e-5, 1e-4, 1e-2):
         norm.epsilon = epsilon
-        layers = {layer.name: layer for layer in subject.read(model).layers}
+        layers = {layer.name: layer for layer in opening.structure(model).layers}
         assert layers["bn"].config["epsilon"] == epsilon
     conv.trainable = False
-    assert count_graph(subject.read(model)).trainable_parameters == 8
+    assert count_graph(opening.structure(model)).trainable_parameters == 8
     assert counted["open_model"] == 5
 
 
@@ -110,10 +110,10 @@ def test_a_layer_of_the_users_own_that_changed_is_seen(counted: Counter[str]) ->
     model = small(scaled)
     for factor in (2.0, 3.0):
         scaled.factor = factor
-        settings = subject.read(model).layers[-1].settings
+        settings = opening.structure(model).layers[-1].settings
         assert settings is not None
         assert settings["factor"] == factor
-        assert subject.read(model) is subject.read(model)
+        assert opening.structure(model) is opening.structure(model)
     assert counted["open_model"] == 2
 
 
@@ -123,20 +123,20 @@ def test_new_weights_make_a_new_plan(counted: Counter[str]) -> None:
     model = small(layers.MaxPooling2D(), layers.BatchNormalization(center=False, name="last"))
     last = model.get_layer("last")
     last.set_weights([np.full(4, 2.0), np.ones(4), np.ones(4)])
-    before = subject.plan(model)
-    assert subject.plan(model) is before
+    before = opening.plan(model)
+    assert opening.plan(model) is before
     last.set_weights([np.full(4, -2.0), np.ones(4), np.ones(4)])
-    after = subject.plan(model)
+    after = opening.plan(model)
     assert len(after.folds) == len(before.folds) - 1
     kernel, bias = model.get_layer("conv").get_weights()
     model.get_layer("conv").set_weights([kernel + np.inf, bias])
-    assert {refusal.reason for refusal in subject.plan(model).refusals} >= {"non-finite"}
+    assert {refusal.reason for refusal in opening.plan(model).refusals} >= {"non-finite"}
     assert counted == {"open_model": 1, "resolved_plan": 3}
 
 
 def test_models_are_freed() -> None:
     model = small()
-    subject.plan(model)
+    opening.plan(model)
     gone = weakref.ref(model), weakref.ref(model.get_layer("conv")), id(model)
     del model
     gc.collect()
@@ -150,11 +150,11 @@ def test_weights_of_every_type_are_told_apart(dtype: str) -> None:
     conv = keras.layers.Conv2D(4, 3, dtype=dtype)
     norm = keras.layers.BatchNormalization(dtype=dtype)
     model = keras.Sequential([keras.Input((8, 8, 3)), conv, norm])
-    first = subject.plan(model)
+    first = opening.plan(model)
     assert first.folds
-    assert subject.plan(model) is first
+    assert opening.plan(model) is first
     conv.set_weights([2 * weight for weight in conv.get_weights()])
-    assert subject.plan(model) is not first
+    assert opening.plan(model) is not first
 
 
 def test_a_channel_that_vanishes_in_half_precision_is_seen() -> None:
@@ -165,9 +165,9 @@ def test_a_channel_that_vanishes_in_half_precision_is_seen() -> None:
     norm.set_weights([np.full(2, 0.5), np.zeros(2), np.zeros(2), np.ones(2)])
     # Of both kernels float32 knows but one length.
     dense.set_weights([np.array([[100.0, 1e-3]] * 4)])
-    assert subject.plan(model).folds
+    assert opening.plan(model).folds
     dense.set_weights([np.array([[100.0, 1.1e-4]] * 4)])
-    assert [no.reason for no in subject.plan(model).refusals] == ["overflow"]
+    assert [no.reason for no in opening.plan(model).refusals] == ["overflow"]
 
 
 @pytest.mark.parametrize(("other", "reason"), [(np.inf, "non-finite"), (2e38, "overflow")])
@@ -177,16 +177,16 @@ def test_a_kernel_too_long_for_its_type_is_seen(other: float, reason: str) -> No
     norm.set_weights([np.full(4, 2.0), np.zeros(4), np.zeros(4), np.ones(4)])
     kernel, bias = conv.get_weights()
     conv.set_weights([np.full_like(kernel, 1e20), bias])
-    assert subject.plan(model).folds
+    assert opening.plan(model).folds
     conv.set_weights([np.full_like(kernel, other), bias])
-    assert [no.reason for no in subject.plan(model).refusals] == [reason]
+    assert [no.reason for no in opening.plan(model).refusals] == [reason]
 
 
 def test_kernels_that_nothing_folds_into_do_not_matter(counted: Counter[str]) -> None:
     model = small(load_keras().layers.Dense(3, name="last"))
-    first, last = subject.plan(model), model.get_layer("last")
+    first, last = opening.plan(model), model.get_layer("last")
     last.set_weights([last.get_weights()[0] + 1, last.get_weights()[1]])
-    assert subject.plan(model) is first
+    assert opening.plan(model) is first
     assert counted == {"open_model": 1, "resolved_plan": 1}
 
 
@@ -198,19 +198,19 @@ def test_every_weight_matters_where_a_user_may_have_a_rule() -> None:
             return x
 
     model = small(layers.Dense(3, name="last"), Own())
-    first, last = subject.plan(model), model.get_layer("last")
-    assert subject.plan(model) is first
+    first, last = opening.plan(model), model.get_layer("last")
+    assert opening.plan(model) is first
     last.set_weights([last.get_weights()[0] + 1, last.get_weights()[1]])
-    assert subject.plan(model) is not first
+    assert opening.plan(model) is not first
 
 
 def test_a_weight_that_was_added_is_seen() -> None:
     model = small()
-    first, norm = subject.plan(model), model.get_layer("bn")
+    first, norm = opening.plan(model), model.get_layer("bn")
     if hasattr(norm, "_tracker"):  # Keras 3 would not let a built layer have more
         norm._tracker.unlock()
     norm.add_weight(name="more", shape=(2,), initializer="zeros", trainable=False)
-    assert subject.plan(model) is not first
+    assert opening.plan(model) is not first
 
 
 def test_what_nobody_reads_of_a_layer_of_keras_may_change() -> None:
