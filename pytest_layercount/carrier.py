@@ -106,10 +106,10 @@ def name_subtest(report: pytest.TestReport) -> None:
         return
     subtest = (report.head_line or "").removeprefix(report.location[2]).strip()
     if subtest:
+        from pytest_layercount.text import printable
+
         loaded = json.loads(getattr(report, NAME))
         for judgement in loaded.get("reports", ()):
-            from pytest_layercount.text import printable
-
             judgement["subtest"] = judgement["subtest"] or printable(subtest)
         setattr(report, NAME, json.dumps(loaded))
 
