@@ -121,12 +121,12 @@ class AssertFoldable(_Assertion):
         self,
         model: Any,
         *,
-        types: Sequence[str] = ("BatchNormalization", "SyncBatchNormalization"),
+        types: Sequence[str] | None = None,
         except_: Mapping[str, str] | None = None,
         info: str | None = None,
         **unknown: NoReturn,
     ) -> Plan:
-        """Fail unless every layer of ``types`` folds; return the plan."""
+        """Fail unless every batch normalization folds, or layer of ``types``; return the plan."""
         __tracebackhide__ = True
         from pytest_layercount.checks.foldable import (
             check_exceptions,

@@ -107,7 +107,12 @@ def foldability(plan: Plan, types: Sequence[str], except_: Mapping[str, str]) ->
 
 
 def check_types(types: object) -> tuple[str, ...]:
-    """``types`` as a tuple of class names; a lone string is a mistake."""
+    """``types`` as a tuple of class names, those of batch normalizations if there are none.
+
+    A lone string is a mistake.
+    """
+    if types is None:
+        return BATCH_NORMS
     names = () if isinstance(types, str) or not isinstance(types, Sequence) else tuple(types)
     if not names or not all(isinstance(name, str) and name for name in names):
         problem = "must be a list or tuple of layer types, like ('BatchNormalization',)"

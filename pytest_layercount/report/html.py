@@ -1,24 +1,30 @@
 """The report as one page that needs no network: everything it shows is in it.
 
 Jinja2 escapes all text. The pictures are images and not part of the page, so that
-nothing in them can be; the page's own policy forbids scripts and requests.
+nothing in them can be; the page's own policy forbids scripts and requests. A page of
+pytest-html shows the numbers of the models with their tests.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_layercount.checks.judgement import Facts, Refused
+from pytest_layercount.checks.judgement import Facts, Judgement, Refused
 from pytest_layercount.folding.reasons import advice
 from pytest_layercount.report import words
 from pytest_layercount.report.pictures import laid_out
-from pytest_layercount.report.summary import Row, Summary
+from pytest_layercount.report.summary import Row, Summary, summarize
 from pytest_layercount.text import printable
+
+if TYPE_CHECKING:
+    import pytest
 
 NARROW = 1000
 """The points that a picture may be wide and still be read when it is made to fit."""
@@ -100,3 +106,21 @@ def _shown(picture: tuple[bytes, str]) -> Shown:
     width = re.search(rb'<svg width="(\d+)pt"', svg)
     address = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
     return Shown(address, narrow=width is not None and int(width[1]) <= NARROW)
+
+
+def add_extra(report: pytest.TestReport, judged: Sequence[Judgement]) -> None:
+    """Put a table of the models on ``report``."""
+    from pytest_html import extras
+
+    content = "".join(map(_numbers, summarize(judged).rows))
+    found = [*getattr(report, "extras", ()), extras.html(content)]
+    report.extras = found  # type: ignore[attr-defined]
+
+
+def _numbers(row: Row) -> str:
+    rows = [("model", row.name), *words.numbers(row), ("outcome", words.verdict(row))]
+    cells = (
+        f"<tr><td>{escape(printable(name))}</td><td>{escape(printable(text))}</td>"
+        for name, text in rows
+    )
+    return f'<table class="layercount">{"".join(cells)}</table>'

@@ -139,7 +139,7 @@ def show_with_test(
     item.user_properties += _properties(judgements, item.user_properties)
     report.user_properties = list(item.user_properties)
     if item.config.getoption("htmlpath", None):
-        from pytest_layercount.report.extra import add_extra
+        from pytest_layercount.report.html import add_extra
 
         add_extra(report, judgements)
 
