@@ -43,7 +43,7 @@ _KEYS = ("test", "name", "judged", "keras", "model", *METRICS)
 _UNREAD = ("top",)
 """What the lines do not say."""
 
-_KINDS: Mapping[str, tuple[bool, Seen]] = {
+KINDS: Mapping[str, tuple[bool, Seen]] = {
     "Functional": (False, "graph"),
     "Sequential": (True, "graph"),
     "seen in one call": (False, "one call"),
@@ -102,7 +102,7 @@ def written(baseline: Baseline) -> str:
         "name": baseline.name,
         "judged": baseline.judged,
         "keras": baseline.graph.keras,
-        "model": _kind(baseline.graph),
+        "model": kind_of(baseline.graph),
         **{name: str(baseline.numbers[name]) for name in METRICS},
     }
     said = [f"{key}: {value}" for key, value in head.items()]
@@ -122,10 +122,10 @@ def read(text: str) -> Baseline:
     end = next((n for n in range(start, len(found)) if not found[n]), len(found))
     head = _head(found[start:end], start + 1)
     body = found[end + 1 :]
-    if head["model"] not in _KINDS:
-        problem = f"must be one of {', '.join(_KINDS)}"
+    if head["model"] not in KINDS:
+        problem = f"must be one of {', '.join(KINDS)}"
         raise Malformed(start + 1 + _KEYS.index("model"), problem)
-    sequential, seen = _KINDS[head["model"]]
+    sequential, seen = KINDS[head["model"]]
     whole = found[0] == _TITLE
     graph = parse(head["keras"], sequential, seen, body, end + 2, whole=whole)
     given = {name: _number(head[name], start + 1 + _KEYS.index(name)) for name in METRICS}
@@ -138,9 +138,10 @@ def read(text: str) -> Baseline:
     return Baseline(head["test"], head["name"], head["judged"], graph, counted, whole)
 
 
-def _kind(graph: ModelGraph) -> str:
+def kind_of(graph: ModelGraph) -> str:
+    """What sort of model it is, as a file says it."""
     known = graph.sequential and graph.seen == "graph", graph.seen
-    return next(name for name, kind in _KINDS.items() if kind == known)
+    return next(name for name, kind in KINDS.items() if kind == known)
 
 
 def _head(said: Sequence[str], first: int) -> dict[str, str]:

@@ -21,17 +21,25 @@ from pytest_layercount.model.graph import Layer, ModelGraph, Node, Value, leaves
 from pytest_layercount.model.plain_settings import digest
 
 _NAME = re.compile(r"[\w.:-]+")
+_PATH = re.compile(r"[\w.:/-]+")
 _NUMBER = re.compile(r"_\d+$")
-MOST_NUMBERS = 16
-"""Longer constants are known by a digest."""
+MOST_NUMBERS, MOST_RECORDED = 16, 4096
+"""Longer constants are known by a digest, in baselines and in records."""
+
+SEALS = ("quantized", "lora", "tied")
+"""Why the weights of a layer must not be rewritten."""
 
 _UNTOLD = ("input", "input_layer", "keras_tensor")
 
 
-def lines(graph: ModelGraph) -> list[str]:
-    """The calls of ``graph``, a line each, and what it returns."""
+def lines(graph: ModelGraph, *, recorded: bool = False) -> list[str]:
+    """The calls of ``graph``, a line each, and what it returns.
+
+    A line of a record has the layer's path, the class of an operation and numbers as they
+    are; one of a baseline is to be read by people, and the same tomorrow.
+    """
     order = Form(graph).order()
-    writer = _Writer(order, counted="ops" if graph.seen == "graph" else "layers")
+    writer = _Writer(order, "ops" if graph.seen == "graph" else "layers", recorded=recorded)
     entries = [value.node for value in values_in(graph.inputs)]
     first: dict[int, int] = {}
     found = []
@@ -44,8 +52,11 @@ def lines(graph: ModelGraph) -> list[str]:
         text = f"{called}{writer.call(node, layer, line)} -> {_outputs(node)}"
         facts = ", ".join(_facts(node, None if again else layer))
         numbered = graph.seen == "traced function"  # TensorFlow numbers the names of users too
-        name = "" if again or numbered else given_name(layer)
-        found.append(" | ".join(filter(None, (text, facts, name))))
+        named = "" if again or numbered else given_name(layer)
+        columns = [text, facts, named]
+        if recorded:
+            columns[2:] = () if again else (_class_of(layer), _quoted(layer.path))
+        found.append(" | ".join(filter(None, columns)))
     ends = ", ".join(writer.literal(value, len(found)) for value in values_in(graph.outputs))
     return [*found, f"outputs({ends})"]
 
@@ -59,6 +70,20 @@ def given_name(layer: Layer) -> str:
     return layer.name if _NAME.fullmatch(layer.name) else ""
 
 
+def _class_of(layer: Layer) -> str:
+    """The class of an operation, which is called by its function."""
+    if layer.operation is None or layer.type == layer.operation:
+        return ""
+    return f"as {'' if layer.builtin else 'own.'}{_identifier(layer.type)}"
+
+
+def _quoted(path: str) -> str:
+    """A path as it is, or as Python writes it with no space, where it could be something else."""
+    if _PATH.fullmatch(path) and path not in SEALS:
+        return path
+    return repr(path).replace(" ", "\\x20")
+
+
 class _Writer:
     """Writes what is said about a call.
 
@@ -66,8 +91,8 @@ class _Writer:
     be if it counts as a layer. In a whole graph all do or none, as the Keras has it.
     """
 
-    def __init__(self, order: Sequence[int], counted: str) -> None:
-        self._order, self._counted = order, counted
+    def __init__(self, order: Sequence[int], counted: str, *, recorded: bool) -> None:
+        self._order, self._counted, self._recorded = order, counted, recorded
         self._places = {node: line for line, node in enumerate(order)}
 
     def layer(self, layer: Layer, entry: int = 0) -> str:
@@ -113,7 +138,8 @@ class _Writer:
             return f"{{{inner}}}"
         if isinstance(value, (list, tuple)):
             numbers = _numbers(value)
-            if numbers is not None and len(numbers) > MOST_NUMBERS:
+            most = MOST_RECORDED if self._recorded else MOST_NUMBERS
+            if numbers is not None and len(numbers) > most:
                 return repr(f"{len(numbers)} values {digest(numbers)}")
             inner = ", ".join(self.literal(one, line) for one in value)
             if isinstance(value, list):
@@ -124,7 +150,7 @@ class _Writer:
             return self.literal(array.tolist(), line)  # as files hold constants
         if hasattr(value, "as_numpy_dtype"):
             return repr(str(value.name))
-        return _scalar(array)
+        return _scalar(array, exact=self._recorded)
 
 
 def _numbers(tree: Sequence[Any]) -> list[float] | None:
@@ -135,16 +161,21 @@ def _numbers(tree: Sequence[Any]) -> list[float] | None:
     return [float(f"{float(leaf):.6g}") for leaf in found]
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any, *, exact: bool) -> str:
     if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
         return repr(value)
     if isinstance(value, float):
-        return repr(float(f"{value:.6g}")) if math.isfinite(value) else f"float('{value}')"
+        if not math.isfinite(value):
+            return f"float('{value}')"
+        return repr(float(value if exact else f"{value:.6g}"))
     if isinstance(value, slice):
-        return f"slice({', '.join(map(_scalar, (value.start, value.stop, value.step)))})"
-    return "..." if value is Ellipsis else "other"
+        parts = (_scalar(part, exact=exact) for part in (value.start, value.stop, value.step))
+        return f"slice({', '.join(parts)})"
+    if value is Ellipsis:
+        return "..."
+    return f"other({type(value).__name__!r})" if exact else "other"
 
 
 def _shown(layer: Layer) -> dict[str, Any]:
@@ -186,7 +217,9 @@ def _axes(type_: str, config: Mapping[str, Any], rank: int) -> dict[str, Any]:
 
 
 def _identifier(name: str) -> str:
-    return re.sub(r"\W", "_", name)
+    """The name of a class or function as Python may have it; a class made at run time has any."""
+    written = re.sub(r"\W", "_", name)
+    return written if written.isidentifier() and not keyword.iskeyword(written) else f"_{written}"
 
 
 def _outputs(node: Node) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_layercount.kept.defaults import with_defaults
+from pytest_layercount.kept.lines import SEALS
 from pytest_layercount.model.graph import Kind, Layer, ModelGraph, Node, Seen, Shape, Value
 from pytest_layercount.model.layers import row_of
 
 _OUTPUT = re.compile(r"(unknown|\([^()]*\))(?: (?!masked)(\w+))?( masked)?")
 _UP = re.compile(r"up([1-9]\d*)")
-_SEALS = ("quantized", "lora", "tied")
 _NOT_A_CALL = "is not the call of a layer as a baseline has it"
 _NOT_A_LINE = (
     ArithmeticError,
@@ -120,9 +120,9 @@ class _Reader:
         self.layers.append(
             Layer(
                 path=name or f"{layer.type.lower()}_{len(self.layers)}",
-                type=layer.type,
+                type=facts.get("type", layer.type),
                 kind=layer.kind,
-                builtin=layer.builtin,
+                builtin=facts.get("builtin", layer.builtin),
                 config=config,
                 operation=layer.operation,
                 sealed=facts.get("sealed"),
@@ -193,6 +193,8 @@ class _Reader:
                 return slice(*(self._value(arg) for arg in tree.args))
             if _is_name(tree.func, "float"):
                 return float(ast.literal_eval(tree.args[0]))
+            if _is_name(tree.func, "other"):
+                return f"other {ast.literal_eval(tree.args[0])}"
             return self._layer(tree)
         return ast.literal_eval(tree)
 
@@ -218,20 +220,24 @@ def _is_name(tree: ast.expr, name: str) -> bool:
 
 
 def _columns(columns: list[str]) -> tuple[dict[str, Any], str]:
-    """What stands behind the outputs: facts, if there are any, and the name."""
+    """What stands behind the outputs: facts and a class, if there are any, and the name."""
     facts: dict[str, Any] = {}
     for column in columns:
+        if column.startswith("as "):
+            type_ = column.removeprefix("as ")
+            facts |= {"type": type_.removeprefix("own."), "builtin": "own." not in type_}
+            continue
         try:
             facts |= dict(map(_fact, column.split(", ")))
         except ValueError:
             if column is not columns[-1] or " " in column:
                 raise
-            return facts, column
+            return facts, ast.literal_eval(column) if column[0] in "'\"" else column
     return facts, ""
 
 
 def _fact(text: str) -> tuple[str, Any]:
-    if text in _SEALS:
+    if text in SEALS:
         return "sealed", text
     if text in ("training=True", "training=False"):
         return "training", text == "training=True"

@@ -1,25 +1,30 @@
-"""Records as files: JSON, a line for each layer and each call, read back strictly.
+"""Records as files: JSON, with the lines of a model's structure, read back strictly.
 
 The format is documented in ``record.schema.json`` beside this file. ``version`` is
-raised when a key changes its meaning or goes; older versions stay readable.
+raised when a key changes its meaning or goes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.files import not_written, read_bytes, reason, replaced
-from pytest_layercount.kept import structure
+from pytest_layercount.kept.baseline import KINDS, kind_of
+from pytest_layercount.kept.lines import lines
+from pytest_layercount.kept.parse import Malformed, parse
 from pytest_layercount.kept.record import ModelRecord, Numbers, Record
+from pytest_layercount.model.graph import ModelGraph
 from pytest_layercount.text import json_text, short
 
 FORMAT = "pytest-layercount record"
-VERSION = 1
+VERSION = 2
 
 _WIDTH = 100
 _DAMAGED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -33,6 +38,10 @@ OTHER_WAYS = (
 
 class RecordError(LayercountError):
     """A record that cannot be read, written or compared."""
+
+
+class _WrongLine(ValueError):
+    """A line of a structure that is none."""
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
@@ -53,12 +62,16 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         raise _unreadable(path, why)
     version = data.get("version")
     if version != VERSION:
+        newer = type(version) is int and version > VERSION
         raise RecordError(
             f"{os.fspath(path)}: is a record of version {short(version)}, and this "
-            f"pytest-layercount reads version {VERSION}; update it, or record again"
+            f"pytest-layercount reads version {VERSION}; "
+            f"{'update it, or record again' if newer else 'record again'}"
         )
     try:
         return from_data(data)
+    except _WrongLine as wrong:
+        raise _unreadable(path, f"{wrong}; record it again") from None
     except _DAMAGED as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         why = f"it is damaged ({type(error).__name__}: {said[:60]}); record it again"
@@ -99,7 +112,7 @@ def to_data(record: Record) -> dict[str, Any]:
 def from_data(data: Mapping[str, Any]) -> Record:
     """The record that :func:`to_data` wrote."""
     return Record(
-        models={name: model_from(one) for name, one in data["models"].items()},
+        models={name: model_from(one, name) for name, one in data["models"].items()},
         tensorflow=data["tensorflow"],
         own_weights={"own": True, "seeded": False}[data["weights"]],
         seed=int(data["seed"]),
@@ -116,25 +129,42 @@ def model_data(one: ModelRecord) -> dict[str, Any]:
             **{count: one.count(count) for count in ("layers", "nodes", "top")},
             "parameters": one.parameters,
         },
-        "structure": structure.to_data(one.graph),
+        "name": one.graph.name,
+        "keras": one.graph.keras,
+        "kind": kind_of(one.graph),
+        "whole": all(layer.settings is not None for layer in one.graph.layers),
+        "top": dict(sorted(Counter(one.graph.top).items())),
+        "structure": lines(one.graph, recorded=True),
         "weights": [[layer, list(shape)] for layer, shape in one.weights],
         **({"unrun": one.unrun} if one.unrun else {"computed": one.computed}),
         "outputs": [_numbers_data(output) for output in one.numbers],
     }
 
 
-def model_from(data: Mapping[str, Any]) -> ModelRecord:
-    """The record of a model that :func:`model_data` wrote."""
+def model_from(data: Mapping[str, Any], name: str) -> ModelRecord:
+    """The record of the model ``name`` that :func:`model_data` wrote."""
     if "structure" not in data:
         return ModelRecord(problem=str(data["problem"]), where=data["where"])
     return ModelRecord(
-        graph=structure.from_data(data["structure"]),
+        graph=_graph(data, name),
         weights=tuple((int(layer), tuple(shape)) for layer, shape in data["weights"]),
         numbers=tuple(_numbers(output) for output in data["outputs"]),
         computed=data.get("computed", ""),
         unrun=data.get("unrun", ""),
         where=data["where"],
     )
+
+
+def _graph(data: Mapping[str, Any], name: str) -> ModelGraph:
+    sequential, seen = KINDS[data["kind"]]
+    written, whole = list(map(str, data["structure"])), bool(data["whole"])
+    try:
+        read = parse(data["keras"], sequential, seen, written, 1, whole=whole)
+    except Malformed as wrong:
+        line = "".join(f": {short(line)}" for line in written[wrong.line - 1 : wrong.line])
+        place = f"structure of {short(name)}, line {wrong.line}"
+        raise _WrongLine(f"{place}: {wrong.problem}{line}") from None
+    return replace(read, name=str(data["name"]), top=tuple(Counter(data["top"]).elements()))
 
 
 def _numbers_data(output: Numbers) -> dict[str, Any]:

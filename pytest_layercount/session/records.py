@@ -120,7 +120,9 @@ class Records:
         file = self.asked.record
         if file is None:
             return True
-        found = {key: model_from(noted["model"]) for key, noted in sorted(self.found.items())}
+        found = {
+            key: model_from(noted["model"], key[0]) for key, noted in sorted(self.found.items())
+        }
         models = by_name([(name, one) for (name, _), one in found.items()])
         record = Record(
             models=models,
