@@ -100,7 +100,7 @@ class AssertLayerCount(_Assertion):
     ) -> LayerCount:
         """Fail unless ``model`` keeps the limits; return what was counted."""
         __tracebackhide__ = True
-        given = dict(locals())
+        given = dict(locals())  # the keywords, each by the name that the mark knows it by
         from pytest_layercount.checks.arguments import checked
         from pytest_layercount.checks.layercount import KEYWORDS, Limits, check_limits
 

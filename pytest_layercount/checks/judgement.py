@@ -23,8 +23,9 @@ class Limit:
     """A limit that a model was judged by.
 
     ``name`` is the keyword that set it, ``of`` what was counted: ``"layers"``,
-    ``"nodes"``, ``"top"``, a number of :class:`Facts` or a layer type. ``folded`` says that
-    the folded model was counted.
+    ``"nodes"``, ``"top"``, a number of :class:`Facts` or a layer type. A number within its
+    limit is not ``kept`` where a part of the model is not known. ``folded`` says that the
+    folded model was counted.
     """
 
     name: str

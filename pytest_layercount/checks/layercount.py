@@ -151,7 +151,7 @@ def check_limits(
         if limits.of_weights:
             require_parameters(measured)
     subject.limits = limits.judge(measured)
-    broken = in_order(subject.limits)
+    broken = not_kept(subject.limits)
     if broken:
         what = "" if options else subject.place
         lines = [*large(graph, broken), *note_lines(note)]
@@ -159,7 +159,7 @@ def check_limits(
     return measured
 
 
-def in_order(limits: Sequence[Limit]) -> list[Limit]:
+def not_kept(limits: Sequence[Limit]) -> list[Limit]:
     """The limits that are broken, the most telling first."""
     return sorted(
         (limit for limit in limits if not limit.kept), key=lambda limit: limit.name in MEASURES

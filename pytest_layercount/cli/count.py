@@ -14,9 +14,9 @@ from pytest_layercount.checks.layercount import (
     check_folded,
     fact,
     held,
-    in_order,
     large,
     limited,
+    not_kept,
 )
 from pytest_layercount.cli.answer import Answer, counted, declare, table
 from pytest_layercount.cli.models import HOW, MODEL, named, planned, structure
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> Answer:
     measured = count_graph(graph, options.count)
     if limits.of_weights:
         require_parameters(measured)
-    broken = in_order(limits.judge(measured))
+    broken = not_kept(limits.judge(measured))
     facts = {
         "model": counted(measured),
         "folded": options.folded,

@@ -10,7 +10,7 @@ import pytest
 
 import pytest_layercount
 from pytest_layercount.checks.arguments import checked
-from pytest_layercount.checks.layercount import Limits, in_order
+from pytest_layercount.checks.layercount import Limits, not_kept
 from pytest_layercount.cli import count as count_command
 from pytest_layercount.cli import fold as fold_command
 from pytest_layercount.cli import main
@@ -71,10 +71,10 @@ def test_a_count_has_what_whole_layers_hold_beside_what_it_counts():
 def test_a_type_is_judged_by_base_class_and_a_subclass_by_its_own_name(type_, number, count):
     assert count_graph(held(), count).number_of(type_) == number
     limits = {"types": {type_: number}, "count": count}
-    assert not in_order(Limits.of(checked(limits)).judge(count_graph(held(), count)))
+    assert not not_kept(Limits.of(checked(limits)).judge(count_graph(held(), count)))
     if number:
         less = {"types": {type_: number - 1}, "count": count}
-        (found,) = in_order(Limits.of(checked(less)).judge(count_graph(held(), count)))
+        (found,) = not_kept(Limits.of(checked(less)).judge(count_graph(held(), count)))
         assert (found.of, found.value, found.limit) == (type_, number, number - 1)
 
 
@@ -206,7 +206,7 @@ def test_a_class_that_nothing_counts_as_is_an_error(
 def test_models_at_the_top_have_types():
     for type_ in ("Functional", "Sequential"):
         limits = {"types": {type_: 0}, "count": "top"}
-        assert not in_order(Limits.of(checked(limits)).judge(count_graph(held(), "top")))
+        assert not not_kept(Limits.of(checked(limits)).judge(count_graph(held(), "top")))
 
 
 @needs_keras
@@ -217,7 +217,7 @@ def test_classes_inside_keras_are_no_types_and_those_that_layers_count_as_are():
     )
     said = f"no layer counts as a {internal!r}, which is a class inside Keras"
     with pytest.raises(pytest_layercount.ArgumentError, match=said):
-        in_order(Limits.of(checked({"types": {internal: 0}})).judge(count_graph(held())))
+        not_kept(Limits.of(checked({"types": {internal: 0}})).judge(count_graph(held())))
 
     class Backbone(keras.Model):
         pass
@@ -226,9 +226,9 @@ def test_classes_inside_keras_are_no_types_and_those_that_layers_count_as_are():
         pass
 
     with pytest.raises(pytest_layercount.ArgumentError, match="'Backbone' is a class of models"):
-        in_order(Limits.of(checked({"types": {Backbone.__name__: 0}})).judge(count_graph(held())))
+        not_kept(Limits.of(checked({"types": {Backbone.__name__: 0}})).judge(count_graph(held())))
     for type_ in ("Wrapper", "RNN", "Dropout", "Conv1D", Stem.__name__):
-        assert not in_order(Limits.of(checked({"types": {type_: 0}})).judge(count_graph(held())))
+        assert not not_kept(Limits.of(checked({"types": {type_: 0}})).judge(count_graph(held())))
 
 
 def test_what_is_proposed_where_there_is_nothing_to_judge_works(
@@ -246,13 +246,13 @@ def test_what_is_proposed_where_there_is_nothing_to_judge_works(
 def test_an_operation_is_a_type_of_nodes_only():
     operation = Layer("add", "AddV2", kind="operation", operation="add")
     graph = chain("InputLayer", operation)
-    assert in_order(
+    assert not_kept(
         Limits.of(checked({"types": {"AddV2": 0}, "count": "nodes"})).judge(
             count_graph(graph, "nodes")
         )
     )
     with pytest.raises(pytest_layercount.ArgumentError, match="no layer type 'AddV2'"):
-        in_order(Limits.of(checked({"types": {"AddV2": 0}})).judge(count_graph(graph)))
+        not_kept(Limits.of(checked({"types": {"AddV2": 0}})).judge(count_graph(graph)))
 
 
 def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
@@ -279,7 +279,7 @@ def test_the_mark_says_where_the_type_stands_that_does_not_exist(suite):
 
 def test_the_command_judges_types_as_the_fixtures_do():
     counted = count_graph(held())
-    (found,) = in_order(Limits.of(checked({"types": {"BatchNormalization": 0}})).judge(counted))
+    (found,) = not_kept(Limits.of(checked({"types": {"BatchNormalization": 0}})).judge(counted))
     text = count_command._text(counted, [found], (), (), folded=False)
     assert text.startswith("net: 4 BatchNormalization > max 0 (+4)\n")
     assert "2 BatchNormalization inside layers that stay whole: block/bn" in text
