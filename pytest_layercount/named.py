@@ -64,11 +64,7 @@ def collect(session: pytest.Session) -> list[pytest.Item]:
             session, name=text, nodeid=f"{_ROOT}::{printable(text)}", path=config.rootpath / _ROOT
         )
         model.base = base
-        model.ihook.pytest_collectstart(collector=model)
-        report = model.ihook.pytest_make_collect_report(collector=model)
-        vars(report).pop("call", None)  # as pytest does: it cannot be sent by a worker
-        model.ihook.pytest_collectreport(report=report)
-        items += report.result or []
+        items += session.genitems(model)
     return [item for item in items if not chosen or _is_chosen(item.nodeid, chosen)]
 
 

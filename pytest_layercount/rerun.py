@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 
-def names(item: pytest.Item) -> list[str]:
-    """``["TestDeployed", "test_small[3]"]``: what the node id has after the file.
+def node_id(item: pytest.Item) -> str:
+    """The node id of a test, without the group that pytest-xdist adds to it.
 
-    pytest-xdist adds the group of a test to its node id, under ``--dist=loadgroup``.
+    It does so under ``--dist=loadgroup``, with pytest 8.
     """
     before, name, _group = item.nodeid.rpartition(item.name)
-    return (before + name if name else item.nodeid).split("::")[1:]
+    return before + name if name else item.nodeid
+
+
+def names(item: pytest.Item) -> list[str]:
+    """``["TestDeployed", "test_small[3]"]``: what the node id has after the file."""
+    return node_id(item).split("::")[1:]
 
 
 def arguments(item: pytest.Item) -> list[str]:

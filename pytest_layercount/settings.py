@@ -213,7 +213,7 @@ def shows_folds(config: pytest.Config) -> bool:
     asked = settings(config)
     pages = (config.getoption(name, None) for name in ("htmlpath", "xmlpath"))
     return bool(
-        config.get_verbosity() > 0
+        config.getoption("verbose", 0) > 0  # not there with ``-p no:terminal``
         or asked.report
         or asked.pictures
         or os.environ.get("GITHUB_STEP_SUMMARY")

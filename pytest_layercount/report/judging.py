@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_layercount import carrier
+from pytest_layercount import carrier, rerun
 
 if TYPE_CHECKING:
     import pytest
@@ -38,7 +38,7 @@ class Judged:
             judgement = replace(judgement, model=origin.name, where=origin.where)
         if judgement.message:
             judgement = replace(judgement, outcome="failed" if report.failed else "expected")
-        return replace(judgement, test=item.nodeid).as_data()
+        return replace(judgement, test=rerun.node_id(item)).as_data()
 
 
 def judged(config: pytest.Config, subject: Subject, message: str) -> Judged:
