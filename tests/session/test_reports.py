@@ -173,14 +173,14 @@ def test_a_test_that_is_run_again_is_judged_anew(suite):
     assert data["counts"]["judgements"] == 1
 
 
-def test_what_cannot_be_written_after_all_fails_the_run(suite):
+@pytest.mark.parametrize("chosen", ["size", "none"])
+def test_what_cannot_be_written_after_all_fails_the_run(suite, chosen):
     suite.makeconftest(
-        "import pathlib, pytest\n"
-        "@pytest.fixture(autouse=True)\n"
-        "def spoilt():\n"
+        "import pathlib\n"
+        "def pytest_collection_finish():\n"
         "    pathlib.Path('report.md').mkdir(exist_ok=True)\n"
     )
-    result = suite.runpytest("-k", "size", "--layercount-report=report.md")
+    result = suite.runpytest("-k", chosen, "--layercount-report=report.md")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [f"layercount could not write {suite.path / 'report.md'}: Is a directory"]
