@@ -83,10 +83,16 @@ class Limits:
         measures = {keyword: given.pop(keyword) for keyword in MEASURES if keyword in given}
         return cls(**given, measures=measures)
 
-    @property
-    def of_weights(self) -> bool:
-        """Whether any limit is on weights, so that all of them must be known."""
-        return any(MEASURES[keyword].of_weights for keyword in self.measures)
+    def count_in(self, graph: ModelGraph) -> LayerCount:
+        """Count what they are about.
+
+        Raises:
+            ModelError: they are about weights, and those of some layers are not known.
+        """
+        measured = count_graph(graph, self.count)
+        if any(MEASURES[keyword].of_weights for keyword in self.measures):
+            require_parameters(measured)
+        return measured
 
     def judge(self, measured: LayerCount) -> tuple[Limit, ...]:
         """Every limit, with what ``measured`` has, kept or not.
@@ -147,9 +153,7 @@ def check_limits(
     if limits.types and not limits.folded:
         graph = with_closed_seen(subject.model, graph)
     with said_plainly(subject.model):
-        measured = count_graph(graph, limits.count)
-        if limits.of_weights:
-            require_parameters(measured)
+        measured = limits.count_in(graph)
     subject.limits = limits.judge(measured)
     broken = not_kept(subject.limits)
     if broken:

@@ -26,8 +26,6 @@ from pytest_layercount.model.count import (
     COUNTS,
     LayerCount,
     LayerRow,
-    count_graph,
-    require_parameters,
     rows,
 )
 from pytest_layercount.model.graph import Shape
@@ -72,9 +70,7 @@ def run(options: argparse.Namespace) -> Answer:
         graph = planned(named(options.model), options.model).graph
     else:
         graph = structure(options.model)
-    measured = count_graph(graph, options.count)
-    if limits.of_weights:
-        require_parameters(measured)
+    measured = limits.count_in(graph)
     broken = not_kept(limits.judge(measured))
     facts = {
         "model": counted(measured),
