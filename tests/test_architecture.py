@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_layercount.report.words import CHECKS
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/architecture.rst").read_text(encoding="utf-8")
 PLACES = sorted(set(re.findall(r"``([\w./]+(?:/|\.py|\.toml))``", PAGE)))
@@ -36,3 +38,8 @@ def test_every_folder_of_the_core_is_named() -> None:
         if folder.is_dir() and folder.name != "__pycache__"
     }
     assert made <= set(PLACES)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_is_one_file(check: str) -> None:
+    assert (ROOT / f"pytest_layercount/checks/{check}.py").is_file()
