@@ -103,6 +103,7 @@ def _problems(collector: pytest.Collector, children: Iterable[object]) -> list[s
 
 def set_up(item: pytest.Item) -> Generator[None, object, object]:
     """Have pytest set up the fixture that ``model=`` names, like those that the test requests."""
+    __tracebackhide__ = True
     fixture = _request_model(item)
     try:
         return (yield)

@@ -23,11 +23,9 @@ from pytest_layercount.checks.subject import Subject, said_plainly
 from pytest_layercount.errors import LayercountError
 from pytest_layercount.failure import Failed
 from pytest_layercount.report.judging import judging
-from pytest_layercount.settings import is_named, settings
+from pytest_layercount.settings import NAMED, is_named, settings
 from pytest_layercount.target import Target, parse_target
 from pytest_layercount.text import number, printable
-
-_ROOT = "layercount"
 
 
 def choose(config: pytest.Config) -> None:
@@ -61,7 +59,10 @@ def collect(session: pytest.Session) -> list[pytest.Item]:
     items: list[pytest.Item] = []
     for text in named:
         model: NamedModel = NamedModel.from_parent(
-            session, name=text, nodeid=f"{_ROOT}::{printable(text)}", path=config.rootpath / _ROOT
+            session,
+            name=text,
+            nodeid=NAMED + printable(text),
+            path=config.rootpath / NAMED.rstrip(":"),
         )
         model.base = base
         items += session.genitems(model)
@@ -74,7 +75,7 @@ def _is_chosen(node_id: str, chosen: Collection[str]) -> bool:
 
 def _model_of(node_id: str) -> str:
     """``zoo:small`` of ``layercount::zoo:small::budget`` and of ``layercount::zoo:small``."""
-    text = node_id.removeprefix(f"{_ROOT}::")
+    text = node_id.removeprefix(NAMED)
     model, _, check = text.rpartition("::")
     return model if check in {kind.__name__.lower() for kind in _CHECKS} else text
 

@@ -180,6 +180,7 @@ class Run:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Look for models in what a fixture returns."""
+        __tracebackhide__ = True  # what a fixture raises passes through here
         if self.models is None:
             return (yield)
         return (yield from self.models.look(fixturedef, request))
@@ -192,6 +193,7 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Set up the fixture that a mark names, like those that the test requests."""
+        __tracebackhide__ = True
         if not _is_marked(item):
             return (yield)
         from pytest_layercount.marker import set_up
@@ -205,6 +207,7 @@ class Run:
         Inside all other wrappers, so that xfail and captured output treat the
         verdict as they treat the body.
         """
+        __tracebackhide__ = True
         found: list[str] = []
         if _is_marked(item):
             from pytest_layercount.marker import failures

@@ -19,6 +19,9 @@ from pytest_layercount.measures import MEASURES
 
 Update = Literal["all", "new"]
 Weights = Literal["seeded", "own"]
+NAMED = "layercount::"
+"""What the node ids of models that are named begin with."""
+
 REPORTS = (".html", ".json", ".md")
 """What the name of a report ends in."""
 
@@ -201,7 +204,7 @@ def names_models(config: pytest.Config) -> bool:
 
 def is_named(argument: str) -> bool:
     """Whether an argument is the node id of a model that is named."""
-    return argument.startswith("layercount::")
+    return argument.startswith(NAMED)
 
 
 def shows_folds(config: pytest.Config) -> bool:

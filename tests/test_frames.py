@@ -46,3 +46,31 @@ def test_no_frame_of_ours_is_shown(name: str, request: pytest.FixtureRequest) ->
     # Nor of what stands between the user's line and ours, as ``contextlib`` did.
     others = [frame for frame in visible if str(frame.path) != __file__]
     assert not others, [f"{frame.path}:{frame.lineno + 1}" for frame in others]
+
+
+BAD = """
+import pytest
+
+@pytest.fixture
+def bad():
+    raise ValueError("not made")
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--layercount-auto", "--layercount-max=3"]])
+def test_what_a_fixture_raises_is_shown_without_ours(suite, options):
+    suite.makeconftest(BAD)
+    suite.makepyfile(
+        """
+        import pytest
+
+        def test_it(bad): pass
+
+        @pytest.mark.layercount(max=3, model="bad")
+        def test_marked(): pass
+        """
+    )
+    result = suite.runpytest(*options)
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["conftest.py:5: ValueError"])
+    result.stdout.no_fnmatch_line("*pytest_layercount/*")

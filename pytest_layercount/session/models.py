@@ -65,6 +65,7 @@ class Models:
         self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Look for models in what a fixture returns."""
+        __tracebackhide__ = True
         try:
             value = yield
         except (Exception, pytest.skip.Exception) as error:
@@ -90,6 +91,7 @@ class Models:
 
         ``failures`` are those that its marks found.
         """
+        __tracebackhide__ = True
         if skips_itself(item):
             return (yield)
         used = used_fixtures(item)
