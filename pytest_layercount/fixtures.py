@@ -188,7 +188,8 @@ class AssertSameStructure(_Assertion):
         from pytest_layercount.checks.structure import check_codes, check_structure
 
         with _arguments_of(self, unknown):
-            codes, counted = check_codes(ignore), checked({"count": count})["count"]
+            codes = check_codes(ignore)
+            counted: Count = checked({"count": count})["count"] or "layers"
             with self._judging(b) as subject:
                 return check_structure(a, subject, codes, counted, info)
 

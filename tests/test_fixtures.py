@@ -367,6 +367,11 @@ def test_wrong_folds_are_failures(assert_equivalent_after_fold, monkeypatch):
         assert_equivalent_after_fold(of_size(3), seed=3)
 
 
+def test_none_counts_layers(assert_same_structure, assert_layer_count):
+    assert assert_same_structure(of_size(3), of_size(3), count=None).before.count == "layers"
+    assert assert_layer_count(of_size(3), max=3, count=None).count == "layers"
+
+
 @pytest.mark.parametrize(
     ("fixture", "argument", "problem"),
     [
