@@ -9,7 +9,7 @@ same judgements in any order and any number of processes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from pytest_layercount.text import printable
@@ -143,7 +143,7 @@ class Judgement:
 
     def as_data(self) -> dict[str, Any]:
         """Dictionaries, lists, printable text and numbers only: a worker can send it."""
-        data: dict[str, Any] = _listed(asdict(self))
+        data: dict[str, Any] = _plain(self)
         return data
 
 
@@ -168,11 +168,13 @@ def _growth(data: Mapping[str, Any]) -> Growth:
     return Growth(**{**data, "steps": steps})
 
 
-def _listed(tree: Any) -> Any:
+def _plain(tree: Any) -> Any:
+    if is_dataclass(tree):  # ``asdict`` would copy all of it first, for every test
+        return {one.name: _plain(getattr(tree, one.name)) for one in fields(tree)}
     if isinstance(tree, Mapping):
-        return {printable(name): _listed(item) for name, item in tree.items()}
+        return {printable(name): _plain(item) for name, item in tree.items()}
     if isinstance(tree, str):
         return printable(tree)
     if isinstance(tree, (list, tuple)):
-        return [_listed(item) for item in tree]
+        return [_plain(item) for item in tree]
     return tree
