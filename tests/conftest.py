@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 import os
 import sys
@@ -63,9 +64,19 @@ def framework() -> None:
         load_keras()
 
 
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """The package is compiled once, and not by every process that a test starts.
+
+    These write no compiled files (see ``suite``), and read those that are there.
+    """
+    compileall.compile_dir(ROOT / "pytest_layercount", quiet=2)
+    compileall.compile_file(ROOT / "tests" / "graphs.py", quiet=2)
+
+
 @pytest.fixture
 def suite(
-    framework: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    framework: None, compiled: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
     """An empty test suite of a user, which may import ``tests.graphs``."""
     for variable in (

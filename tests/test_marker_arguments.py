@@ -68,45 +68,49 @@ def test_bad_arguments_are_collection_errors(suite, arguments, said):
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
+PLACES = {
+    "function": ("@bad\ndef test_it(): pass", "{file}:4: test_it"),
+    "module": ("pytestmark = bad\ndef test_it(): pass", "{file}"),
+    "in_its_module": (
+        "pytestmark = [bad]\nclass TestIt:\n    def test_it(self): pass",
+        "{file}",
+    ),
+    "class": ("@bad\nclass TestIt:\n    def test_it(self): pass", "{file}:*: TestIt"),
+    "method": (
+        "class TestIt:\n    @bad\n    def test_it(self): pass",
+        "{file}:5: TestIt::test_it",
+    ),
+    "unittest_method": (
+        "import unittest as u\nclass TestIt(u.TestCase):\n    @bad\n    def test_it(self): 0",
+        "{file}:6: TestIt::test_it",
+    ),
+    "unittest_class": (
+        "import unittest as u\n@bad\nclass TestIt(u.TestCase):\n    def test_it(self): pass",
+        "{file}:*: TestIt",
+    ),
+    "parameter": (
+        "@pytest.mark.parametrize('n', [1, pytest.param(2, marks=bad)])\ndef test_it(n): 0",
+        "{file}:4: test_it[[]2]",
+    ),
+}
+"""Where a mark may stand: a test file that has a bad one there, and what is said of its place."""
+
+
 @pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
-@pytest.mark.parametrize(
-    ("source", "place"),
-    [
-        ("@bad\ndef test_it(): pass", "test_bad.py:4: test_it"),
-        ("pytestmark = bad\ndef test_it(): pass", "test_bad.py"),
-        ("pytestmark = [bad]\nclass TestIt:\n    def test_it(self): pass", "test_bad.py"),
-        ("@bad\nclass TestIt:\n    def test_it(self): pass", "test_bad.py:*: TestIt"),
-        ("class TestIt:\n    @bad\n    def test_it(self): pass", "test_bad.py:5: TestIt::test_it"),
-        (
-            "import unittest as u\nclass TestIt(u.TestCase):\n    @bad\n    def test_it(self): 0",
-            "test_bad.py:6: TestIt::test_it",
-        ),
-        (
-            "import unittest as u\n@bad\nclass TestIt(u.TestCase):\n    def test_it(self): pass",
-            "test_bad.py:*: TestIt",
-        ),
-        (
-            "@pytest.mark.parametrize('n', [1, pytest.param(2, marks=bad)])\ndef test_it(n): 0",
-            "test_bad.py:4: test_it[[]2]",
-        ),
-    ],
-    ids=["function", "module", "class's module", "class", "method", "unittest method",
-         "unittest class", "parameter"],
-)  # fmt: skip
-def test_bad_arguments_anywhere_are_collection_errors_with_their_place(
-    suite, source, place, options
-):
-    suite.makepyfile(
-        test_good="def test_good(): pass",
-        test_bad=f"import pytest\nbad = pytest.mark.layercount(maximum=3)\n\n{source}",
-    )
+def test_bad_arguments_anywhere_are_collection_errors_with_their_place(suite, options):
+    start = "import pytest\nbad = pytest.mark.layercount(maximum=3)\n\n"
+    suite.makepyfile(test_good="def test_good(): pass")
+    suite.makepyfile(**{f"test_{name}": start + source for name, (source, _) in PLACES.items()})
     result = suite.runpytest(*options)
     # As with any collection error, workers run what they could collect.
-    result.assert_outcomes(errors=1, passed=1 if options else 0)
+    result.assert_outcomes(errors=len(PLACES), passed=1 if options else 0)
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if options else pytest.ExitCode.INTERRUPTED)
-    result.stdout.fnmatch_lines(
-        ["*ERROR collecting test_bad.py*", "layercount(maximum=3): unknown argument*", place]
-    )
+    for name, (_, place) in PLACES.items():
+        file = f"test_{name}.py"
+        said = "layercount(maximum=3): unknown argument*"
+        result.stdout.fnmatch_lines_random(f"*ERROR collecting {file}*")
+        printed = result.stdout.str().partition(f"ERROR collecting {file}")[2]
+        pytest.LineMatcher(printed.splitlines()[1:4]).fnmatch_lines([said, place.format(file=file)])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 

@@ -590,14 +590,15 @@ def test_a_module_that_skips_itself_keeps_its_baselines(suite):
     run(suite).stdout.no_fnmatch_line("*that no test uses*")
 
 
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
 @pytest.mark.parametrize(
-    "kept",
+    ("kept", "options"),
     [
-        "collect_ignore = ['test_mod.py']",
-        "collect_ignore_glob = ['*_mod.py']",
-        "def pytest_ignore_collect(collection_path): return 'mod' in collection_path.name or None",
+        ("collect_ignore = ['test_mod.py']", []),
+        ("collect_ignore = ['test_mod.py']", ["-n", "2"]),
+        ("collect_ignore_glob = ['*_mod.py']", []),
+        ("def pytest_ignore_collect(collection_path): return 'mod' in str(collection_path)", []),
     ],
+    ids=["ignored", "ignored by workers", "glob", "hook"],
 )
 def test_a_file_that_is_kept_from_being_collected_keeps_its_baselines(suite, kept, options):
     recorded(suite, EXACT)
