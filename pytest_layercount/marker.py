@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -110,11 +110,16 @@ def set_up(item: pytest.Item) -> Generator[None, object, object]:
     except pytest.FixtureLookupError as error:
         if fixture is None or error.argname != fixture:
             raise
-        raise Failed(
-            f"layercount(model={fixture!r}): no fixture of this name here; "
-            "`pytest --fixtures` lists those there are",
-            pytrace=False,
-        ) from None
+        _fail_without(fixture)
+
+
+def _fail_without(fixture: str) -> NoReturn:
+    # Its frame is not hidden: pytest would say below our sentence that all frames are.
+    raise Failed(
+        f"layercount(model={fixture!r}): no fixture of this name here; "
+        "`pytest --fixtures` lists those there are",
+        pytrace=False,
+    ) from None
 
 
 def _request_model(item: pytest.Item) -> str | None:
