@@ -64,7 +64,7 @@ def test_every_row_is_in_the_pages(keyword: str):
     assert re.search(rf"^``layercount_{keyword}``", settings, re.MULTILINE)
 
 
-def test_a_new_limit_is_one_row(suite: pytest.Pytester):
+def test_a_new_limit_is_one_row(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     suite.makepyfile(new_row=NEW_ROW, test_it=SUITE)
     options = ("-p", "new_row", "--layercount-max-everything=2", "-rf")
     result = suite.runpytest_subprocess(*options)
@@ -75,6 +75,7 @@ def test_a_new_limit_is_one_row(suite: pytest.Pytester):
             "FAILED test_it.py::test_of_the_suite - Failed: net: 4 things > max 2 (+2)",
         ]
     )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     command = "import sys, new_row; from pytest_layercount.cli import main; sys.exit(main())"
     model = "tests.graphs:of_size(4, name='net')"
     arguments = (sys.executable, "-c", command, "count", model, "--max-everything", "3")
