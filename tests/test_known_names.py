@@ -103,7 +103,7 @@ def functions() -> set[str]:
     return {name for place in (*places, keras.ops, keras.activations) for name in dir(place)}
 
 
-@pytest.mark.parametrize("file", ["foldable.py", *files("compare", "folding", "model")])
+@pytest.mark.parametrize("file", ["checks/foldable.py", *files("compare", "folding", "model")])
 def test_classes(file: str) -> None:
     if not newest():
         pytest.skip("only the newest Keras has all of them")
