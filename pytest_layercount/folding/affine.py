@@ -42,6 +42,12 @@ class Affine:
     unit_scale: bool | None = None
     trusted: bool = True
 
+    def __post_init__(self) -> None:
+        # An only channel is every element. Such a map goes wherever a number may, across a Permute
+        # too: in the folded model a number may be all that is left of it.
+        if self.channels == 1 and self.axis is not None:
+            object.__setattr__(self, "axis", None)
+
     @classmethod
     def of(cls, scale: Array, shift: Array, axis: int | None, token: tuple[Any, ...]) -> Affine:
         """A numeric map whose facts are read off its arrays."""

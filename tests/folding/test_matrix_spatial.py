@@ -156,6 +156,12 @@ UP = [
     ),
     up("Permute", lambda k: [k.Permute((3, 1, 2)), k.bn(axis=1)]),
     up(
+        "Permute, one channel",
+        lambda k: [k.Permute((2, 1)), k.bn()],
+        left="Permute",
+        shape=(1, 3),
+    ),
+    up(
         "Permute, axis left behind",
         lambda k: [k.Permute((3, 1, 2)), k.bn(axis=-1)],
         left="Permute BatchNormalization",
