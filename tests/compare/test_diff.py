@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
+import sys
 from itertools import pairwise
 
 import pytest
@@ -93,12 +93,35 @@ def deep(layers, seed=None):
     return net.model(net.add("GlobalAveragePooling2D", x, shape=POOLED))
 
 
+def calls(function):
+    """How many functions of Python a call of ``function`` calls: the same on every machine."""
+    number = 0
+
+    def count(frame, event, argument):
+        nonlocal number
+        number += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return number
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2], ids=["same", "1", "2"])
+def test_twice_the_layers_are_twice_the_work(seed):
+    explain(deep(20), deep(20, 1))  # what is imported and cached first is no work of comparing
+    some, more = (
+        calls(lambda size=size: explain(deep(size), deep(size, seed))) for size in (200, 400)
+    )
+    assert more < 2.1 * some
+
+
 @pytest.mark.parametrize("other", [deep(1000), deep(1000, 1), deep(700, 2)], ids=["same", "1", "2"])
-def test_a_thousand_layers_take_about_a_second(other):
-    model = deep(1000)
-    start = time.perf_counter()
-    explanation = explain(model, other)
-    assert time.perf_counter() - start < 5  # a second where nothing else runs
+def test_a_thousand_layers_are_explained(other):
+    explanation = explain(deep(1000), other)
     assert sum(cause.delta for cause in explanation.causes) == explanation.delta
 
 

@@ -6,7 +6,6 @@ import itertools
 import json
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -205,9 +204,8 @@ def test_models_in_models_that_multiply(tmp_path: Path) -> None:
         ]
         model = functional(entry("in"), inner, dense("out", tensor(f"inner{depth}", 1)))
         model["config"]["layers"][1]["config"]["name"] = f"inner{depth}"
-    start = time.perf_counter()
+    # Two to the power of forty calls would never be made.
     assert "more than 200,000 calls" in refused(archive(tmp_path, model))
-    assert time.perf_counter() - start < 20
 
 
 @pytest.mark.parametrize("depth", [240, 5000])
