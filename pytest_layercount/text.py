@@ -133,3 +133,11 @@ def some(names: Sequence[str], most: int) -> str:
     """``a, b and 3 more``: the first ``most`` of ``names``."""
     shown, left = ", ".join(names[:most]), len(names) - most
     return f"{shown} and {left} more" if left > 0 else shown
+
+
+def aligned(cells: Sequence[str], widths: Sequence[int], right: Collection[int] = ()) -> str:
+    """A line of a table: cells as wide as their columns, numbers (``right``) to the right."""
+    return "  ".join(
+        cell.rjust(width) if column in right else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from pytest_layercount.text import aligned
 
 if TYPE_CHECKING:
     from pytest_layercount.compare.explain import Explanation
@@ -37,12 +39,8 @@ class Answer:
 def table(lines: Sequence[Sequence[str]], *, numbers: int) -> list[str]:
     """The lines with their cells below each other; the last ``numbers`` of them to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(_aligned(line, widths, numbers)).rstrip() for line in lines]
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int], numbers: int) -> Iterator[str]:
-    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        yield cell.rjust(width) if place >= len(cells) - numbers else cell.ljust(width)
+    right = range(len(widths) - numbers, len(widths))
+    return [aligned(line, widths, right).rstrip() for line in lines]
 
 
 def counted(count: LayerCount) -> dict[str, Any]:

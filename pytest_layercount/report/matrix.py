@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_layercount.checks.record import fact, finding_lines, stale
-from pytest_layercount.text import number
+from pytest_layercount.text import aligned, number
 
 if TYPE_CHECKING:
     from pytest_layercount.kept.comparison import Cell, RecordComparison
@@ -37,12 +37,8 @@ def table(found: RecordComparison) -> list[str]:
     ]
     rows += [[name, *(cell_text(cell) for cell in cells)] for name, cells in found.rows.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    made = [_line(row, widths) for row in rows]
+    made = [aligned(row, widths).rstrip() for row in rows]
     return [*made[:depth], "  ".join("-" * width for width in widths), *made[depth:]]
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
 def _head(record: Record) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_layercount.report import words
-from pytest_layercount.text import number, printable
+from pytest_layercount.text import aligned, number, printable
 
 if TYPE_CHECKING:
     import pytest
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_layercount.report.summary import Row, Summary
 
 _NAME = 40
-_RIGHT = ("layers", "parameters", "folds to")
+_RIGHT = {words.COLUMNS.index(name) for name in ("layers", "parameters", "folds to")}
 
 
 def show(terminal: pytest.TerminalReporter, summary: Summary) -> None:
@@ -36,18 +36,11 @@ def show(terminal: pytest.TerminalReporter, summary: Summary) -> None:
 def _table(terminal: pytest.TerminalReporter, rows: list[Row]) -> None:
     lines = [words.COLUMNS, *(_short(words.cells(row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(words.COLUMNS))]
-    terminal.write_line(_aligned(lines[0], widths).rstrip())
+    terminal.write_line(aligned(lines[0], widths, _RIGHT).rstrip())
     for row, line in zip(rows, lines[1:], strict=True):
         colours = {"failed": {"red": True}, "expected": {"yellow": True}}.get(row.outcome, {})
-        text = f"{_aligned(line, widths)}  {words.verdict(row)}"
+        text = f"{aligned(line, widths, _RIGHT)}  {words.verdict(row)}"
         terminal.write_line(printable(text.rstrip()), **colours)
-
-
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(
-        cell.rjust(width) if column in _RIGHT else cell.ljust(width)
-        for column, cell, width in zip(words.COLUMNS, cells, widths, strict=True)
-    )
 
 
 def _short(cells: tuple[str, ...]) -> tuple[str, ...]:
