@@ -29,7 +29,6 @@ from pytest_layercount.model.count import (
     rows,
 )
 from pytest_layercount.model.graph import Shape
-from pytest_layercount.model.readers.files.stored_weights import holds_weights_alone
 
 _EXAMPLES = """\
   layercount count detector.keras --max 150 --max-parameters 5M
@@ -64,6 +63,9 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> Answer:
     """Count, and judge the count if there is a limit."""
     limits = _limits(options)
+    # Late: no other command reads files of weights, nor does --help.
+    from pytest_layercount.model.readers.files.stored_weights import holds_weights_alone
+
     if holds_weights_alone(options.model):
         return _weights(options, limits)
     if options.folded:

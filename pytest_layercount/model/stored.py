@@ -8,6 +8,7 @@ checkpoints keep the order of the model, files of Keras 3 that of the alphabet.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,3 +111,9 @@ class StoredWeights:
     def bytes(self) -> int:
         """The memory that all layers take."""
         return sum(layer.bytes for layer in self.layers)
+
+
+def in_order(place: str) -> tuple[tuple[int, str], ...]:
+    """What to sort places by: ``conv2d`` before ``conv2d_1``, and that before ``conv2d_10``."""
+    parts = re.split(r"(\d+)", place)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)

@@ -19,10 +19,9 @@ from typing import Any, NamedTuple
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import opened
-from pytest_layercount.model.stored import StoredLayer, StoredWeight, StoredWeights
+from pytest_layercount.model.readers.files.container import MOST_BYTES
+from pytest_layercount.model.stored import StoredLayer, StoredWeight, StoredWeights, in_order
 
-MOST_BYTES = 1 << 27
-"""The index of a model of a thousand layers has about one hundred thousand bytes."""
 MOST_ENTRIES = 1_000_000
 
 _MAGIC = 0xDB4775248B80FB57
@@ -121,7 +120,7 @@ def read_checkpoint(path: Path, source: str | None = None) -> StoredWeights:
                 tuple(weight for weight, _ in weights),
                 place,
             )
-            for place, weights in sorted(layers.items(), key=lambda item: _order(item[0]))
+            for place, weights in sorted(layers.items(), key=lambda item: in_order(item[0]))
         ),
         states=tuple(states),
         read=read,
@@ -152,12 +151,6 @@ def _called(variables: list[str]) -> str:
     above = [name.split("/")[:-1] for name in variables]
     alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*above, strict=False))
     return "/".join(parts[0] for parts in alike)
-
-
-def _order(place: str) -> tuple[tuple[int, str], ...]:
-    # "layer_with_weights-10" comes after "layer_with_weights-9".
-    parts = re.split(r"(\d+)", place)
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def _index(path: Path) -> bytes:

@@ -17,28 +17,20 @@ from typing import Any
 
 from pytest_layercount.errors import ModelError, first_line
 from pytest_layercount.files import opened
-from pytest_layercount.model.keras.load import SAVED_MODEL
 from pytest_layercount.model.readers.files.checkpoint import (
     is_checkpoint,
     numbers,
     read_checkpoint,
 )
-from pytest_layercount.model.readers.files.weights import child, datasets, weights_in
-from pytest_layercount.model.stored import StoredLayer, StoredWeight, StoredWeights
+from pytest_layercount.model.readers.files.container import MOST_BYTES
+from pytest_layercount.model.readers.files.open import is_saved_model
+from pytest_layercount.model.readers.files.weights import UNREADABLE, child, datasets, weights_in
+from pytest_layercount.model.stored import StoredLayer, StoredWeight, StoredWeights, in_order
 
-MOST_BYTES = 1 << 27
 MOST_SHARDS = 10_000
 
-_UNREADABLE = (
-    OSError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    struct.error,
-)
-"""What h5py and zipfile raise of a damaged file."""
+_UNREADABLE = (*UNREADABLE, TypeError)
+"""What a damaged file may raise where its attributes are read as well."""
 
 # "layers/functional/layers/conv2d_1" is a layer, as deep as it may stand; what hangs on it, like
 # the cell of a recurrent layer, is its own.
@@ -63,7 +55,7 @@ def read_weights(path: str | Path) -> StoredWeights:
     """
     path = Path(path)
     try:
-        if (path / SAVED_MODEL).is_file():
+        if is_saved_model(path):
             return read_checkpoint(path / "variables" / "variables", source=str(path))
         if not path.is_dir() and is_checkpoint(path):
             return read_checkpoint(path)
@@ -294,7 +286,7 @@ def _of_keras_3(
     stored = [
         StoredLayer(
             "/".join(named[place]) or place or "(the model)",
-            tuple(sorted(weights, key=lambda weight: _in_order(weight.name))),
+            tuple(sorted(weights, key=lambda weight: in_order(weight.name))),
             place,
             re.sub(r"_\d+$", "", place.rpartition("/")[2]),
         )
@@ -304,7 +296,7 @@ def _of_keras_3(
         source=str(path),
         format="keras-3",
         writer="Keras 3, or 2.13 and later",
-        layers=tuple(sorted(stored, key=lambda layer: _in_order(layer.place))),
+        layers=tuple(sorted(stored, key=lambda layer: in_order(layer.place))),
         states=tuple(states),
         read=read,
     )
@@ -313,12 +305,6 @@ def _of_keras_3(
 def _dtype(array: Any) -> str:
     # HDF5 has no bfloat16: Keras writes two bytes of no type.
     return "bfloat16" if array.dtype.str == "|V2" else str(array.dtype)
-
-
-def _in_order(place: str) -> tuple[tuple[int, str], ...]:
-    # "conv2d" comes before "conv2d_1", and that before "conv2d_10".
-    parts = re.split(r"(\d+)", place)
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def _reader(where: Callable[[StoredWeight], tuple[Path, str]]) -> Callable[[StoredWeight], Any]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
+UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, struct.error)
 """What a file without weights that can be read may raise."""
 
 Read = Callable[[int, tuple[str, ...]], "Mapping[str, NDArray[np.float64]] | None"]
@@ -60,7 +60,7 @@ def count_own_weights(path: Path, model: SavedLayer) -> None:
             with h5py.File(stream, "r") as file:
                 for layer, places in own:
                     layer.stored = next(filter(None, (_size(file, place) for place in places)), 0)
-    except _UNREADABLE:
+    except UNREADABLE:
         return  # a file without readable weights: its structure stands
 
 
@@ -86,7 +86,7 @@ def stored_weights(path: Path, opened: OpenFile) -> Read | None:
                     if layer.type == "Normalization":
                         return _statistics(layer, place)
                     return _named(layer.type, layer.config, names, place)
-        except (*_UNREADABLE, TypeError):
+        except (*UNREADABLE, TypeError):
             return None
 
     return read
